@@ -1,0 +1,82 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+  name: "slipway",
+  products: [
+    .executable(name: "slipway", targets: ["slipway"]),
+    .executable(name: "slipway-agent", targets: ["slipway-agent"]),
+    .library(name: "ImageBuilder", targets: ["ImageModel", "BuildPlan", "ImageBuilder"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    // No trait: with Foundation the static agent would grow from 14 MB to 58 MB.
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+  ],
+  targets: [
+    // Words both sides share: sizes, GUIDs, partitions, filesystems.
+    .target(name: "ImageModel"),
+    // One external command: value, runner, failure that can be pasted into a shell.
+    .target(name: "Command", dependencies: [subprocess, systemPackage]),
+    // What host and guest say to each other, and the frames it travels in.
+    .target(name: "AgentProtocol", dependencies: ["ImageModel"]),
+    // Request and host facts in, plan out: geometry, identifiers, domain, steps.
+    .target(name: "BuildPlan", dependencies: ["ImageModel", "AgentProtocol", crypto]),
+    // Closures, their registration, and the Nix database.
+    .target(name: "NixStore", dependencies: ["ImageModel", grdb]),
+    // The guest's side of each step, one file a step.
+    .target(name: "InstallSteps", dependencies: ["AgentProtocol", "Command", systemPackage]),
+    // The guest executable: first process, supervisor and agent.
+    .executableTarget(name: "slipway-agent", dependencies: ["InstallSteps", systemPackage]),
+    // The kernel and initramfs that carry the agent, built once and cached.
+    .target(name: "Appliance", dependencies: ["ImageModel", "Command", crypto, systemPackage]),
+    // libvirt's C API.
+    .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
+    // Connections, domains, events and errors; knows nothing of images.
+    .target(name: "Libvirt", dependencies: ["CLibvirt"]),
+    // One VM session: channel, console, deadlines, teardown.
+    .target(name: "BuildMachine", dependencies: ["Libvirt", "BuildPlan", "AgentProtocol", "Command", systemPackage]),
+    // The pipeline from plan to verified artefacts.
+    .target(
+      name: "ImageBuilder",
+      dependencies: ["BuildMachine", "BuildPlan", "NixStore", "Appliance", "Command", crypto, systemPackage]),
+    // The command line.
+    .executableTarget(name: "slipway", dependencies: ["ImageBuilder", "Appliance", argumentParser]),
+
+    .target(name: "TestSupport", dependencies: [systemPackage], path: "Tests/TestSupport"),
+    .testTarget(name: "ImageModelTests", dependencies: ["ImageModel"]),
+    .testTarget(name: "CommandTests", dependencies: ["Command"]),
+    .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
+    .testTarget(name: "BuildPlanTests", dependencies: ["BuildPlan", "TestSupport"]),
+    .testTarget(name: "NixStoreTests", dependencies: ["NixStore", "TestSupport"]),
+    .testTarget(name: "InstallStepsTests", dependencies: ["InstallSteps", "TestSupport"]),
+    .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
+    .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
+    .testTarget(name: "BuildMachineTests", dependencies: ["BuildMachine", "TestSupport"]),
+    .testTarget(name: "ImageBuilderTests", dependencies: ["ImageBuilder", "TestSupport"]),
+    .testTarget(name: "IntegrationTests", dependencies: ["ImageBuilder", "TestSupport"]),
+  ]
+)
+
+for target in package.targets where target.type != .system {
+  target.swiftSettings = settings
+}

@@ -1,0 +1,185 @@
+package import ImageModel
+
+/// One thing the agent does, fully decided by the plan. There is no step that runs a free-form command.
+package enum InstallStep: Hashable, Sendable {
+  /// Write the partition table, re-read it, and compare it with the layout.
+  case partitionDisk(PartitionDisk)
+  /// Make one filesystem.
+  case makeFilesystem(MakeFilesystem)
+  /// Mount one filesystem below the target's root.
+  case mountFilesystem(MountFilesystem)
+  /// Copy the store and the Nix database from the source disk.
+  case copyStore(CopyStore)
+  /// Make generation 1 of the system profile, and mark the root as NixOS.
+  case setSystemProfile(SetSystemProfile)
+  /// Run the system's activation and its tmpfiles in the chroot.
+  case activate(ActivateSystem)
+  /// Run the system's own `switch-to-configuration boot` in the chroot.
+  case installBootLoader(InstallBootLoader)
+  /// Remove what must not be shared between machines, unmount everything, flush the disk.
+  case finish(Finish)
+}
+
+/// The disk by its virtio serial number, and the table it gets.
+package struct PartitionDisk: Hashable, Codable, Sendable {
+  /// The virtio-blk serial number of the target disk.
+  package var disk: String
+  /// The table to write.
+  package var layout: DiskLayout
+
+  package init(disk: String, layout: DiskLayout) {
+    self.disk = disk
+    self.layout = layout
+  }
+}
+
+/// A filesystem on one partition of a disk.
+package struct MakeFilesystem: Hashable, Codable, Sendable {
+  /// The virtio-blk serial number of the disk.
+  package var disk: String
+  /// The partition's number.
+  package var partition: Int
+  /// What to make there.
+  package var filesystem: Filesystem
+
+  package init(disk: String, partition: Int, filesystem: Filesystem) {
+    self.disk = disk
+    self.partition = partition
+    self.filesystem = filesystem
+  }
+}
+
+/// A mount of one partition; the root comes first.
+package struct MountFilesystem: Hashable, Codable, Sendable {
+  /// The virtio-blk serial number of the disk.
+  package var disk: String
+  /// The partition's number.
+  package var partition: Int
+  /// The filesystem found there and the place it goes to.
+  package var filesystem: Filesystem
+
+  package init(disk: String, partition: Int, filesystem: Filesystem) {
+    self.disk = disk
+    self.partition = partition
+    self.filesystem = filesystem
+  }
+}
+
+/// The source disk and what to expect of it.
+package struct CopyStore: Hashable, Codable, Sendable {
+  /// The virtio-blk serial number of the read-only source disk.
+  package var sourceDisk: String
+  /// The filesystem type of the source disk, as `mount` names it.
+  package var sourceType: String
+  /// How many copies run side by side.
+  package var workers: Int
+
+  package init(sourceDisk: String, sourceType: String, workers: Int) {
+    self.sourceDisk = sourceDisk
+    self.sourceType = sourceType
+    self.workers = workers
+  }
+}
+
+/// The system that becomes generation 1.
+package struct SetSystemProfile: Hashable, Codable, Sendable {
+  /// The toplevel's store path.
+  package var system: String
+  /// The time of the profile's links, in seconds since 1970.
+  package var time: Int64
+
+  package init(system: String, time: Int64) {
+    self.system = system
+    self.time = time
+  }
+}
+
+/// The system to activate in the chroot.
+package struct ActivateSystem: Hashable, Codable, Sendable {
+  /// The toplevel's store path.
+  package var system: String
+
+  package init(system: String) {
+    self.system = system
+  }
+}
+
+/// The system whose bootloader is installed.
+package struct InstallBootLoader: Hashable, Codable, Sendable {
+  /// The toplevel's store path.
+  package var system: String
+  /// Whether EFI variables are reachable in the chroot.
+  package var touchEFIVariables: Bool
+
+  package init(system: String, touchEFIVariables: Bool) {
+    self.system = system
+    self.touchEFIVariables = touchEFIVariables
+  }
+}
+
+/// The end of the installation.
+package struct Finish: Hashable, Codable, Sendable {
+  /// The virtio-blk serial number of the disk to flush.
+  package var disk: String
+
+  package init(disk: String) {
+    self.disk = disk
+  }
+}
+
+extension InstallStep {
+  /// The step's name, as the wire, the plan and the progress lines spell it.
+  package var name: String {
+    switch self {
+    case .partitionDisk: "partitionDisk"
+    case .makeFilesystem: "makeFilesystem"
+    case .mountFilesystem: "mountFilesystem"
+    case .copyStore: "copyStore"
+    case .setSystemProfile: "setSystemProfile"
+    case .activate: "activate"
+    case .installBootLoader: "installBootLoader"
+    case .finish: "finish"
+    }
+  }
+}
+
+extension InstallStep: Codable {
+  private enum Key: String, CodingKey {
+    case step, arguments
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    func arguments<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value {
+      try container.decode(type, forKey: .arguments)
+    }
+    switch try container.decode(String.self, forKey: .step) {
+    case "partitionDisk": self = .partitionDisk(try arguments())
+    case "makeFilesystem": self = .makeFilesystem(try arguments())
+    case "mountFilesystem": self = .mountFilesystem(try arguments())
+    case "copyStore": self = .copyStore(try arguments())
+    case "setSystemProfile": self = .setSystemProfile(try arguments())
+    case "activate": self = .activate(try arguments())
+    case "installBootLoader": self = .installBootLoader(try arguments())
+    case "finish": self = .finish(try arguments())
+    case let other:
+      throw DecodingError.dataCorruptedError(
+        forKey: .step, in: container, debugDescription: "'\(other)' is not a step of this version")
+    }
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(name, forKey: .step)
+    switch self {
+    case .partitionDisk(let value): try container.encode(value, forKey: .arguments)
+    case .makeFilesystem(let value): try container.encode(value, forKey: .arguments)
+    case .mountFilesystem(let value): try container.encode(value, forKey: .arguments)
+    case .copyStore(let value): try container.encode(value, forKey: .arguments)
+    case .setSystemProfile(let value): try container.encode(value, forKey: .arguments)
+    case .activate(let value): try container.encode(value, forKey: .arguments)
+    case .installBootLoader(let value): try container.encode(value, forKey: .arguments)
+    case .finish(let value): try container.encode(value, forKey: .arguments)
+    }
+  }
+}

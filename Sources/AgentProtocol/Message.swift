@@ -1,0 +1,106 @@
+/// The protocol's version and the words of its handshake.
+package enum AgentProtocol {
+  /// The newest version this build speaks.
+  package static let version = 1
+  /// The oldest version this build still speaks.
+  package static let oldestVersion = 1
+  /// The first word of either hello; anything else on the port is not an agent.
+  package static let magic = "slipway-agent"
+  /// The virtio-serial port's name; in the guest it is `/dev/virtio-ports/` and this.
+  package static let portName = "org.slipway.agent.0"
+  /// How often a working agent says that it is alive, in seconds.
+  package static let heartbeatInterval = 2
+}
+
+/// The first frame from either side.
+package struct Hello: Hashable, Codable, Sendable {
+  package var magic: String
+  /// The range of versions the sender speaks; the newest common one is used.
+  package var oldestVersion: Int
+  package var version: Int
+  /// Identifies the sender's build. Shown when versions do not meet.
+  package var build: String
+
+  package init(
+    magic: String = AgentProtocol.magic, oldestVersion: Int = AgentProtocol.oldestVersion,
+    version: Int = AgentProtocol.version, build: String
+  ) {
+    self.magic = magic
+    self.oldestVersion = oldestVersion
+    self.version = version
+    self.build = build
+  }
+}
+
+/// What the host sends.
+package enum HostMessage: Hashable, Sendable {
+  /// First, and once.
+  case hello(Hello)
+  /// Do one step. One request is under way at a time.
+  case request(Request)
+  /// Give a person a shell on the guest's second serial line; answered by a reply when the shell ends.
+  case debugShell(id: Int)
+  /// Power off at once. The agent answers by powering off.
+  case powerOff
+}
+
+/// A numbered step.
+package struct Request: Hashable, Codable, Sendable {
+  package var id: Int
+  package var step: InstallStep
+
+  package init(id: Int, step: InstallStep) {
+    self.id = id
+    self.step = step
+  }
+}
+
+/// What the agent sends.
+package enum AgentMessage: Hashable, Sendable {
+  /// Answers the host's hello.
+  case hello(Hello)
+  /// Ends one request.
+  case reply(Reply)
+  /// Something to show; any number, at any time between hello and power-off.
+  case event(Event)
+}
+
+/// The end of a request: the positive token that a step is done, or why it is not.
+package struct Reply: Hashable, Codable, Sendable {
+  package var id: Int
+  /// Nil when the step is done.
+  package var failure: StepFailure?
+
+  package init(id: Int, failure: StepFailure? = nil) {
+    self.id = id
+    self.failure = failure
+  }
+}
+
+/// Why a step failed.
+package struct StepFailure: Hashable, Codable, Sendable, Error {
+  /// What was attempted and why it failed, in one or two sentences.
+  package var message: String
+  /// The command that failed, ready to paste into a shell of the guest.
+  package var command: String?
+  /// The last lines of that command's output.
+  package var output: [String]
+
+  package init(message: String, command: String? = nil, output: [String] = []) {
+    self.message = message
+    self.command = command
+    self.output = output
+  }
+}
+
+/// Something to show while a request is under way.
+package enum Event: Hashable, Sendable {
+  /// The agent is alive, whatever its step does.
+  case heartbeat
+  /// A line of output of the step's command.
+  case log(String)
+  /// Something that went wrong and does not fail the build, as nixos-enter lets activation fail.
+  case warning(String)
+  /// Bytes done of a known total.
+  case progress(done: UInt64, total: UInt64)
+}

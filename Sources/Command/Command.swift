@@ -1,0 +1,41 @@
+/// One external command, before it runs.
+package struct Command: Hashable, Sendable {
+  /// A name looked up in `PATH`, or an absolute path.
+  package var executable: String
+  /// Its arguments, without the name.
+  package var arguments: [String]
+  /// Variables set on top of the caller's environment.
+  package var environment: [String: String]
+  /// What it reads from standard input.
+  package var input: String
+
+  package init(
+    _ executable: String, _ arguments: [String], environment: [String: String] = [:], input: String = ""
+  ) {
+    self.executable = executable
+    self.arguments = arguments
+    self.environment = environment
+    self.input = input
+  }
+}
+
+extension Command: CustomStringConvertible {
+  /// The command as a POSIX shell takes it, ready to paste.
+  package var description: String {
+    let settings = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\(shellWord($0.value))" }
+    return (settings + [shellWord(executable)] + arguments.map(shellWord)).joined(separator: " ")
+  }
+}
+
+private func shellWord(_ word: String) -> String {
+  let plain = word.utf8.allSatisfy { byte in
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"):
+      true
+    default: "@%+=:,./_-".utf8.contains(byte)
+    }
+  }
+  if plain, !word.isEmpty { return word }
+  return "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+}

@@ -1,0 +1,36 @@
+/// The filesystems that Slipway makes.
+public enum FilesystemKind: String, Codable, Sendable, CaseIterable {
+  case ext4, xfs, btrfs, vfat
+
+  /// The longest label that the filesystem holds, in bytes.
+  ///
+  /// `mke2fs` truncates a longer one and still exits 0, so it is checked before anything runs.
+  public var labelLimit: Int {
+    switch self {
+    case .ext4: 16  // s_volume_name, ext4's struct ext4_super_block
+    case .xfs: 12  // XFSLABEL_MAX
+    case .btrfs: 255  // BTRFS_LABEL_SIZE less its NUL
+    case .vfat: 11  // the 8.3 name of the label's directory entry
+    }
+  }
+}
+
+/// A filesystem to make, with every identifier decided beforehand.
+public struct Filesystem: Hashable, Codable, Sendable {
+  /// The type of filesystem.
+  public var kind: FilesystemKind
+  /// Its label; `kind.labelLimit` bytes at most.
+  public var label: String
+  /// Its UUID. For vfat the first four bytes are the volume id.
+  public var uuid: GUID
+  /// Where the target system mounts it, below its root: `/`, `/boot`.
+  public var mountPoint: String
+
+  /// Describes a filesystem.
+  public init(kind: FilesystemKind, label: String, uuid: GUID, mountPoint: String) {
+    self.kind = kind
+    self.label = label
+    self.uuid = uuid
+    self.mountPoint = mountPoint
+  }
+}

@@ -1,0 +1,75 @@
+/// A 128-bit identifier as GPT, filesystems and EFI use it (RFC 4122; UEFI 2.10, appendix A).
+///
+/// Bytes are kept in the order of the text form. The text form is strict: 8-4-4-4-12 hexadecimal digits.
+public struct GUID: Hashable, Sendable {
+  /// Sixteen bytes, in the order of the text form.
+  public let bytes: [UInt8]
+
+  /// Wraps sixteen bytes; nil for any other count.
+  public init?(bytes: [UInt8]) {
+    guard bytes.count == 16 else { return nil }
+    self.bytes = bytes
+  }
+
+  /// Reads the text form in either case; nil unless every group has its exact number of digits.
+  ///
+  /// `sgdisk` and others quietly take a short last group and end up with another GUID; this does not.
+  public init?(_ text: String) {
+    let groups = text.split(separator: "-", omittingEmptySubsequences: false)
+    guard groups.map(\.utf8.count) == [8, 4, 4, 4, 12] else { return nil }
+    let digits = Array(groups.joined().utf8)
+    var bytes: [UInt8] = []
+    for index in stride(from: 0, to: digits.count, by: 2) {
+      guard let high = hexValue(digits[index]), let low = hexValue(digits[index + 1]) else { return nil }
+      bytes.append(high << 4 | low)
+    }
+    self.bytes = bytes
+  }
+
+  /// The on-disk order of GPT and EFI: the first three groups little-endian.
+  public var littleEndianBytes: [UInt8] {
+    [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15].map { bytes[$0] }
+  }
+}
+
+private func hexValue(_ digit: UInt8) -> UInt8? {
+  switch digit {
+  case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+  case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+  case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
+  default: nil
+  }
+}
+
+extension GUID: CustomStringConvertible {
+  /// The lower-case text form.
+  public var description: String {
+    let digits = Array("0123456789abcdef")
+    var text = ""
+    for (index, byte) in bytes.enumerated() {
+      if [4, 6, 8, 10].contains(index) { text.append("-") }
+      text.append(digits[Int(byte >> 4)])
+      text.append(digits[Int(byte & 15)])
+    }
+    return text
+  }
+}
+
+extension GUID: Codable {
+  /// Decodes the text form; throws `DecodingError.dataCorrupted` when it is malformed.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    let text = try container.decode(String.self)
+    guard let guid = GUID(text) else {
+      throw DecodingError.dataCorruptedError(
+        in: container, debugDescription: "'\(text)' is not a GUID: 8-4-4-4-12 hexadecimal digits are needed")
+    }
+    self = guid
+  }
+
+  /// Encodes the lower-case text form.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(description)
+  }
+}
