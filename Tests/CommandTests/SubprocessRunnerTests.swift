@@ -1,0 +1,66 @@
+import Command
+import Synchronization
+import Testing
+
+@Suite struct SubprocessRunnerTests {
+  private let runner = SubprocessRunner()
+
+  @Test func standardOutputIsReturnedAndBothStreamsAreLogged() async throws {
+    let lines = Mutex<[String]>([])
+    let output = try await runner.run(Command("sh", ["-c", "echo out; echo err >&2"])) { line in
+      lines.withLock { $0.append(line) }
+    }
+    #expect(output == "out")
+    #expect(lines.withLock { $0.sorted() } == ["err", "out"])
+  }
+
+  @Test func inputAndEnvironmentReachTheCommand() async throws {
+    let command = Command("sh", ["-c", "cat; echo $WORD"], environment: ["WORD": "set"], input: "given\n")
+    #expect(try await runner.run(command) == "given\nset")
+  }
+
+  @Test func aFailureCarriesTheStatusTheCommandAndItsLastLines() async throws {
+    let command = Command("sh", ["-c", "seq 1 30; exit 7"])
+    let failure = try await #require(throws: CommandFailure.self) { try await runner.run(command) }
+    #expect(failure.reason == .exited(7))
+    #expect(failure.tail == (11...30).map(String.init))
+    #expect(failure.description.contains("$ sh -c 'seq 1 30; exit 7'"))
+  }
+
+  @Test func aSignalIsNotAnExit() async throws {
+    let command = Command("sh", ["-c", "kill -9 $$"])
+    let failure = try await #require(throws: CommandFailure.self) { try await runner.run(command) }
+    #expect(failure.reason == .signalled(9))
+  }
+
+  @Test func aMissingExecutableIsNamed() async throws {
+    let failure = try await #require(throws: CommandFailure.self) { try await runner.run("no-such-tool") }
+    guard case .notStarted = failure.reason else {
+      Issue.record("expected notStarted, got \(failure.reason)")
+      return
+    }
+    #expect(failure.description.contains("no-such-tool"))
+  }
+
+  @Test func anEmptyEnvironmentHidesTheCallers() async throws {
+    let runner = SubprocessRunner(environment: ["PATH": "/usr/bin:/bin"])
+    #expect(try await runner.run("sh", "-c", "echo ${HOME-none}") == "none")
+  }
+
+  @Test func anEndlessOutputIsCutOff() async throws {
+    let failure = try await #require(throws: CommandFailure.self) { try await runner.run("yes", String(repeating: "y", count: 4000)) }
+    #expect(failure.reason == .tooMuchOutput)
+  }
+
+  @Test func cancellationEndsTheCommand() async throws {
+    let task = Task { try await runner.run("sleep", "60") }
+    try await Task.sleep(for: .milliseconds(200))
+    task.cancel()
+    await #expect(throws: CancellationError.self) { try await task.value }
+  }
+
+  @Test(arguments: [("plain", "plain"), ("", "''"), ("a b", "'a b'"), ("it's", "'it'\\''s'"), ("$x", "'$x'")])
+  func wordsAreQuotedForAShell(word: String, quoted: String) {
+    #expect(Command("c", [word]).description == "c \(quoted)")
+  }
+}
