@@ -14,6 +14,7 @@ let settings: [SwiftSetting] = [
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let mustache: Target.Dependency = .product(name: "Mustache", package: "swift-mustache")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
@@ -29,6 +30,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
     // No trait: with Foundation the static agent would grow from 14 MB to 58 MB.
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
   ],
@@ -40,7 +42,11 @@ let package = Package(
     // What host and guest say to each other, and the frames it travels in.
     .target(name: "AgentProtocol", dependencies: ["ImageModel"]),
     // Request and host facts in, plan out: geometry, identifiers, domain, steps.
-    .target(name: "BuildPlan", dependencies: ["ImageModel", "AgentProtocol", crypto]),
+    .target(
+      name: "BuildPlan", dependencies: ["ImageModel", "AgentProtocol", crypto, mustache],
+      resources: [
+        .embedInCode("../../vm-templates/installer.xml"), .embedInCode("../../vm-templates/verify.xml"),
+      ]),
     // Closures, their registration, and the Nix database.
     .target(name: "NixStore", dependencies: ["ImageModel", grdb]),
     // The guest's side of each step, one file a step.
@@ -54,7 +60,8 @@ let package = Package(
     // Connections, domains, events and errors; knows nothing of images.
     .target(name: "Libvirt", dependencies: ["CLibvirt"]),
     // One VM session: channel, console, deadlines, teardown.
-    .target(name: "BuildMachine", dependencies: ["Libvirt", "BuildPlan", "AgentProtocol", "Command", systemPackage]),
+    .target(
+      name: "BuildMachine", dependencies: ["Libvirt", "BuildPlan", "AgentProtocol", "Command", systemPackage]),
     // The pipeline from plan to verified artefacts.
     .target(
       name: "ImageBuilder",
@@ -66,7 +73,9 @@ let package = Package(
     .testTarget(name: "ImageModelTests", dependencies: ["ImageModel"]),
     .testTarget(name: "CommandTests", dependencies: ["Command"]),
     .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
-    .testTarget(name: "BuildPlanTests", dependencies: ["BuildPlan", "TestSupport"]),
+    .testTarget(
+      name: "BuildPlanTests", dependencies: ["AgentProtocol", "BuildPlan", "TestSupport"],
+      exclude: ["Snapshots"]),
     .testTarget(name: "NixStoreTests", dependencies: ["NixStore", "TestSupport"]),
     .testTarget(name: "InstallStepsTests", dependencies: ["InstallSteps", "TestSupport"]),
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),

@@ -25,6 +25,9 @@ package struct CommandFailure: Error, Hashable, Sendable {
 }
 
 extension CommandFailure: CustomStringConvertible {
+  /// The command as a shell takes it, and the last lines of its output.
+  package var evidence: [String] { ["$ \(command)"] + tail.map { "| \($0)" } }
+
   /// Why it failed, without the command and its output.
   package var summary: String {
     switch reason {
@@ -36,6 +39,6 @@ extension CommandFailure: CustomStringConvertible {
   }
 
   package var description: String {
-    ([summary, "  $ \(command)"] + tail.map { "  | \($0)" }).joined(separator: "\n")
+    ([summary] + evidence.map { "  " + $0 }).joined(separator: "\n")
   }
 }

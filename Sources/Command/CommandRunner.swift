@@ -33,7 +33,7 @@ extension CommandRunner {
 /// Runs commands as child processes.
 package struct SubprocessRunner: CommandRunner {
   /// The most that a command may print on either stream, in bytes.
-  package static let outputLimit = 16 << 20
+  package static let outputLimit = 4 << 20
   fileprivate static let tailLines = 20
 
   private let environment: Environment

@@ -49,7 +49,7 @@ extension ByteSize: CustomStringConvertible {
   public var description: String {
     let units = ["KiB", "MiB", "GiB", "TiB"]
     guard bytes >= 1024 else { return "\(bytes) B" }
-    var scaled = bytes * 10 / 1024
+    var scaled = bytes / 1024 * 10 + bytes % 1024 * 10 / 1024
     var unit = 0
     while scaled >= 10240, unit < units.count - 1 {
       scaled /= 1024

@@ -25,12 +25,15 @@ public struct Filesystem: Hashable, Codable, Sendable {
   public var uuid: GUID
   /// Where the target system mounts it, below its root: `/`, `/boot`.
   public var mountPoint: String
+  /// How many inodes ext4 gets; nil leaves the choice to `mke2fs`. The others make inodes as they go.
+  public var inodes: UInt64?
 
   /// Describes a filesystem.
-  public init(kind: FilesystemKind, label: String, uuid: GUID, mountPoint: String) {
+  public init(kind: FilesystemKind, label: String, uuid: GUID, mountPoint: String, inodes: UInt64? = nil) {
     self.kind = kind
     self.label = label
     self.uuid = uuid
     self.mountPoint = mountPoint
+    self.inodes = inodes
   }
 }

@@ -11,6 +11,11 @@ public struct GUID: Hashable, Sendable {
     self.bytes = bytes
   }
 
+  /// The GUID whose text form, without its dashes, is these two numbers in hexadecimal.
+  public init(high: UInt64, low: UInt64) {
+    bytes = [high, low].flatMap { half in (0..<8).map { UInt8(truncatingIfNeeded: half >> (56 - 8 * $0)) } }
+  }
+
   /// Reads the text form in either case; nil unless every group has its exact number of digits.
   ///
   /// `sgdisk` and others quietly take a short last group and end up with another GUID; this does not.
@@ -30,6 +35,13 @@ public struct GUID: Hashable, Sendable {
   public var littleEndianBytes: [UInt8] {
     [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15].map { bytes[$0] }
   }
+}
+
+extension GUID {
+  /// Partition type of an EFI system partition (UEFI 2.10, table 5.7).
+  public static let efiSystemPartition = GUID(high: 0xc12a_7328_f81f_11d2, low: 0xba4b_00a0_c93e_c93b)
+  /// Partition type of a Linux filesystem, which make-disk-image gives its roots.
+  public static let linuxFilesystem = GUID(high: 0x0fc6_3daf_8483_4772, low: 0x8e79_3d69_d847_7de4)
 }
 
 private func hexValue(_ digit: UInt8) -> UInt8? {

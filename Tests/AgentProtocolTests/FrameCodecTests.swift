@@ -48,7 +48,8 @@ import Testing
 
   @Test(arguments: [
     "null", "{}", "[]", "17", "{\"reply\":{}}", "{\"event\":{\"unheard\":1}}",
-    "{\"hello\":{\"magic\":\"slipway-agent\"},\"reply\":{\"id\":1}}", "{\"reply\":{\"id\":\"1\"}}", "\u{fffd}", "{",
+    "{\"hello\":{\"magic\":\"slipway-agent\"},\"reply\":{\"id\":1}}", "{\"reply\":{\"id\":\"1\"}}",
+    "\u{fffd}", "{",
   ])
   func jsonThatIsNoMessageIsMalformed(payload: String) {
     var decoder = FrameDecoder<AgentMessage>()
@@ -57,7 +58,8 @@ import Testing
 
   @Test func fieldsOfANewerPeerArePassedOver() throws {
     var decoder = FrameDecoder<AgentMessage>()
-    #expect(try decoder.push(frame(#"{"reply":{"id":4,"mood":"fine"},"trace":"x"}"#)) == [.reply(Reply(id: 4))])
+    #expect(
+      try decoder.push(frame(#"{"reply":{"id":4,"mood":"fine"},"trace":"x"}"#)) == [.reply(Reply(id: 4))])
   }
 
   @Test func damagedStreamsNeverCrash() throws {

@@ -48,7 +48,9 @@ import Testing
   }
 
   @Test func anEndlessOutputIsCutOff() async throws {
-    let failure = try await #require(throws: CommandFailure.self) { try await runner.run("yes", String(repeating: "y", count: 4000)) }
+    let failure = try await #require(throws: CommandFailure.self) {
+      try await runner.run("yes", String(repeating: "y", count: 4000))
+    }
     #expect(failure.reason == .tooMuchOutput)
   }
 

@@ -1,0 +1,80 @@
+package import AgentProtocol
+public import ImageModel
+
+/// Everything that one build does, decided before anything is touched. A value: it can be printed, compared,
+/// and kept as a golden file.
+public struct BuildPlan: Hashable, Codable, Sendable {
+  /// The toplevel's store path.
+  public var system: String
+  /// The target disk, in exact sectors.
+  public var disk: DiskLayout
+  /// The read-only disk that carries the store into the guest.
+  public var source: SourcePlan
+  /// The installer VM.
+  public var machine: MachinePlan
+  /// What the agent does, in order.
+  package var steps: [PlannedStep]
+  /// What is exported.
+  public var outputs: OutputPlan
+}
+
+/// The source disk.
+public struct SourcePlan: Hashable, Codable, Sendable {
+  /// The filesystem on it, as `mount` names it.
+  public var type: String
+  /// What it may hold at most. The disk has this size before its contents are written.
+  public var capacity: ByteSize
+
+  /// Describes a source disk.
+  public init(type: String, capacity: ByteSize) {
+    self.type = type
+    self.capacity = capacity
+  }
+}
+
+/// The installer VM's hardware and boot.
+public struct MachinePlan: Hashable, Codable, Sendable {
+  /// What runs the guest's processors.
+  public var accelerator: Accelerator.Kind
+  /// Memory, in MiB.
+  public var memory: UInt64
+  /// Processors.
+  public var cpus: Int
+  /// The firmware and the template of its variable store.
+  public var firmware: FirmwarePair
+  /// The appliance kernel's command line.
+  public var kernelCommandLine: String
+  /// The guest's clock at start, in seconds since 1970.
+  public var clock: Int64
+}
+
+/// The names of the files that a build leaves.
+public struct OutputPlan: Hashable, Codable, Sendable {
+  /// The disk image's format.
+  public var format: ImageFormat
+  /// The disk image's file name.
+  public var image: String
+  /// The EFI variable store's file name.
+  public var efiVariables: String
+}
+
+/// One step, and how long it may take.
+package struct PlannedStep: Hashable, Codable, Sendable {
+  /// The typed request.
+  package var step: InstallStep
+  /// After this many seconds the step counts as hung, whatever it prints.
+  package var timeLimit: Int
+
+  package init(step: InstallStep, timeLimit: Int) {
+    self.step = step
+    self.timeLimit = timeLimit
+  }
+}
+
+/// The virtio serial numbers by which the agent tells the disks apart (20 bytes at most, virtio 1.2, 5.2.6).
+public enum DiskSerial {
+  /// The disk that becomes the image.
+  public static let target = "slipway-target"
+  /// The read-only disk that carries the store.
+  public static let source = "slipway-source"
+}

@@ -1,0 +1,87 @@
+internal import Foundation
+internal import Mustache
+internal import Synchronization
+
+/// A libvirt domain template: XML with `{{placeholders}}`, in Mustache's syntax. Values are escaped for XML.
+public struct DomainTemplate: Sendable {
+  /// Where the text came from, for messages.
+  public let name: String
+  private let template: MustacheTemplate
+
+  /// Parses a template.
+  ///
+  /// - Throws: `DomainTemplateError` when its tags are not well-formed.
+  public init(name: String, text: String) throws {
+    self.name = name
+    do {
+      template = try MustacheTemplate(string: text)
+    } catch {
+      throw DomainTemplateError(template: name, message: "its placeholders are not well-formed: \(error)")
+    }
+  }
+
+  /// The template of the VM that installs.
+  public static func installer() throws -> DomainTemplate {
+    try DomainTemplate(
+      name: "vm-templates/installer.xml",
+      text: String(decoding: PackageResources.installer_xml, as: UTF8.self))
+  }
+
+  /// The template of the VM that boots the artefacts.
+  public static func verify() throws -> DomainTemplate {
+    try DomainTemplate(
+      name: "vm-templates/verify.xml", text: String(decoding: PackageResources.verify_xml, as: UTF8.self))
+  }
+
+  /// The domain's XML.
+  ///
+  /// - Parameter values: one value a placeholder. A section `{{#name}}…{{/name}}` is kept when its value is
+  ///   neither empty nor missing.
+  /// - Throws: `DomainTemplateError` when the template names a placeholder that has no value.
+  public func render(_ values: [String: String]) throws -> String {
+    let lookup = Lookup(values: values)
+    let xml = template.render(lookup)
+    let unknown = lookup.unknown
+    guard unknown.isEmpty else {
+      throw DomainTemplateError(
+        template: name,
+        message: "it names \(unknown.sorted().joined(separator: ", ")), and known placeholders are: "
+          + values.keys.sorted().joined(separator: ", "))
+    }
+    return xml
+  }
+}
+
+/// A domain template that cannot be used.
+public struct DomainTemplateError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The template's name.
+  public var template: String
+  /// What is wrong with it.
+  public var message: String
+
+  /// The fault and what to do, in one line.
+  public var description: String {
+    "the domain template \(template) cannot be used: \(message). See vm-templates/README.md"
+  }
+}
+
+/// Hands out values and remembers what was asked for in vain; Mustache itself renders that as nothing.
+private final class Lookup: MustacheParent {
+  private let values: [String: String]
+  private let missing = Mutex<Set<String>>([])
+
+  init(values: [String: String]) {
+    self.values = values
+  }
+
+  var unknown: Set<String> { missing.withLock { $0 } }
+
+  func child(named name: String) -> Any? {
+    guard let value = values[name] else {
+      missing.withLock { _ = $0.insert(name) }
+      return nil
+    }
+    // Mustache takes an empty text for true; here it switches a section off.
+    return value.isEmpty ? nil : value
+  }
+}

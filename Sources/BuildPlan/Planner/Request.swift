@@ -1,0 +1,123 @@
+internal import ImageModel
+
+/// A spec with its defaults filled in, every value checked.
+struct Request {
+  let baseName: String
+  let filesystem: FilesystemKind
+  let label: String
+  let diskSize: DiskSize
+  let free: ByteSize
+  let bootSize: ByteSize
+  let memory: UInt64
+  let cpus: Int
+
+  init(_ spec: ImageSpec) throws(SpecError) {
+    baseName = try Self.fileName(spec.baseName ?? "nixos")
+    filesystem = try Self.filesystem(spec.fsType ?? .ext4)
+    label = try Self.label(spec.label ?? "nixos", of: filesystem)
+    diskSize = spec.diskSize ?? .auto
+    free = try Self.free(spec)
+    bootSize = try Self.bootSize(spec.bootSize ?? .mebibytes(256))
+    memory = try Self.memory(spec.memSize ?? 1024)
+    cpus = try Self.cpus(spec.cpus ?? 2)
+    try Self.checkTable(spec.partitionTableType ?? .efi)
+    try Self.checkFirmware(spec)
+    try Self.checkBootLoader(spec)
+  }
+
+  private static func fileName(_ name: String) throws(SpecError) -> String {
+    guard !name.contains("/"), !name.hasPrefix("."), name.utf8.count <= 200 else {
+      throw SpecError(
+        "baseName", "'\(name)' cannot be a file name", remedy: "Use a short name without '/' and leading '.'")
+    }
+    return name
+  }
+
+  private static func filesystem(_ kind: FilesystemKind) throws(SpecError) -> FilesystemKind {
+    guard kind != .vfat else {
+      throw SpecError("fsType", "vfat cannot hold a Nix store", remedy: "Use ext4, xfs or btrfs")
+    }
+    return kind
+  }
+
+  private static func label(_ label: String, of kind: FilesystemKind) throws(SpecError) -> String {
+    guard label.utf8.count <= kind.labelLimit else {
+      throw SpecError(
+        "label",
+        "'\(label)' has \(label.utf8.count) bytes, and \(kind.rawValue) labels hold \(kind.labelLimit)",
+        remedy: "Choose a shorter label")
+    }
+    guard label.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7f }), !label.contains("/")
+    else {
+      throw SpecError(
+        "label", "the label has a space, a control character or a '/'",
+        remedy: "Use letters, digits, '-', '_' and '.'")
+    }
+    return label
+  }
+
+  private static func free(_ spec: ImageSpec) throws(SpecError) -> ByteSize {
+    if let additional = spec.additionalSpace, case .fixed? = spec.diskSize {
+      throw SpecError(
+        "additionalSpace", "\(additional) cannot be added to a fixed diskSize",
+        remedy: "Leave one of the two out; additionalSpace needs diskSize \"auto\"")
+    }
+    guard case .auto = spec.diskSize ?? .auto else { return ByteSize(bytes: 0) }
+    let free = spec.additionalSpace ?? .mebibytes(512)
+    guard free.bytes <= 1 << 50 else {
+      throw SpecError("additionalSpace", "\(free) is more than 1 PiB", remedy: "Ask for less")
+    }
+    return free
+  }
+
+  private static func bootSize(_ end: ByteSize) throws(SpecError) -> ByteSize {
+    guard end.bytes % DiskGeometry.alignment == 0 else {
+      throw SpecError("bootSize", "\(end.bytes) bytes are not whole MiB", remedy: "Use a multiple of 1M")
+    }
+    // FAT32 needs 65,525 clusters; 40 MiB is the least that mkfs.fat makes of them with 512-byte clusters.
+    guard end.bytes >= DiskGeometry.espStart + (40 << 20), end.bytes <= 1 << 40 else {
+      throw SpecError(
+        "bootSize", "the ESP would end at \(end)",
+        remedy: "Use 48M to 1T; bootSize is the ESP's end offset, and the ESP starts at 8M")
+    }
+    return end
+  }
+
+  private static func memory(_ mebibytes: UInt64) throws(SpecError) -> UInt64 {
+    guard mebibytes >= 384 else {
+      throw SpecError(
+        "memSize", "\(mebibytes) MiB are too little for the installer", remedy: "Use 384 or more")
+    }
+    return mebibytes
+  }
+
+  private static func cpus(_ count: Int) throws(SpecError) -> Int {
+    guard (1...64).contains(count) else {
+      throw SpecError("cpus", "\(count) processors cannot be given", remedy: "Use 1 to 64")
+    }
+    return count
+  }
+
+  private static func checkTable(_ table: PartitionTable) throws(SpecError) {
+    guard table == .efi else {
+      throw SpecError(
+        "partitionTableType", "'\(table.rawValue)' is not supported", remedy: "Use \"efi\"")
+    }
+  }
+
+  private static func checkFirmware(_ spec: ImageSpec) throws(SpecError) {
+    guard (spec.efiFirmware == nil) == (spec.efiVariables == nil) else {
+      let missing = spec.efiFirmware == nil ? "efiFirmware" : "efiVariables"
+      throw SpecError(
+        missing, "firmware and its variable store belong together, and this one is missing",
+        remedy: "Give both efiFirmware and efiVariables, or neither")
+    }
+  }
+
+  private static func checkBootLoader(_ spec: ImageSpec) throws(SpecError) {
+    guard spec.installBootLoader == false, spec.touchEFIVars == true else { return }
+    throw SpecError(
+      "touchEFIVars", "nothing touches EFI variables when installBootLoader is false",
+      remedy: "Leave touchEFIVars out, or set installBootLoader to true")
+  }
+}

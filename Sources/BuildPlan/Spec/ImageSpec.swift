@@ -1,0 +1,75 @@
+public import ImageModel
+
+/// A request for one image, as a user writes it. Keys are make-disk-image's argument names; those that only
+/// Slipway has are `system`, `closureInfo`, `seed` and `cpus`.
+///
+/// Every key is optional, so that specs can be laid over each other; `Planner` gives the defaults.
+public struct ImageSpec: Hashable, Codable, Sendable {
+  /// The store path of the NixOS toplevel, or a link to it.
+  public var system: String?
+  /// A folder with `registration` and `store-paths`, as nixpkgs' `closureInfo` makes it. Without one, the
+  /// closure is read from the Nix database of this machine.
+  public var closureInfo: String?
+  /// The image's file name without its extension.
+  public var baseName: String?
+  /// The disk image's format.
+  public var format: ImageFormat?
+  /// The partition layout.
+  public var partitionTableType: PartitionTable?
+  /// The root's filesystem.
+  public var fsType: FilesystemKind?
+  /// The root filesystem's label.
+  public var label: String?
+  /// The size of the whole disk.
+  public var diskSize: DiskSize?
+  /// Free space in the root filesystem on top of the closure, when `diskSize` is `auto`.
+  public var additionalSpace: ByteSize?
+  /// The END OFFSET of the ESP on the disk, as in make-disk-image; the ESP starts at 8 MiB.
+  public var bootSize: ByteSize?
+  /// The installer VM's memory, in MiB.
+  public var memSize: UInt64?
+  /// The installer VM's processors.
+  public var cpus: Int?
+  /// Whether the system's `switch-to-configuration boot` is run.
+  public var installBootLoader: Bool?
+  /// Whether the bootloader can reach the EFI variables.
+  public var touchEFIVars: Bool?
+  /// Firmware code to use instead of the one that the descriptors name.
+  public var efiFirmware: String?
+  /// Variable store template that belongs to `efiFirmware`.
+  public var efiVariables: String?
+  /// The GUID that every other identifier is derived from.
+  public var seed: GUID?
+  /// The root partition's GUID.
+  public var rootGPUID: GUID?
+  /// The root filesystem's UUID.
+  public var rootFSUID: GUID?
+
+  /// A spec that asks for nothing in particular.
+  public init() {}
+
+  /// This spec with every key that `other` sets taken from there.
+  public func overridden(by other: ImageSpec) -> ImageSpec {
+    var merged = self
+    merged.system = other.system ?? system
+    merged.closureInfo = other.closureInfo ?? closureInfo
+    merged.baseName = other.baseName ?? baseName
+    merged.format = other.format ?? format
+    merged.partitionTableType = other.partitionTableType ?? partitionTableType
+    merged.fsType = other.fsType ?? fsType
+    merged.label = other.label ?? label
+    merged.diskSize = other.diskSize ?? diskSize
+    merged.additionalSpace = other.additionalSpace ?? additionalSpace
+    merged.bootSize = other.bootSize ?? bootSize
+    merged.memSize = other.memSize ?? memSize
+    merged.cpus = other.cpus ?? cpus
+    merged.installBootLoader = other.installBootLoader ?? installBootLoader
+    merged.touchEFIVars = other.touchEFIVars ?? touchEFIVars
+    merged.efiFirmware = other.efiFirmware ?? efiFirmware
+    merged.efiVariables = other.efiVariables ?? efiVariables
+    merged.seed = other.seed ?? seed
+    merged.rootGPUID = other.rootGPUID ?? rootGPUID
+    merged.rootFSUID = other.rootFSUID ?? rootFSUID
+    return merged
+  }
+}

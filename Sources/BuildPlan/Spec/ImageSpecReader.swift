@@ -1,0 +1,156 @@
+internal import Foundation
+internal import ImageModel
+
+extension ImageSpec {
+  enum Key: String, CaseIterable, CodingKey {
+    case system, closureInfo, baseName, format, partitionTableType, fsType, label, diskSize, additionalSpace
+    case bootSize, memSize, cpus, installBootLoader, touchEFIVars, efiFirmware, efiVariables, seed
+    case rootGPUID, rootFSUID
+  }
+
+  /// Reads the JSON of a spec: one object, whose every key is known.
+  ///
+  /// - Throws: `SpecError` that names the key.
+  public init(json: [UInt8]) throws(SpecError) {
+    let document: JSONValue
+    do {
+      document = try JSONDecoder().decode(JSONValue.self, from: Data(json))
+    } catch {
+      throw SpecError("spec", "this is not JSON", remedy: "Check it with 'python3 -m json.tool'")
+    }
+    guard case .object(let values) = document else {
+      throw SpecError("spec", "the JSON is not an object", remedy: "Write {\"system\": \"/nix/store/…\"}")
+    }
+    self.init()
+    for (name, value) in values.sorted(by: { $0.key < $1.key }) {
+      guard let key = Key(rawValue: name) else {
+        throw SpecError(
+          name, "no such key", remedy: "Known are: \(Key.allCases.map(\.rawValue).joined(separator: ", "))")
+      }
+      try set(key, to: SpecValue(key: key.rawValue, value: value))
+    }
+  }
+
+  private mutating func set(_ key: Key, to value: SpecValue) throws(SpecError) {
+    switch key {
+    case .system: system = try value.text()
+    case .closureInfo: closureInfo = try value.text()
+    case .baseName: baseName = try value.text()
+    case .format: format = try value.choice()
+    case .partitionTableType: partitionTableType = try value.choice()
+    case .fsType: fsType = try value.choice()
+    case .label: label = try value.text()
+    case .diskSize: diskSize = try value.diskSize()
+    case .additionalSpace: additionalSpace = try value.size()
+    case .bootSize: bootSize = try value.size()
+    case .memSize: memSize = try value.number()
+    case .cpus: cpus = Int(try value.number())
+    case .installBootLoader: installBootLoader = try value.flag()
+    case .touchEFIVars: touchEFIVars = try value.flag()
+    case .efiFirmware: efiFirmware = try value.text()
+    case .efiVariables: efiVariables = try value.text()
+    case .seed: seed = try value.guid()
+    case .rootGPUID: rootGPUID = try value.guid()
+    case .rootFSUID: rootFSUID = try value.guid()
+    }
+  }
+}
+
+/// Any JSON value, so that a key's value can be judged before its type is known.
+private enum JSONValue: Decodable {
+  case null
+  case flag(Bool)
+  case number(UInt64)
+  case otherNumber(Double)
+  case text(String)
+  case list([JSONValue])
+  case object([String: JSONValue])
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if container.decodeNil() {
+      self = .null
+    } else if let flag = try? container.decode(Bool.self) {
+      self = .flag(flag)
+    } else if let number = try? container.decode(UInt64.self) {
+      self = .number(number)
+    } else if let number = try? container.decode(Double.self) {
+      self = .otherNumber(number)
+    } else if let text = try? container.decode(String.self) {
+      self = .text(text)
+    } else if let list = try? container.decode([JSONValue].self) {
+      self = .list(list)
+    } else {
+      self = .object(try container.decode([String: JSONValue].self))
+    }
+  }
+}
+
+/// One value of the spec's object, and how it is read as the type that its key needs.
+private struct SpecValue {
+  let key: String
+  let value: JSONValue
+
+  func text() throws(SpecError) -> String {
+    guard case .text(let text) = value, !text.isEmpty else {
+      throw SpecError(key, "this is not a text", remedy: "Write a non-empty string")
+    }
+    guard !text.utf8.contains(0) else {
+      throw SpecError(key, "the text has a NUL character", remedy: "Remove it")
+    }
+    return text
+  }
+
+  func flag() throws(SpecError) -> Bool {
+    guard case .flag(let flag) = value else {
+      throw SpecError(key, "this is neither true nor false", remedy: "Write true or false, without quotes")
+    }
+    return flag
+  }
+
+  func number() throws(SpecError) -> UInt64 {
+    guard case .number(let number) = value, number <= UInt64(Int32.max) else {
+      throw SpecError(key, "this is not a whole number from 0 to \(Int32.max)", remedy: "Write a bare number")
+    }
+    return number
+  }
+
+  func size() throws(SpecError) -> ByteSize {
+    switch value {
+    case .number(let bytes): return ByteSize(bytes: bytes)
+    case .text(let text):
+      if let size = ByteSize(text) { return size }
+    default: break
+    }
+    throw SpecError(key, "this is not a size", remedy: "Write a text such as \"512M\" or \"4G\"")
+  }
+
+  func diskSize() throws(SpecError) -> DiskSize {
+    switch value {
+    case .number(let mebibytes):
+      if let size = DiskSize("\(mebibytes)") { return size }
+    case .text(let text):
+      if let size = DiskSize(text) { return size }
+    default: break
+    }
+    throw SpecError(
+      key, "this is not a size", remedy: "Write \"auto\", a number of MiB, or a text such as \"4G\"")
+  }
+
+  func guid() throws(SpecError) -> GUID {
+    guard let guid = GUID(try text()) else {
+      throw SpecError(
+        key, "this is not a GUID", remedy: "Write 8-4-4-4-12 hexadecimal digits, as 'uuidgen' prints them")
+    }
+    return guid
+  }
+
+  func choice<Choice: RawRepresentable<String> & CaseIterable>() throws(SpecError) -> Choice {
+    let text = try text()
+    guard let choice = Choice(rawValue: text) else {
+      let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+      throw SpecError(key, "'\(text)' is not known", remedy: "Choose one of: \(known)")
+    }
+    return choice
+  }
+}

@@ -1,0 +1,23 @@
+/// Something in an image spec that cannot be built. Found before any VM starts.
+public struct SpecError: Error, Hashable, Sendable {
+  /// The spec's key that is at fault.
+  public var key: String
+  /// What is wrong.
+  public var message: String
+  /// What to do about it.
+  public var remedy: String
+
+  /// Describes a fault of one key.
+  public init(_ key: String, _ message: String, remedy: String) {
+    self.key = key
+    self.message = message
+    self.remedy = remedy
+  }
+}
+
+extension SpecError: CustomStringConvertible {
+  /// The key, the fault and the remedy, in one line.
+  public var description: String {
+    "\(key): \(message). \(remedy)"
+  }
+}

@@ -1,0 +1,36 @@
+/// Why an image was not built or not verified.
+public struct BuildError: Error, Hashable, Sendable {
+  /// Whose turn it is to change something.
+  public enum Kind: Hashable, Sendable {
+    /// The request: a spec, a path, a closure.
+    case badInput
+    /// This machine: a tool, a permission, disk space.
+    case hostNotAble
+    /// The build itself failed.
+    case failed
+  }
+
+  public var kind: Kind
+  /// What was attempted and why it failed.
+  public var message: String
+  /// What to do about it; nil when the message says all there is.
+  public var remedy: String?
+  /// The failed command with its last lines, or the guest's last lines.
+  public var details: [String]
+
+  public init(_ kind: Kind, _ message: String, remedy: String? = nil, details: [String] = []) {
+    self.kind = kind
+    self.message = message
+    self.remedy = remedy
+    self.details = details
+  }
+}
+
+extension BuildError: CustomStringConvertible {
+  /// The cause first, then what to do, then the evidence.
+  public var description: String {
+    var lines = [message]
+    if let remedy { lines.append(remedy) }
+    return (lines + details.map { "  " + $0 }).joined(separator: "\n")
+  }
+}

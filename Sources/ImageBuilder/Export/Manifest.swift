@@ -1,0 +1,60 @@
+public import BuildPlan
+internal import Foundation
+public import ImageModel
+
+/// What was built, from what and with what: `manifest.json`.
+public struct Manifest: Codable, Hashable, Sendable {
+  /// One file of the output folder.
+  public struct File: Codable, Hashable, Sendable {
+    /// Its path below the output folder.
+    public var path: String
+    /// Its size, in bytes.
+    public var size: UInt64
+    /// Its SHA-256, in hexadecimal.
+    public var sha256: String
+  }
+
+  /// One step's time.
+  public struct Step: Codable, Hashable, Sendable {
+    /// The step's name.
+    public var name: String
+    /// Seconds it took.
+    public var seconds: Double
+  }
+
+  /// The manifest's own version; raised when a key changes its meaning.
+  public var version = 1
+  /// The request as it was given.
+  public var spec: ImageSpec
+  /// The toplevel's store path.
+  public var system: String
+  /// Partitions, GUIDs, UUIDs and sizes of the disk.
+  public var disk: DiskLayout
+  /// The disk image's format.
+  public var format: ImageFormat
+  /// The disk image's name in the folder.
+  public var image: String
+  /// The EFI variable store's name in the folder.
+  public var efiVariables: String
+  /// The firmware that the variable store belongs to.
+  public var firmware: FirmwarePair
+  /// Sizes and digests of the artefacts.
+  public var files: [File]
+  /// Versions of the tools that made them.
+  public var tools: [String: String]
+  /// The steps, in the order in which they ended.
+  public var steps: [Step]
+  /// What went wrong without stopping the build.
+  public var warnings: [String]
+}
+
+extension Manifest {
+  static let fileName = "manifest.json"
+
+  /// The manifest as sorted, indented JSON.
+  func json() throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
+  }
+}

@@ -1,0 +1,75 @@
+import BuildPlan
+import ImageModel
+import Testing
+
+@Suite struct ImageSpecTests {
+  @Test func everyKeyIsRead() throws {
+    let json = """
+      {"system": "/nix/store/x", "closureInfo": "/c", "baseName": "b", "format": "qcow2-compressed",
+       "partitionTableType": "efi", "fsType": "xfs", "label": "root", "diskSize": "4G",
+       "additionalSpace": "1G", "bootSize": "512M", "memSize": 2048, "cpus": 4, "installBootLoader": true,
+       "touchEFIVars": false, "efiFirmware": "/f", "efiVariables": "/v",
+       "seed": "00000000-0000-0000-0000-000000000001", "rootGPUID": "00000000-0000-0000-0000-000000000002",
+       "rootFSUID": "00000000-0000-0000-0000-000000000003"}
+      """
+    let spec = try ImageSpec(json: Array(json.utf8))
+    var expected = ImageSpec()
+    expected.system = "/nix/store/x"
+    expected.closureInfo = "/c"
+    expected.baseName = "b"
+    expected.format = .compressedQcow2
+    expected.partitionTableType = .efi
+    expected.fsType = .xfs
+    expected.label = "root"
+    expected.diskSize = .fixed(ByteSize(bytes: 4 << 30))
+    expected.additionalSpace = ByteSize(bytes: 1 << 30)
+    expected.bootSize = .mebibytes(512)
+    expected.memSize = 2048
+    expected.cpus = 4
+    expected.installBootLoader = true
+    expected.touchEFIVars = false
+    expected.efiFirmware = "/f"
+    expected.efiVariables = "/v"
+    expected.seed = GUID(high: 0, low: 1)
+    expected.rootGPUID = GUID(high: 0, low: 2)
+    expected.rootFSUID = GUID(high: 0, low: 3)
+    #expect(spec == expected)
+  }
+
+  @Test func aBareDiskSizeIsMebibytes() throws {
+    #expect(try ImageSpec(json: Array(#"{"diskSize": 2048}"#.utf8)).diskSize == .fixed(.mebibytes(2048)))
+    #expect(try ImageSpec(json: Array(#"{"diskSize": "2048"}"#.utf8)).diskSize == .fixed(.mebibytes(2048)))
+    #expect(try ImageSpec(json: Array(#"{"diskSize": "auto"}"#.utf8)).diskSize == .auto)
+  }
+
+  @Test(arguments: [
+    ("{\"sytem\": \"/x\"}", "sytem"), ("{\"format\": \"ova\"}", "format"), ("{\"format\": 1}", "format"),
+    ("{\"diskSize\": \"big\"}", "diskSize"), ("{\"diskSize\": -1}", "diskSize"),
+    ("{\"diskSize\": 1.5}", "diskSize"),
+    ("{\"diskSize\": true}", "diskSize"), ("{\"diskSize\": null}", "diskSize"),
+    ("{\"bootSize\": \"1X\"}", "bootSize"), ("{\"additionalSpace\": []}", "additionalSpace"),
+    ("{\"additionalSpace\": \"99999999999999999999G\"}", "additionalSpace"),
+    ("{\"memSize\": \"1024\"}", "memSize"), ("{\"memSize\": true}", "memSize"), ("{\"cpus\": 1e30}", "cpus"),
+    ("{\"touchEFIVars\": 1}", "touchEFIVars"), ("{\"touchEFIVars\": \"true\"}", "touchEFIVars"),
+    ("{\"label\": \"\"}", "label"), ("{\"label\": \"a\\u0000b\"}", "label"), ("{\"system\": {}}", "system"),
+    ("{\"seed\": \"97FD5997-D90B-4AA3-8D16-C1723AEA73C\"}", "seed"), ("{\"rootFSUID\": 7}", "rootFSUID"),
+    ("{\"partitionTableType\": \"gpt\"}", "partitionTableType"), ("{\"fsType\": \"zfs\"}", "fsType"),
+    ("[]", "spec"), ("", "spec"), ("{", "spec"), ("nope", "spec"), ("\"efi\"", "spec"),
+  ])
+  func aBadSpecIsRefusedByItsKey(json: String, key: String) throws {
+    let error = try #require(throws: SpecError.self) { try ImageSpec(json: Array(json.utf8)) }
+    #expect(error.key == key)
+    #expect(!error.remedy.isEmpty)
+  }
+
+  @Test func flagsGoOverTheFile() {
+    var file = ImageSpec()
+    file.label = "file"
+    file.memSize = 512
+    var flags = ImageSpec()
+    flags.label = "flag"
+    let merged = file.overridden(by: flags)
+    #expect(merged.label == "flag")
+    #expect(merged.memSize == 512)
+  }
+}

@@ -1,0 +1,146 @@
+import AgentProtocol
+import BuildPlan
+import Foundation
+import ImageModel
+import TestSupport
+import Testing
+
+@Suite struct PlannerTests {
+  @Test func thePlanIsTheGoldenOne() throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let json = String(decoding: try encoder.encode(try plan()), as: UTF8.self)
+    try expectSnapshot(json + "\n", named: "plan-efi-ext4.json")
+  }
+
+  @Test func thePlanReadsBack() throws {
+    let plan = try plan { $0.fsType = .btrfs }
+    #expect(try JSONDecoder().decode(BuildPlan.self, from: JSONEncoder().encode(plan)) == plan)
+  }
+
+  @Test func partitionsFillTheDiskInOrder() throws {
+    for filesystem in [FilesystemKind.ext4, .xfs, .btrfs] {
+      let disk = try plan { $0.fsType = filesystem }.disk
+      let esp = disk.partitions[0]
+      let root = disk.partitions[1]
+      #expect(esp.start == 16384)
+      #expect(esp.start + esp.sectors == root.start)
+      #expect(root.start + root.sectors + 2048 == disk.sectors)
+      #expect(disk.partitions.allSatisfy { $0.start % 2048 == 0 && $0.sectors % 2048 == 0 })
+    }
+  }
+
+  @Test func bootSizeIsTheEndOfTheESP() throws {
+    let disk = try plan { $0.bootSize = .mebibytes(512) }.disk
+    #expect(disk.partitions[1].start * 512 == 512 << 20)
+  }
+
+  @Test func additionalSpaceIsOnTop() throws {
+    let none = try plan { $0.additionalSpace = ByteSize(bytes: 0) }.disk.size.bytes
+    let more = try plan { $0.additionalSpace = ByteSize(bytes: 4 << 30) }.disk.size.bytes
+    #expect(more - none >= 4 << 30)
+  }
+
+  @Test func theSeedDecidesEveryIdentifier() throws {
+    func identifiers(_ plan: BuildPlan) -> [GUID] {
+      [plan.disk.guid] + plan.disk.partitions.flatMap { [$0.guid, $0.filesystem.uuid] }
+    }
+    let first = identifiers(try plan())
+    #expect(first == identifiers(try plan()))
+    #expect(Set(first).count == 5)
+    let seeded = identifiers(try plan { $0.seed = GUID(high: 1, low: 2) })
+    #expect(Set(first).isDisjoint(with: seeded))
+    #expect(first.allSatisfy { $0.description.dropFirst(14).first == "5" })
+  }
+
+  @Test func chosenIdentifiersAreUsed() throws {
+    let disk = try plan {
+      $0.rootGPUID = GUID(high: 3, low: 4)
+      $0.rootFSUID = GUID(high: 5, low: 6)
+    }.disk
+    #expect(disk.partitions[1].guid == GUID(high: 3, low: 4))
+    #expect(disk.partitions[1].filesystem.uuid == GUID(high: 5, low: 6))
+  }
+
+  @Test func withoutABootLoaderNoStepInstallsOne() throws {
+    let steps = try plan { $0.installBootLoader = false }.steps.map(\.step.name)
+    #expect(!steps.contains("installBootLoader"))
+    #expect(steps.last == "finish")
+  }
+
+  @Test func theRootIsMountedBeforeWhatIsInIt() throws {
+    let steps = try plan().steps.map(\.step.name)
+    #expect(
+      steps == [
+        "partitionDisk", "makeFilesystem", "makeFilesystem", "mountFilesystem", "mountFilesystem",
+        "copyStore",
+        "setSystemProfile", "activate", "installBootLoader", "finish",
+      ])
+  }
+
+  @Test(arguments: badSpecs)
+  fileprivate func aSpecThatCannotBeBuiltIsRefused(bad: BadSpec) throws {
+    let error = try #require(throws: SpecError.self) { try plan(bad.change) }
+    #expect(error.key == bad.key)
+    #expect(!error.remedy.isEmpty)
+  }
+
+  @Test func tooSmallADiskSaysWhatItNeeds() throws {
+    let error = try #require(throws: SpecError.self) { try plan { $0.diskSize = .fixed(.mebibytes(300)) } }
+    #expect(error.message.contains("300.0 MiB"))
+    #expect(error.remedy.contains("at least"))
+  }
+
+  private func plan(_ change: (inout ImageSpec) -> Void = { _ in }) throws -> BuildPlan {
+    var spec = ImageSpec()
+    change(&spec)
+    let system = "/nix/store/00000000000000000000000000000000-nixos-system-tiny"
+    return try Planner(
+      spec: spec,
+      closure: ClosureFacts(
+        system: system, paths: 20, references: 60, inodes: 1_500, content: .mebibytes(58),
+        bootFiles: .mebibytes(60)),
+      firmware: FirmwarePair(
+        code: "/firmware/CODE.fd", variablesTemplate: "/firmware/VARS.fd", requiresSMM: false,
+        secureBoot: false),
+      accelerator: .tcg, source: SourcePlan(type: "squashfs", capacity: .mebibytes(64))
+    ).plan()
+  }
+}
+
+/// A change that makes a good spec a bad one, and the key that the refusal names.
+private struct BadSpec: Sendable {
+  let key: String
+  let change: @Sendable (inout ImageSpec) -> Void
+
+  init(_ key: String, _ change: @escaping @Sendable (inout ImageSpec) -> Void) {
+    self.key = key
+    self.change = change
+  }
+}
+
+private let badSpecs: [BadSpec] = [
+  BadSpec("diskSize") { $0.diskSize = .fixed(.mebibytes(300)) },
+  BadSpec("bootSize") { $0.bootSize = .mebibytes(40) },
+  BadSpec("bootSize") { $0.bootSize = ByteSize(bytes: (256 << 20) + 1) },
+  BadSpec("bootSize") { $0.bootSize = .mebibytes(60) },
+  BadSpec("additionalSpace") {
+    $0.diskSize = .fixed(.mebibytes(4096))
+    $0.additionalSpace = .mebibytes(1)
+  },
+  BadSpec("additionalSpace") { $0.additionalSpace = ByteSize(bytes: .max) },
+  BadSpec("label") { $0.label = "seventeen-letters" },
+  BadSpec("label") { $0.label = "é".padding(toLength: 9, withPad: "é", startingAt: 0) },
+  BadSpec("label") { $0.label = "two words" },
+  BadSpec("fsType") { $0.fsType = .vfat },
+  BadSpec("memSize") { $0.memSize = 128 },
+  BadSpec("cpus") { $0.cpus = 0 },
+  BadSpec("baseName") { $0.baseName = "../x" },
+  BadSpec("efiVariables") { $0.efiFirmware = "/f" },
+  BadSpec("efiFirmware") { $0.efiVariables = "/v" },
+  BadSpec("partitionTableType") { $0.partitionTableType = .hybrid },
+  BadSpec("touchEFIVars") {
+    $0.installBootLoader = false
+    $0.touchEFIVars = true
+  },
+]
