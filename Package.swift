@@ -49,6 +49,8 @@ let package = Package(
       ]),
     // Closures, their registration, and the Nix database.
     .target(name: "NixStore", dependencies: ["ImageModel", grdb]),
+    // System calls that Swift cannot import; headers only.
+    .systemLibrary(name: "CLinux"),
     // The guest's side of each step, one file a step.
     .target(name: "InstallSteps", dependencies: ["AgentProtocol", "Command", systemPackage]),
     // The guest executable: first process, supervisor and agent.
@@ -65,7 +67,10 @@ let package = Package(
     // The pipeline from plan to verified artefacts.
     .target(
       name: "ImageBuilder",
-      dependencies: ["BuildMachine", "BuildPlan", "NixStore", "Appliance", "Command", crypto, systemPackage]),
+      dependencies: [
+        "BuildMachine", "BuildPlan", "ImageModel", "NixStore", "Appliance", "Command", "CLinux", crypto,
+        systemPackage,
+      ]),
     // The command line.
     .executableTarget(name: "slipway", dependencies: ["ImageBuilder", "Appliance", argumentParser]),
 
@@ -81,7 +86,7 @@ let package = Package(
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
     .testTarget(name: "BuildMachineTests", dependencies: ["BuildMachine", "TestSupport"]),
-    .testTarget(name: "ImageBuilderTests", dependencies: ["ImageBuilder", "TestSupport"]),
+    .testTarget(name: "ImageBuilderTests", dependencies: ["ImageBuilder", "Command", "ImageModel", "TestSupport", systemPackage]),
     .testTarget(name: "IntegrationTests", dependencies: ["ImageBuilder", "TestSupport"]),
   ]
 )
