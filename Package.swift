@@ -74,7 +74,8 @@ let package = Package(
     // The command line.
     .executableTarget(name: "slipway", dependencies: ["ImageBuilder", "Appliance", argumentParser]),
 
-    .target(name: "TestSupport", dependencies: [systemPackage], path: "Tests/TestSupport"),
+    .target(
+      name: "TestSupport", dependencies: ["Command", subprocess, systemPackage], path: "Tests/TestSupport"),
     .testTarget(name: "ImageModelTests", dependencies: ["ImageModel"]),
     .testTarget(name: "CommandTests", dependencies: ["Command"]),
     .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
@@ -86,8 +87,11 @@ let package = Package(
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
     .testTarget(name: "BuildMachineTests", dependencies: ["BuildMachine", "TestSupport"]),
-    .testTarget(name: "ImageBuilderTests", dependencies: ["ImageBuilder", "Command", "ImageModel", "TestSupport", systemPackage]),
-    .testTarget(name: "IntegrationTests", dependencies: ["ImageBuilder", "TestSupport"]),
+    .testTarget(
+      name: "ImageBuilderTests",
+      dependencies: ["ImageBuilder", "Command", "ImageModel", "TestSupport", systemPackage]),
+    .testTarget(
+      name: "IntegrationTests", dependencies: ["ImageBuilder", "Command", "TestSupport", systemPackage]),
   ]
 )
 
