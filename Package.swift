@@ -52,9 +52,11 @@ let package = Package(
     // System calls that Swift cannot import; headers only.
     .systemLibrary(name: "CLinux"),
     // The guest's side of each step, one file a step.
-    .target(name: "InstallSteps", dependencies: ["AgentProtocol", "Command", systemPackage]),
+    .target(name: "InstallSteps", dependencies: ["AgentProtocol", "ImageModel", "Command", "CLinux", systemPackage]),
     // The guest executable: first process, supervisor and agent.
-    .executableTarget(name: "slipway-agent", dependencies: ["InstallSteps", systemPackage]),
+    .executableTarget(
+      name: "slipway-agent",
+      dependencies: ["InstallSteps", "AgentProtocol", "Command", "CLinux", systemPackage]),
     // The kernel and initramfs that carry the agent, built once and cached.
     .target(name: "Appliance", dependencies: ["ImageModel", "Command", crypto, systemPackage]),
     // libvirt's C API.
@@ -83,7 +85,9 @@ let package = Package(
       name: "BuildPlanTests", dependencies: ["AgentProtocol", "BuildPlan", "TestSupport"],
       exclude: ["Snapshots"]),
     .testTarget(name: "NixStoreTests", dependencies: ["NixStore", "TestSupport"]),
-    .testTarget(name: "InstallStepsTests", dependencies: ["InstallSteps", "TestSupport"]),
+    .testTarget(
+      name: "InstallStepsTests",
+      dependencies: ["InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "TestSupport"]),
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
     .testTarget(name: "BuildMachineTests", dependencies: ["BuildMachine", "TestSupport"]),

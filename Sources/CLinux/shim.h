@@ -2,10 +2,14 @@
 #ifndef SLIPWAY_CLINUX_H
 #define SLIPWAY_CLINUX_H
 
-#include <fcntl.h>
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
 #include <linux/fs.h>
+#include <linux/mount.h>
 #include <linux/openat2.h>
-#include <sys/mount.h>
+#include <spawn.h>
 #include <sys/reboot.h>
 #include <sys/sendfile.h>
 #include <sys/statfs.h>
@@ -13,8 +17,15 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+// Of <sys/mount.h>, which would also bring `struct stat` into this module and out of Glibc's.
+int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
+int umount2(const char *target, int flags);
+
 /// Writes back and drops the cached blocks of a block device.
 static const unsigned long slipway_BLKFLSBUF = BLKFLSBUF;
+
+/// Hidden without _GNU_SOURCE, which the Glibc module does not set.
+static const short slipway_POSIX_SPAWN_SETSID = POSIX_SPAWN_SETSID;
 
 /// glibc has no wrapper of finit_module(2).
 static inline int slipway_finit_module(int fd, const char *parameters) {
@@ -33,8 +44,8 @@ static inline int slipway_statfs(const char *path, struct statfs *status) {
 }
 
 /// Swaps two names of one filesystem in one step; Swift's view of glibc lacks renameat2(2).
-static inline int slipway_exchange(const char *first, const char *second) {
-  return (int)syscall(SYS_renameat2, AT_FDCWD, first, AT_FDCWD, second, RENAME_EXCHANGE);
+static inline int slipway_exchange(int directory, const char *first, const char *second) {
+  return (int)syscall(SYS_renameat2, directory, first, directory, second, RENAME_EXCHANGE);
 }
 
 /// Mount flags without the anonymous enum that gives them awkward types in Swift.

@@ -56,7 +56,7 @@ enum FileSystem {
 
   /// Swaps two names of one filesystem in one step (renameat2, Linux 3.15).
   static func exchange(_ first: FilePath, _ second: FilePath) throws {
-    guard slipway_exchange(first.string, second.string) == 0 else {
+    guard slipway_exchange(AT_FDCWD, first.string, second.string) == 0 else {
       throw fault("swap \(first) with", second)
     }
   }
