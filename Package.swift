@@ -55,6 +55,10 @@ let package = Package(
     .executableTarget(name: "slipway-agent", dependencies: ["InstallSteps", systemPackage]),
     // The kernel and initramfs that carry the agent, built once and cached.
     .target(name: "Appliance", dependencies: ["ImageModel", "Command", crypto, systemPackage]),
+    // The kernel's KVM interface.
+    .systemLibrary(name: "CKVM"),
+    // What this machine can do: accelerator, firmware, tools.
+    .target(name: "HostProbe", dependencies: ["CKVM", "BuildPlan", "ImageModel", "Command", systemPackage]),
     // libvirt's C API.
     .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
     // Connections, domains, events and errors; knows nothing of images.
@@ -79,6 +83,7 @@ let package = Package(
     .testTarget(name: "NixStoreTests", dependencies: ["NixStore", "TestSupport"]),
     .testTarget(name: "InstallStepsTests", dependencies: ["InstallSteps", "TestSupport"]),
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
+    .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "TestSupport"]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
     .testTarget(name: "BuildMachineTests", dependencies: ["BuildMachine", "TestSupport"]),
     .testTarget(name: "ImageBuilderTests", dependencies: ["ImageBuilder", "TestSupport"]),
