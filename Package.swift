@@ -59,6 +59,10 @@ let package = Package(
       dependencies: ["InstallSteps", "AgentProtocol", "Command", "CLinux", systemPackage]),
     // The kernel and initramfs that carry the agent, built once and cached.
     .target(name: "Appliance", dependencies: ["ImageModel", "Command", crypto, systemPackage]),
+    // The kernel's KVM interface.
+    .systemLibrary(name: "CKVM"),
+    // What this machine can do: accelerator, firmware, tools.
+    .target(name: "HostProbe", dependencies: ["CKVM", "BuildPlan", "ImageModel", "Command", systemPackage]),
     // libvirt's C API.
     .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
     // Connections, domains, events and errors; knows nothing of images.
@@ -89,6 +93,7 @@ let package = Package(
       name: "InstallStepsTests",
       dependencies: ["InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "TestSupport"]),
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
+    .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "TestSupport"]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
     .testTarget(name: "BuildMachineTests", dependencies: ["BuildMachine", "TestSupport"]),
     .testTarget(
