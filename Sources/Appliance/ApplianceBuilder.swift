@@ -53,6 +53,7 @@ package struct ApplianceBuilder: Sendable {
     if let same = cache.appliance(digest) {
       appliance = same
     } else {
+      cache.removeUnused()
       appliance = try await cache.make(digest) { folder in
         try copy(parts.kernel.image, to: folder.appending("kernel"))
         let indexes = try await moduleIndexes(parts, scratch: folder.appending("modules"))

@@ -6,7 +6,8 @@ internal import SystemPackage
 /// A folder is made under a temporary name and renamed, so that it is complete or absent, whoever else builds at
 /// the same time. It holds `kernel`, `initramfs` and `sizes.json`; a file of another size, as a crash of the host
 /// can leave it, makes the folder count as absent. `inputs-KEY.json` remembers which appliance a set of input
-/// files made, so that they are hashed again only after one has changed.
+/// files made, so that they are hashed again only after one has changed. What nobody used for a day is removed
+/// when something new is made: making it again takes a second.
 struct ApplianceCache {
   /// The cache's folder.
   let folder: FilePath
@@ -17,7 +18,7 @@ struct ApplianceCache {
     var files: [FileStamp]
   }
 
-  /// The appliance with this digest, if it is there and whole.
+  /// The appliance with this digest, if it is there and whole; it then counts as used.
   func appliance(_ digest: String) -> Appliance? {
     let place = folder.appending(digest)
     let appliance = Appliance(
@@ -26,6 +27,7 @@ struct ApplianceCache {
       let recorded = try? JSONDecoder().decode([String: Int64].self, from: Data(bytes)),
       let sizes = try? Self.sizes(of: appliance), recorded == sizes
     else { return nil }
+    markUsed(place)
     return appliance
   }
 
@@ -33,9 +35,11 @@ struct ApplianceCache {
   func recall(_ key: String) -> Appliance? {
     guard let bytes = try? contents(of: memoryPath(key)),
       let memory = try? JSONDecoder().decode(Memory.self, from: Data(bytes)),
-      memory.files.allSatisfy({ $0 == FileStamp($0.path) })
+      memory.files.allSatisfy({ $0 == FileStamp($0.path) }),
+      let appliance = appliance(memory.digest)
     else { return nil }
-    return appliance(memory.digest)
+    markUsed(memoryPath(key))
+    return appliance
   }
 
   /// Remembers that inputs with these stamps make this appliance.
@@ -73,6 +77,20 @@ struct ApplianceCache {
       throw ApplianceError.file(place, reason: "the new appliance could not be moved there")
     }
     return appliance
+  }
+
+  /// Removes what was last used more than a day ago, and what killed builds left.
+  func removeUnused(now: Date = Date()) {
+    for name in (try? names(in: folder)) ?? [] {
+      let path = folder.appending(name)
+      guard let used = try? path.stat().st_mtim.tv_sec else { continue }
+      if now.timeIntervalSince1970 - Double(used) > 86_400 { remove(path) }
+    }
+  }
+
+  private func markUsed(_ path: FilePath) {
+    // Failing only means that it is removed and made again.
+    try? FileManager.default.setAttributes([.modificationDate: Date()], ofItemAtPath: path.string)
   }
 
   private func memoryPath(_ key: String) -> FilePath {

@@ -22,6 +22,7 @@ struct ApplianceContents {
   ///
   /// - Throws: `ApplianceError`; `CommandFailure` of `ldd` and `busybox`.
   static func gather(_ inputs: ApplianceInputs, runner: any CommandRunner) async throws -> ApplianceContents {
+    guard exists(inputs.agent) else { throw ApplianceError.agentMissing(inputs.agent) }
     let agent = try ELFExecutable(contents(of: inputs.agent), path: inputs.agent)
     guard agent.interpreter == nil else { throw ApplianceError.agentNotStatic(inputs.agent) }
     try inputs.kernel.checkVersion(contents(of: inputs.kernel.image))

@@ -8,6 +8,8 @@ package enum ApplianceError: Error, Hashable, Sendable {
   case libraryMissing(library: String, tool: String)
   /// A file that should be an ELF executable is something else.
   case notAnExecutable(FilePath, reason: String)
+  /// The agent has not been built.
+  case agentMissing(FilePath)
   /// The agent needs a loader, so it cannot be the first process.
   case agentNotStatic(FilePath)
   /// No kernel with the wanted name pattern is below this folder.
@@ -34,6 +36,8 @@ extension ApplianceError: CustomStringConvertible {
         + "reinstall the package that owns '\(tool)' (dpkg -S \(tool))"
     case .notAnExecutable(let path, let reason):
       "'\(path)' cannot go into the appliance: \(reason); a 64-bit ELF executable is needed"
+    case .agentMissing(let path):
+      "there is no agent at '\(path)'; build it with 'make build'"
     case .agentNotStatic(let path):
       "the agent '\(path)' is linked dynamically and cannot be the guest's first process; "
         + "build it with -static-executable"

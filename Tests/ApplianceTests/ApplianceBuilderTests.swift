@@ -65,6 +65,16 @@ struct ApplianceBuilderTests {
     }
   }
 
+  @Test func missingAgentIsNamed() async throws {
+    try await withScratchDirectory { scratch in
+      let host = try FakeHost(in: scratch)
+      remove(host.agent)
+      await #expect(throws: ApplianceError.agentMissing(host.agent)) {
+        try await host.builder(FakeDepmod()).build()
+      }
+    }
+  }
+
   @Test func dynamicAgentIsRefused() async throws {
     try await withScratchDirectory { scratch in
       let host = try FakeHost(in: scratch)

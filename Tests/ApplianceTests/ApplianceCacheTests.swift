@@ -62,6 +62,20 @@ struct ApplianceCacheTests {
     }
   }
 
+  @Test func unusedAppliancesGoAfterADay() async throws {
+    try await withScratchDirectory { scratch in
+      let host = try FakeHost(in: scratch)
+      let appliance = try await host.builder(FakeDepmod()).build()
+      try makeFolder(host.cache.appending("left-by-a-killed-build.tmp"))
+      let cache = ApplianceCache(folder: host.cache)
+      cache.removeUnused(now: Date().addingTimeInterval(80_000))
+      #expect(try names(in: host.cache).count == 3)
+      #expect(exists(appliance.initramfs))
+      cache.removeUnused(now: Date().addingTimeInterval(90_000))
+      #expect(try names(in: host.cache) == [])
+    }
+  }
+
   @Test func twoBuildsAtOnceAgree() async throws {
     try await withScratchDirectory { scratch in
       let host = try FakeHost(in: scratch)
