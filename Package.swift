@@ -42,7 +42,7 @@ let package = Package(
     // Request and host facts in, plan out: geometry, identifiers, domain, steps.
     .target(name: "BuildPlan", dependencies: ["ImageModel", "AgentProtocol", crypto]),
     // Closures, their registration, and the Nix database.
-    .target(name: "NixStore", dependencies: ["ImageModel", grdb]),
+    .target(name: "NixStore", dependencies: ["ImageModel", "Command", grdb, systemPackage]),
     // The guest's side of each step, one file a step.
     .target(name: "InstallSteps", dependencies: ["AgentProtocol", "Command", systemPackage]),
     // The guest executable: first process, supervisor and agent.
@@ -67,7 +67,8 @@ let package = Package(
     .testTarget(name: "CommandTests", dependencies: ["Command"]),
     .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
     .testTarget(name: "BuildPlanTests", dependencies: ["BuildPlan", "TestSupport"]),
-    .testTarget(name: "NixStoreTests", dependencies: ["NixStore", "TestSupport"]),
+    .testTarget(
+      name: "NixStoreTests", dependencies: ["NixStore", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
     .testTarget(name: "InstallStepsTests", dependencies: ["InstallSteps", "TestSupport"]),
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
