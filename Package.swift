@@ -48,7 +48,7 @@ let package = Package(
         .embedInCode("../../vm-templates/installer.xml"), .embedInCode("../../vm-templates/verify.xml"),
       ]),
     // Closures, their registration, and the Nix database.
-    .target(name: "NixStore", dependencies: ["ImageModel", grdb]),
+    .target(name: "NixStore", dependencies: ["ImageModel", "Command", grdb, systemPackage]),
     // System calls that Swift cannot import; headers only.
     .systemLibrary(name: "CLinux"),
     // The guest's side of each step, one file a step.
@@ -88,7 +88,8 @@ let package = Package(
     .testTarget(
       name: "BuildPlanTests", dependencies: ["AgentProtocol", "BuildPlan", "TestSupport"],
       exclude: ["Snapshots"]),
-    .testTarget(name: "NixStoreTests", dependencies: ["NixStore", "TestSupport"]),
+    .testTarget(
+      name: "NixStoreTests", dependencies: ["NixStore", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
     .testTarget(
       name: "InstallStepsTests",
       dependencies: ["InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "TestSupport"]),
