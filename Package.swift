@@ -69,7 +69,7 @@ let package = Package(
     .target(name: "Libvirt", dependencies: ["CLibvirt"]),
     // One VM session: channel, console, deadlines, teardown.
     .target(
-      name: "BuildMachine", dependencies: ["Libvirt", "BuildPlan", "AgentProtocol", "Command", systemPackage]),
+      name: "BuildMachine", dependencies: ["Libvirt", "AgentProtocol", "Command", subprocess, systemPackage]),
     // The pipeline from plan to verified artefacts.
     .target(
       name: "ImageBuilder",
@@ -96,7 +96,9 @@ let package = Package(
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
     .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "TestSupport"]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
-    .testTarget(name: "BuildMachineTests", dependencies: ["BuildMachine", "TestSupport"]),
+    .testTarget(
+      name: "BuildMachineTests",
+      dependencies: ["AgentProtocol", "BuildMachine", "Command", "ImageModel", "TestSupport", systemPackage]),
     .testTarget(
       name: "ImageBuilderTests",
       dependencies: ["ImageBuilder", "Command", "ImageModel", "TestSupport", systemPackage]),
