@@ -83,7 +83,7 @@ let package = Package(
     .testTarget(name: "NixStoreTests", dependencies: ["NixStore", "TestSupport"]),
     .testTarget(name: "InstallStepsTests", dependencies: ["InstallSteps", "TestSupport"]),
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
-    .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "TestSupport"]),
+    .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "TestSupport"], exclude: ["Snapshots"]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
     .testTarget(name: "BuildMachineTests", dependencies: ["BuildMachine", "TestSupport"]),
     .testTarget(name: "ImageBuilderTests", dependencies: ["ImageBuilder", "TestSupport"]),
