@@ -48,11 +48,15 @@ let package = Package(
         .embedInCode("../../vm-templates/installer.xml"), .embedInCode("../../vm-templates/verify.xml"),
       ]),
     // Closures, their registration, and the Nix database.
-    .target(name: "NixStore", dependencies: ["ImageModel", grdb]),
+    .target(name: "NixStore", dependencies: ["ImageModel", "Command", grdb, systemPackage]),
+    // System calls that Swift cannot import; headers only.
+    .systemLibrary(name: "CLinux"),
     // The guest's side of each step, one file a step.
-    .target(name: "InstallSteps", dependencies: ["AgentProtocol", "Command", systemPackage]),
+    .target(name: "InstallSteps", dependencies: ["AgentProtocol", "ImageModel", "Command", "CLinux", systemPackage]),
     // The guest executable: first process, supervisor and agent.
-    .executableTarget(name: "slipway-agent", dependencies: ["InstallSteps", systemPackage]),
+    .executableTarget(
+      name: "slipway-agent",
+      dependencies: ["InstallSteps", "AgentProtocol", "Command", "CLinux", systemPackage]),
     // The kernel and initramfs that carry the agent, built once and cached.
     .target(name: "Appliance", dependencies: ["ImageModel", "Command", crypto, systemPackage]),
     // The kernel's KVM interface.
@@ -69,25 +73,35 @@ let package = Package(
     // The pipeline from plan to verified artefacts.
     .target(
       name: "ImageBuilder",
-      dependencies: ["BuildMachine", "BuildPlan", "NixStore", "Appliance", "Command", crypto, systemPackage]),
+      dependencies: [
+        "BuildMachine", "BuildPlan", "ImageModel", "NixStore", "Appliance", "Command", "CLinux", crypto,
+        systemPackage,
+      ]),
     // The command line.
     .executableTarget(name: "slipway", dependencies: ["ImageBuilder", "Appliance", argumentParser]),
 
-    .target(name: "TestSupport", dependencies: [systemPackage], path: "Tests/TestSupport"),
+    .target(
+      name: "TestSupport", dependencies: ["Command", subprocess, systemPackage], path: "Tests/TestSupport"),
     .testTarget(name: "ImageModelTests", dependencies: ["ImageModel"]),
     .testTarget(name: "CommandTests", dependencies: ["Command"]),
     .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
     .testTarget(
       name: "BuildPlanTests", dependencies: ["AgentProtocol", "BuildPlan", "TestSupport"],
       exclude: ["Snapshots"]),
-    .testTarget(name: "NixStoreTests", dependencies: ["NixStore", "TestSupport"]),
-    .testTarget(name: "InstallStepsTests", dependencies: ["InstallSteps", "TestSupport"]),
+    .testTarget(
+      name: "NixStoreTests", dependencies: ["NixStore", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
+    .testTarget(
+      name: "InstallStepsTests",
+      dependencies: ["InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "TestSupport"]),
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
     .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "TestSupport"], exclude: ["Snapshots"]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
     .testTarget(name: "BuildMachineTests", dependencies: ["BuildMachine", "TestSupport"]),
-    .testTarget(name: "ImageBuilderTests", dependencies: ["ImageBuilder", "TestSupport"]),
-    .testTarget(name: "IntegrationTests", dependencies: ["ImageBuilder", "TestSupport"]),
+    .testTarget(
+      name: "ImageBuilderTests",
+      dependencies: ["ImageBuilder", "Command", "ImageModel", "TestSupport", systemPackage]),
+    .testTarget(
+      name: "IntegrationTests", dependencies: ["ImageBuilder", "Command", "TestSupport", systemPackage]),
   ]
 )
 

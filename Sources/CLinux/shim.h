@@ -1,0 +1,60 @@
+// What Swift cannot import: variadic syscall(2), and constants that are function-like macros.
+#ifndef SLIPWAY_CLINUX_H
+#define SLIPWAY_CLINUX_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <linux/fs.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <spawn.h>
+#include <sys/reboot.h>
+#include <sys/sendfile.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+// Of <sys/mount.h>, which would also bring `struct stat` into this module and out of Glibc's.
+int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
+int umount2(const char *target, int flags);
+
+/// Writes back and drops the cached blocks of a block device.
+static const unsigned long slipway_BLKFLSBUF = BLKFLSBUF;
+
+/// Hidden without _GNU_SOURCE, which the Glibc module does not set.
+static const short slipway_POSIX_SPAWN_SETSID = POSIX_SPAWN_SETSID;
+
+/// glibc has no wrapper of finit_module(2).
+static inline int slipway_finit_module(int fd, const char *parameters) {
+  return (int)syscall(SYS_finit_module, fd, parameters, 0);
+}
+
+/// Opens `path` with every component, links included, resolved as if `directory` were the root.
+static inline int slipway_open_in_root(int directory, const char *path, int flags) {
+  struct open_how how = {.flags = (unsigned long)flags, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+  return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
+/// The function has the name of its structure, which Swift resolves to the latter.
+static inline int slipway_statfs(const char *path, struct statfs *status) {
+  return statfs(path, status);
+}
+
+/// Swaps two names of one filesystem in one step; Swift's view of glibc lacks renameat2(2).
+static inline int slipway_exchange(int directory, const char *first, const char *second) {
+  return (int)syscall(SYS_renameat2, directory, first, directory, second, RENAME_EXCHANGE);
+}
+
+/// Mount flags without the anonymous enum that gives them awkward types in Swift.
+static const unsigned long slipway_MS_RDONLY = MS_RDONLY;
+static const unsigned long slipway_MS_NOSUID = MS_NOSUID;
+static const unsigned long slipway_MS_NODEV = MS_NODEV;
+static const unsigned long slipway_MS_NOEXEC = MS_NOEXEC;
+static const unsigned long slipway_MS_NOATIME = MS_NOATIME;
+static const unsigned long slipway_MS_BIND = MS_BIND;
+static const unsigned long slipway_MS_REC = MS_REC;
+
+#endif

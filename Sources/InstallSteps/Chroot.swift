@@ -1,0 +1,64 @@
+internal import AgentProtocol
+internal import Command
+internal import Glibc
+internal import SystemPackage
+
+/// The target's root with what programs need to run inside, as nixos-enter prepares it.
+///
+/// There is no new PID namespace: systemd would take it for a container, and bootctl would skip EFI variables.
+struct Chroot {
+  var root: String
+  /// The toplevel's store path.
+  var system: String
+
+  /// nixpkgs' own default for builds: 1980-01-01, the first day that FAT can store.
+  private static let sourceDateEpoch = "315532800"
+  private static let home = "/run/slipway-home"
+
+  /// Mounts what is not mounted yet. Blocks.
+  ///
+  /// All of it is in memory or bound, so nothing of it stays in the image. EFI variables are not in `/sys` of the chroot
+  /// unless `installBootLoader` puts them there.
+  func prepare() throws {
+    try Mounts.require(root)
+    let mounted = Set(try Mounts.places(atAndBelow: root))
+    func mount(_ source: String, _ name: String, type: String, _ options: Mounts.Options, _ data: String = "") throws {
+      let place = "\(root)/\(name)"
+      guard !mounted.contains(place) else { return }
+      if !Files.isDirectory(place) { try Files.makeDirectory(place) }
+      try Mounts.mount(source, on: place, type: type, options: options, data: data)
+    }
+    // Its mode is for the image; what is mounted over it takes the temporary files of the installation.
+    try Files.makeDirectory("\(root)/tmp", mode: 0o1777)
+    try mount("/dev", "dev", type: "", [.bind, .recursive])
+    try mount("/sys", "sys", type: "", .bind)
+    try mount("proc", "proc", type: "proc", [.noSetUID, .noDevices, .noExecute])
+    try mount("tmpfs", "run", type: "tmpfs", [.noSetUID, .noDevices], "mode=0755")
+    try mount("tmpfs", "tmp", type: "tmpfs", [.noSetUID, .noDevices], "mode=1777")
+    try Files.makeDirectory(root + Self.home, mode: 0o700)
+  }
+
+  /// A command that runs inside, found by its path there.
+  func command(_ executable: String, _ arguments: [String] = [], settings: [String: String] = [:]) -> Command {
+    var environment = [
+      // Perl's hash order decides the order of /etc/shadow (update-users-groups.pl).
+      "PERL_HASH_SEED": "0",
+      "TZ": "UTC",
+      "LC_ALL": "C",
+      "SOURCE_DATE_EPOCH": Self.sourceDateEpoch,
+      // Nix would otherwise make its state in the image's /root, or a /homeless-shelter.
+      "HOME": Self.home,
+      // The appliance's folders come last, and are needed: this is also where `chroot` itself is looked up.
+      "PATH": "\(system)/sw/bin:\(system)/sw/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
+      "IN_NIXOS_ENTER": "1",
+      "LOCALE_ARCHIVE": "\(system)/sw/lib/locale/locale-archive",
+    ]
+    environment.merge(settings) { $1 }
+    return Command("chroot", [root, executable] + arguments, environment: environment)
+  }
+
+  /// Whether a path names something inside.
+  func has(_ path: String) -> Bool {
+    Files.exists(path, inRoot: root)
+  }
+}

@@ -1,0 +1,129 @@
+internal import AgentProtocol
+internal import Glibc
+internal import ImageModel
+internal import SystemPackage
+
+/// Where the kernel shows block devices. The appliance has no udev: devtmpfs makes the nodes, and the links that
+/// udev would make are made here.
+package struct DeviceTree: Hashable, Sendable {
+  package var sys: String
+  package var dev: String
+
+  package init(sys: String = "/sys", dev: String = "/dev") {
+    self.sys = sys
+    self.dev = dev
+  }
+
+  /// The disk with this virtio-blk serial number.
+  ///
+  /// - Throws: `StepFailure` that names the serial numbers there are.
+  func disk(serial: String) throws -> Disk {
+    var found: [String] = []
+    for name in try Files.names(in: "\(sys)/block") {
+      guard let text = try? Files.text(of: "\(sys)/block/\(name)/serial") else { continue }
+      let other = text.trimmingNewline
+      if other == serial { return Disk(name: name, tree: self) }
+      found.append("\(name) '\(other)'")
+    }
+    throw StepFailure(
+      message: "no disk has the serial number '\(serial)'; there is \(found.joined(separator: ", "))")
+  }
+}
+
+/// One disk, by its kernel name.
+struct Disk: Hashable, Sendable {
+  var name: String
+  var tree: DeviceTree
+
+  var node: String { "\(tree.dev)/\(name)" }
+
+  /// The partition with this number; waits for the kernel to have made its node.
+  ///
+  /// - Throws: `StepFailure` when it does not appear within five seconds.
+  func partition(_ number: Int) throws -> PartitionDevice {
+    // A name that ends in a digit gets a "p": nvme0n1p1.
+    let separator = name.last?.isNumber == true ? "p" : ""
+    let partition = PartitionDevice(disk: self, name: "\(name)\(separator)\(number)")
+    for _ in 0..<500 {
+      if Files.exists(partition.node), Files.exists(partition.attributes) { return partition }
+      usleep(10_000)
+    }
+    throw StepFailure(message: "the kernel shows no partition \(number) on \(node)")
+  }
+}
+
+/// One partition, by its kernel name.
+struct PartitionDevice: Hashable, Sendable {
+  var disk: Disk
+  var name: String
+
+  var node: String { "\(disk.tree.dev)/\(name)" }
+  var attributes: String { "\(disk.tree.sys)/block/\(disk.name)/\(name)" }
+
+  /// First and number of sectors, as the kernel sees them: in 512 bytes, whatever the disk's own sector size.
+  func extent() throws -> (start: UInt64, count: UInt64) {
+    func number(_ attribute: String) throws -> UInt64 {
+      let text = try Files.text(of: "\(attributes)/\(attribute)").trimmingNewline
+      guard let number = UInt64(text) else {
+        throw StepFailure(message: "'\(text)' in \(attributes)/\(attribute) is not a number")
+      }
+      return number
+    }
+    return (try number("start"), try number("size"))
+  }
+
+  /// Makes the links that bootctl looks for: by device number, by partition GUID and by partition name.
+  func linkByPartition(guid: GUID, name partitionName: String) throws {
+    let number = try Files.text(of: "\(attributes)/dev").trimmingNewline
+    try link("block", number)
+    try link("disk/by-partuuid", guid.description)
+    try link("disk/by-partlabel", udevEncoded(partitionName))
+  }
+
+  /// Makes the links that grub-probe and fstab look for: by the filesystem's UUID and label.
+  func linkByFilesystem(_ filesystem: Filesystem) throws {
+    try link("disk/by-uuid", filesystem.deviceUUID)
+    try link("disk/by-label", udevEncoded(filesystem.label))
+  }
+
+  private func link(_ folder: String, _ linkName: String) throws {
+    guard !linkName.isEmpty else { return }
+    try Files.makeDirectories(folder, below: disk.tree.dev)
+    let up = String(repeating: "../", count: folder.split(separator: "/").count)
+    try Files.makeLink("\(disk.tree.dev)/\(folder)/\(linkName)", to: up + name)
+  }
+}
+
+extension Filesystem {
+  /// The UUID as blkid prints it. A FAT volume id is 32 bits: the first four bytes.
+  var deviceUUID: String {
+    guard kind == .vfat else { return uuid.description }
+    let digits = uuid.description.uppercased()
+    return "\(digits.prefix(4))-\(digits.dropFirst(4).prefix(4))"
+  }
+}
+
+/// A name as udev spells it below `/dev/disk`: other ASCII than letters, digits and `#+-.:=@_` as `\xNN`
+/// (systemd's `encode_devnode_name`).
+func udevEncoded(_ name: String) -> String {
+  var encoded = ""
+  for character in name.unicodeScalars {
+    let isPlain =
+      !character.isASCII || character.properties.isAlphabetic || ("0"..."9").contains(character)
+      || "#+-.:=@_".unicodeScalars.contains(character)
+    if isPlain {
+      encoded.unicodeScalars.append(character)
+    } else {
+      let digits = String(character.value, radix: 16)
+      encoded += "\\x" + (digits.count < 2 ? "0" : "") + digits
+    }
+  }
+  return encoded
+}
+
+extension String {
+  /// The text of a sysfs attribute without the newline at its end.
+  package var trimmingNewline: String {
+    hasSuffix("\n") ? String(dropLast()) : self
+  }
+}

@@ -1,0 +1,86 @@
+internal import AgentProtocol
+internal import CLinux
+internal import Glibc
+internal import SystemPackage
+
+extension Finish {
+  /// Removes what every machine must have of its own, unmounts everything, and flushes the disk.
+  func run(in context: StepContext) async throws {
+    let step = self
+    try await onThread {
+      let node = try context.devices.disk(serial: step.disk).node
+      let root = context.root
+      try endProcesses(inRoot: root)
+      let places = try Mounts.places(atAndBelow: root)
+      for place in places { try removeMachineState(below: place) }
+      warnOfHostKeys(below: root, emit: context.emit)
+      try writeBack(root)
+      for place in places.reversed() { try unmountOrExplain(place) }
+      try flush(node)
+    }
+  }
+}
+
+/// Files that identify one machine or seed its random numbers. Two images must not share them, and each machine makes
+/// its own at its first boot.
+private let machineState = [
+  "etc/machine-id",
+  "var/lib/systemd/random-seed",
+  "var/lib/systemd/credential.secret",
+  // On the ESP, by bootctl.
+  "loader/random-seed",
+]
+
+func removeMachineState(below directory: String) throws {
+  for name in machineState { try Files.removeFile("\(directory)/\(name)") }
+}
+
+/// Host keys are not removed: they can have been put into the image on purpose.
+private func warnOfHostKeys(below root: String, emit: (Event) -> Void) {
+  let names = (try? Files.names(in: "\(root)/etc/ssh")) ?? []
+  for name in names where name.hasPrefix("ssh_host_") && name.hasSuffix("_key") {
+    emit(.warning("every machine made from this image will have the private key /etc/ssh/\(name)"))
+  }
+}
+
+/// Ends what still runs in the chroot, such as a gpg-agent; a mount with a process in it cannot be unmounted.
+func endProcesses(inRoot root: String) throws {
+  for _ in 0..<500 {
+    let processes = try Files.names(in: "/proc").compactMap(pid_t.init).filter { isProcess($0, inRoot: root) }
+    guard !processes.isEmpty else { return }
+    for process in processes { kill(process, SIGKILL) }
+    usleep(10_000)
+  }
+  throw StepFailure(message: "processes in \(root) do not end although they were killed")
+}
+
+private func isProcess(_ process: pid_t, inRoot root: String) -> Bool {
+  var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+  // A process that has ended meanwhile, and a thread of the kernel, have no root.
+  guard readlink("/proc/\(process)/root", &buffer, buffer.count - 1) > 0 else { return false }
+  let processRoot = buffer.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
+  return processRoot == root || processRoot.hasPrefix(root + "/")
+}
+
+/// Writes a filesystem back. umount(2) tells of no error that happens then; syncfs(2) does.
+private func writeBack(_ root: String) throws {
+  let directory = try Files.open(root, O_RDONLY | O_DIRECTORY)
+  defer { close(directory) }
+  try checked("write \(root) back to its disk") { CLinux.syncfs(directory) }
+}
+
+private func unmountOrExplain(_ place: String) throws {
+  do {
+    try Mounts.unmount(place)
+  } catch {
+    guard error.errno == .resourceBusy else { throw error }
+    throw StepFailure(message: "\(error); something still has a file open there")
+  }
+}
+
+/// Makes the disk write its own cache, and reports errors of earlier writes.
+private func flush(_ node: String) throws {
+  let disk = try Files.open(node, O_RDONLY)
+  defer { close(disk) }
+  try checked("flush \(node)") { fsync(disk) }
+}

@@ -1,0 +1,56 @@
+internal import AgentProtocol
+internal import Command
+
+extension InstallBootLoader {
+  /// Runs the system's own bootloader installation in the chroot, as nixos-install does.
+  func run(in context: StepContext) async throws {
+    let chroot = Chroot(root: context.root, system: system)
+    let program = "/nix/var/nix/profiles/system/bin/switch-to-configuration"
+    let touch = touchEFIVariables
+    let isThere = try await onThread {
+      try chroot.prepare()
+      try chroot.exposeEFIVariables(touch)
+      // Tools that want to know what is mounted look here (nixos-install makes it for them).
+      if !Files.isDirectory("\(context.root)/etc") { try Files.makeDirectory("\(context.root)/etc") }
+      try Files.makeLink("\(context.root)/etc/mtab", to: "/proc/mounts")
+      return chroot.has(program)
+    }
+    guard isThere else {
+      throw StepFailure(
+        message: "the system has no bin/switch-to-configuration, which installs its bootloader; "
+          + "set system.switch.enable = true in its configuration, or build with installBootLoader = false")
+    }
+    do {
+      try await context.run(chroot.command(program, ["boot"], settings: ["NIXOS_INSTALL_BOOTLOADER": "1"]))
+    } catch let failure as CommandFailure {
+      throw StepFailure(message: message(for: failure), from: failure)
+    }
+  }
+
+  private func message(for failure: CommandFailure) -> String {
+    let message = "the system's bootloader could not be installed: \(failure.summary)"
+    guard failure.tail.contains(where: { $0.contains("No space left on device") }) else { return message }
+    return message + "; a filesystem is full, most likely the EFI system partition: "
+      + "give the image a larger bootSize, or the system fewer kernels"
+  }
+}
+
+extension Chroot {
+  /// Makes EFI variables reachable inside, or makes the chroot look like a machine without EFI.
+  ///
+  /// An empty `/sys/firmware` is what bootctl takes for "not booted with EFI", and passes over the variables in peace;
+  /// with an `efi` folder but no variables in it, it would fail.
+  fileprivate func exposeEFIVariables(_ expose: Bool) throws {
+    let firmware = "/sys/firmware"
+    let variables = "\(firmware)/efi/efivars"
+    guard expose else {
+      return try Mounts.mount("tmpfs", on: root + firmware, type: "tmpfs", options: .readOnly)
+    }
+    guard try Mounts.places(atAndBelow: variables).contains(variables) else {
+      throw StepFailure(
+        message: "EFI variables are to be written, but the guest has none: it was not started by EFI firmware, "
+          + "or its kernel has no efivarfs")
+    }
+    try Mounts.mount(variables, on: root + variables, type: "", options: .bind)
+  }
+}

@@ -1,0 +1,40 @@
+package import AgentProtocol
+internal import Command
+
+extension InstallStep {
+  /// Does the step.
+  ///
+  /// - Throws: `StepFailure`.
+  package func run(in context: StepContext) async throws(StepFailure) {
+    do {
+      switch self {
+      case .partitionDisk(let step): try await step.run(in: context)
+      case .makeFilesystem(let step): try await step.run(in: context)
+      case .mountFilesystem(let step): try await step.run(in: context)
+      case .copyStore(let step): try await step.run(in: context)
+      case .setSystemProfile(let step): try await step.run(in: context)
+      case .activate(let step): try await step.run(in: context)
+      case .installBootLoader(let step): try await step.run(in: context)
+      case .finish(let step): try await step.run(in: context)
+      }
+    } catch {
+      throw StepFailure(of: error)
+    }
+  }
+}
+
+extension StepFailure {
+  /// The failure as the host shows it.
+  init(of error: any Error) {
+    switch error {
+    case let failure as StepFailure: self = failure
+    case let failure as CommandFailure: self.init(message: failure.summary, from: failure)
+    default: self.init(message: String(describing: error))
+    }
+  }
+
+  /// A failed command with a message of the step's own.
+  init(message: String, from failure: CommandFailure) {
+    self.init(message: message, command: failure.command.description, output: failure.tail)
+  }
+}

@@ -1,0 +1,38 @@
+package import SystemPackage
+
+internal import Glibc
+
+/// A system call that failed.
+package struct SystemFailure: Error, Hashable, Sendable {
+  /// What was attempted, to follow "cannot".
+  package var attempt: String
+  package var errno: Errno
+
+  package init(_ attempt: String, _ errno: Errno) {
+    self.attempt = attempt
+    self.errno = errno
+  }
+}
+
+extension SystemFailure: CustomStringConvertible {
+  package var description: String {
+    let sentence = "cannot \(attempt): \(errno)"
+    guard errno == .noSpace else { return sentence }
+    return "the target disk is full: \(sentence); give the image a larger diskSize or more additionalSpace"
+  }
+}
+
+/// Makes a call that returns -1 and sets `errno` when it fails; made again when a signal interrupts it.
+///
+/// - Throws: `SystemFailure` with the call's `errno`.
+@discardableResult
+package func checked<Result: SignedInteger>(
+  _ attempt: @autoclosure () -> String, _ call: () -> Result
+) throws(SystemFailure) -> Result {
+  while true {
+    let result = call()
+    guard result == -1 else { return result }
+    let code = Errno(rawValue: errno)
+    guard code == .interrupted else { throw SystemFailure(attempt(), code) }
+  }
+}

@@ -1,0 +1,43 @@
+internal import Glibc
+internal import SystemPackage
+
+/// Starts a thread of its own for code that blocks: the cooperative pool has as many threads as cores, and two
+/// blocked tasks would stop everything on a machine with two.
+///
+/// - Throws: `SystemFailure` when the kernel has no thread left.
+package func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemFailure) {
+  let box = Unmanaged.passRetained(ThreadBody(body))
+  var thread = pthread_t()
+  let code = pthread_create(&thread, nil, runThread, box.toOpaque())
+  guard code == 0 else {
+    box.release()
+    throw SystemFailure("start a thread", Errno(rawValue: code))
+  }
+  pthread_detach(thread)
+}
+
+/// Runs code that blocks on a thread of its own, and waits for it without holding a thread of the pool.
+package func onThread<Value: Sendable>(
+  _ body: @escaping @Sendable () throws -> Value
+) async throws -> Value {
+  try await withCheckedThrowingContinuation { continuation in
+    do {
+      try startThread { continuation.resume(with: Result(catching: body)) }
+    } catch {
+      continuation.resume(throwing: error)
+    }
+  }
+}
+
+private final class ThreadBody: Sendable {
+  let run: @Sendable () -> Void
+
+  init(_ run: @escaping @Sendable () -> Void) {
+    self.run = run
+  }
+}
+
+private func runThread(_ box: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+  if let box { Unmanaged<ThreadBody>.fromOpaque(box).takeRetainedValue().run() }
+  return nil
+}

@@ -1,0 +1,164 @@
+internal import AgentProtocol
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
+internal import SystemPackage
+
+/// Copies a tree into an empty directory with several threads: contents, modes, modification times, hard links,
+/// extended attributes and holes. Owner and group are those of the copying process: in a valid store everything is
+/// root's, whoever made the source disk.
+///
+/// The unit of work is a directory. Its worker makes all its entries, the empty subdirectories too, then sets its time,
+/// which nothing changes later; so no second pass is needed. Nothing of the tree is held in memory but the directories
+/// still to do and the files with several links. Each directory is copied in the order of its sorted names.
+final class TreeCopy: Sendable {
+  private struct State {
+    /// Directories to do, the next one last, and how many are to do or under way.
+    var waiting: [RawPath] = [.empty]
+    var unfinished = 1
+    var failure: (any Error)?
+    /// The first copy of each file with several links, by its inode.
+    var firstLinks: [ino_t: RawPath] = [:]
+  }
+
+  private let source: String
+  private let destination: String
+  private let progress: CopyProgress
+  private let state = Mutex(State())
+  /// Counts the directories in `waiting`; when all is done or one has failed, counts up once for each worker.
+  private let work = DispatchSemaphore(value: 1)
+
+  /// - Parameters:
+  ///   - source: the tree to copy.
+  ///   - destination: an empty directory.
+  init(from source: String, to destination: String, progress: CopyProgress) {
+    self.source = source
+    self.destination = destination
+    self.progress = progress
+  }
+
+  /// Copies the tree. May be called once.
+  ///
+  /// - Throws: `SystemFailure` or `StepFailure`, the first there was.
+  func run(workers: Int) async throws {
+    let count = max(workers, 1)
+    try await withThrowingTaskGroup { group in
+      for _ in 0..<count {
+        group.addTask { try await onThread { try self.work(workers: count) } }
+      }
+      try await group.waitForAll()
+    }
+    if let failure = state.withLock({ $0.failure }) { throw failure }
+  }
+
+  private func work(workers: Int) throws {
+    func stopAll() {
+      for _ in 0..<workers { work.signal() }
+    }
+    let roots: CopyRoots
+    do {
+      roots = try CopyRoots(source: source, destination: destination)
+    } catch {
+      state.withLock { if $0.failure == nil { $0.failure = error } }
+      return stopAll()
+    }
+    defer { roots.close() }
+    while true {
+      work.wait()
+      guard let path = state.withLock({ $0.failure == nil ? $0.waiting.popLast() : nil }) else { return }
+      do {
+        let found = try copyDirectory(path, roots)
+        let isLast = state.withLock { state in
+          // Last in, first out, so the memory stays small; reversed, so the order stays that of the names.
+          state.waiting += found.reversed()
+          state.unfinished += found.count - 1
+          return state.unfinished == 0
+        }
+        for _ in found { work.signal() }
+        if isLast { return stopAll() }
+      } catch {
+        state.withLock { if $0.failure == nil { $0.failure = error } }
+        return stopAll()
+      }
+    }
+  }
+
+  /// Copies a directory without what is in its subdirectories.
+  ///
+  /// - Returns: the subdirectories, sorted.
+  private func copyDirectory(_ path: RawPath, _ roots: CopyRoots) throws -> [RawPath] {
+    let from = try roots.source.openDirectory(path)
+    defer { close(from.descriptor) }
+    let to = try roots.destination.openDirectory(path)
+    defer { close(to.descriptor) }
+    var subdirectories: [RawPath] = []
+    for name in try from.sortedNames() {
+      let status = try from.status(of: name)
+      switch status.st_mode & S_IFMT {
+      case S_IFREG:
+        try copyFile(path.appending(name), name, status, from, to)
+      case S_IFDIR:
+        try to.makeDirectory(name)
+        subdirectories.append(path.appending(name))
+      case S_IFLNK:
+        try to.makeLink(name, to: from.destination(ofLink: name), time: status.st_mtim)
+      default:
+        throw StepFailure(
+          message: "'\(from.path(of: name))' is neither a file, a directory nor a link; a store has nothing else")
+      }
+    }
+    try copyAttributes(from: from.descriptor, to: to.descriptor, name: from.path)
+    try setModeAndTime(of: to.descriptor, from: try from.status(), name: to.path)
+    return subdirectories
+  }
+
+  private func copyFile(
+    _ path: RawPath, _ name: RawPath, _ status: stat, _ from: OpenDirectory, _ to: OpenDirectory
+  ) throws {
+    let output: Int32
+    if status.st_nlink > 1 {
+      // Made under the lock: a worker that meets another link of the file finds either nothing, or a file to link to.
+      let made: Int32? = try state.withLock { state throws(SystemFailure) in
+        if let first = state.firstLinks[status.st_ino] {
+          try to.makeHardLink(name, to: first)
+          return nil
+        }
+        let made = try to.createFile(name, mode: status.st_mode)
+        state.firstLinks[status.st_ino] = path
+        return made
+      }
+      guard let made else { return }
+      output = made
+    } else {
+      output = try to.createFile(name, mode: status.st_mode)
+    }
+    defer { close(output) }
+    let input = try from.openFile(name)
+    defer { close(input) }
+    try FileCopy(
+      input: input, output: output, status: status, source: from.path(of: name), destination: to.path(of: name)
+    ).run { progress.add($0) }
+  }
+}
+
+/// A worker's own descriptors of the two roots.
+private struct CopyRoots {
+  let source: OpenDirectory
+  let destination: OpenDirectory
+
+  init(source: String, destination: String) throws(SystemFailure) {
+    let opened = try OpenDirectory(root: source)
+    do {
+      self.destination = try OpenDirectory(root: destination)
+    } catch {
+      Glibc.close(opened.descriptor)
+      throw error
+    }
+    self.source = opened
+  }
+
+  func close() {
+    Glibc.close(source.descriptor)
+    Glibc.close(destination.descriptor)
+  }
+}

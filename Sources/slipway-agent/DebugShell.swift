@@ -1,0 +1,28 @@
+internal import AgentProtocol
+internal import Glibc
+internal import InstallSteps
+
+/// A shell for a person, on the guest's second serial line.
+enum DebugShell {
+  private static let terminal = "/dev/ttyS1"
+
+  /// Waits until the person leaves the shell.
+  static func run() async throws(StepFailure) {
+    do {
+      try await onThread {
+        let environment = [
+          "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=vt102", "PS1=slipway:\\w# ",
+        ]
+        guard
+          let shell = ChildProcess.start("/bin/sh", ["-sh"], environment: environment, terminal: terminal)
+        else {
+          let reason = String(cString: strerror(errno))
+          throw StepFailure(message: "no shell could be started on \(terminal): \(reason)")
+        }
+        ChildProcess.wait(for: shell)
+      }
+    } catch {
+      throw error as? StepFailure ?? StepFailure(message: "no shell could be started: \(error)")
+    }
+  }
+}
