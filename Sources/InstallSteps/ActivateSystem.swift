@@ -16,7 +16,9 @@ extension ActivateSystem {
     guard canActivate else {
       throw StepFailure(message: "\(system) is no NixOS system: it has no 'activate'")
     }
-    try await warn("activation", in: context) { _ = try await context.run(chroot.command("\(system)/activate")) }
+    try await warn("activation", in: context) {
+      _ = try await context.run(chroot.command("\(system)/activate"))
+    }
     guard hasTmpfiles else { return }
     try await warn("systemd-tmpfiles", in: context) {
       try await context.run(chroot.command(tmpfiles, ["--create", "--remove", "-E"]))

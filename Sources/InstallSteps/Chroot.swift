@@ -22,7 +22,9 @@ struct Chroot {
   func prepare() throws {
     try Mounts.require(root)
     let mounted = Set(try Mounts.places(atAndBelow: root))
-    func mount(_ source: String, _ name: String, type: String, _ options: Mounts.Options, _ data: String = "") throws {
+    func mount(_ source: String, _ name: String, type: String, _ options: Mounts.Options, _ data: String = "")
+      throws
+    {
       let place = "\(root)/\(name)"
       guard !mounted.contains(place) else { return }
       if !Files.isDirectory(place) { try Files.makeDirectory(place) }
@@ -39,7 +41,8 @@ struct Chroot {
   }
 
   /// A command that runs inside, found by its path there.
-  func command(_ executable: String, _ arguments: [String] = [], settings: [String: String] = [:]) -> Command {
+  func command(_ executable: String, _ arguments: [String] = [], settings: [String: String] = [:]) -> Command
+  {
     var environment = [
       // Perl's hash order decides the order of /etc/shadow (update-users-groups.pl).
       "PERL_HASH_SEED": "0",

@@ -60,7 +60,8 @@ private func makeNixDirectories(below root: String) throws {
   }
   try Files.makeDirectory("\(root)/nix/var/log/nix")
   let names = [
-    "db", "gcroots", "gcroots/auto", "gcroots/per-user", "profiles", "profiles/per-user", "temproots", "userpool",
+    "db", "gcroots", "gcroots/auto", "gcroots/per-user", "profiles", "profiles/per-user", "temproots",
+    "userpool",
   ]
   for name in names { try Files.makeDirectory("\(state)/\(name)") }
   try Files.makeLink("\(state)/gcroots/profiles", to: "/nix/var/nix/profiles")

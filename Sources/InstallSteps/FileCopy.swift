@@ -80,7 +80,9 @@ func copyAttributes(from input: Int32, to output: Int32, name: String) throws(Sy
   for attribute in names[..<listed].split(separator: 0).map({ Array($0) + [0] }) {
     let size = try checked("read an attribute of \(name)") { fgetxattr(input, attribute, nil, 0) }
     var value = [UInt8](repeating: 0, count: size)
-    let read = try checked("read an attribute of \(name)") { fgetxattr(input, attribute, &value, value.count) }
+    let read = try checked("read an attribute of \(name)") {
+      fgetxattr(input, attribute, &value, value.count)
+    }
     try checked("set an attribute on the copy of \(name)") { fsetxattr(output, attribute, value, read, 0) }
   }
 }

@@ -48,7 +48,8 @@ extension Chroot {
     }
     guard try Mounts.places(atAndBelow: variables).contains(variables) else {
       throw StepFailure(
-        message: "EFI variables are to be written, but the guest has none: it was not started by EFI firmware, "
+        message:
+          "EFI variables are to be written, but the guest has none: it was not started by EFI firmware, "
           + "or its kernel has no efivarfs")
     }
     try Mounts.mount(variables, on: root + variables, type: "", options: .bind)

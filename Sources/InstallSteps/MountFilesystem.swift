@@ -11,7 +11,8 @@ extension MountFilesystem {
   private func mount(in context: StepContext) throws {
     let components = filesystem.mountPoint.split(separator: "/")
     guard filesystem.mountPoint.hasPrefix("/"), !components.contains("..") else {
-      throw StepFailure(message: "the mount point '\(filesystem.mountPoint)' is not an absolute path without '..'")
+      throw StepFailure(
+        message: "the mount point '\(filesystem.mountPoint)' is not an absolute path without '..'")
     }
     let device = try context.devices.disk(serial: disk).partition(partition)
     var place = context.root

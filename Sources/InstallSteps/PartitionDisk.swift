@@ -47,7 +47,8 @@ extension DiskLayout {
     for partition in partitions {
       let device = try disk.partition(partition.number)
       guard try device.extent() == (partition.start * unit, partition.sectors * unit) else {
-        throw StepFailure(message: "the kernel still has another extent for \(device.node) than the table says")
+        throw StepFailure(
+          message: "the kernel still has another extent for \(device.node) than the table says")
       }
       try device.linkByPartition(guid: partition.guid, name: partition.name)
     }
@@ -91,7 +92,8 @@ struct SfdiskTable: Decodable {
       self = try JSONDecoder().decode(Document.self, from: Data(json.utf8)).partitiontable
     } catch {
       throw StepFailure(
-        message: "the partition table could not be read back: sfdisk printed no table that can be read (\(error))")
+        message:
+          "the partition table could not be read back: sfdisk printed no table that can be read (\(error))")
     }
   }
 

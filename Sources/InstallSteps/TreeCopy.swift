@@ -104,7 +104,8 @@ final class TreeCopy: Sendable {
         try to.makeLink(name, to: from.destination(ofLink: name), time: status.st_mtim)
       default:
         throw StepFailure(
-          message: "'\(from.path(of: name))' is neither a file, a directory nor a link; a store has nothing else")
+          message:
+            "'\(from.path(of: name))' is neither a file, a directory nor a link; a store has nothing else")
       }
     }
     try copyAttributes(from: from.descriptor, to: to.descriptor, name: from.path)
@@ -136,7 +137,8 @@ final class TreeCopy: Sendable {
     let input = try from.openFile(name)
     defer { close(input) }
     try FileCopy(
-      input: input, output: output, status: status, source: from.path(of: name), destination: to.path(of: name)
+      input: input, output: output, status: status, source: from.path(of: name),
+      destination: to.path(of: name)
     ).run { progress.add($0) }
   }
 }

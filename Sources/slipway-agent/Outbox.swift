@@ -57,7 +57,8 @@ final class Outbox: Sendable {
       }
       let cut = line.cut(to: Self.lineLimit)
       let size = cut.utf8.count
-      guard state.waitingLogBytes + size <= Self.waitingLimit, state.requestLogBytes + size <= Self.requestLimit
+      guard state.waitingLogBytes + size <= Self.waitingLimit,
+        state.requestLogBytes + size <= Self.requestLimit
       else { return state.droppedLines += 1 }
       state.noteDroppedLines()
       state.waitingLogBytes += size
@@ -104,7 +105,8 @@ final class Outbox: Sendable {
 extension Outbox.State {
   fileprivate mutating func noteDroppedLines() {
     guard droppedLines > 0 else { return }
-    waiting.append(.event(.log("(\(droppedLines) lines of output are left out: they came too fast or were too many)")))
+    waiting.append(
+      .event(.log("(\(droppedLines) lines of output are left out: they came too fast or were too many)")))
     droppedLines = 0
   }
 }
