@@ -52,7 +52,8 @@ let package = Package(
     // System calls that Swift cannot import; headers only.
     .systemLibrary(name: "CLinux"),
     // The guest's side of each step, one file a step.
-    .target(name: "InstallSteps", dependencies: ["AgentProtocol", "ImageModel", "Command", "CLinux", systemPackage]),
+    .target(
+      name: "InstallSteps", dependencies: ["AgentProtocol", "ImageModel", "Command", "CLinux", systemPackage]),
     // The guest executable: first process, supervisor and agent.
     .executableTarget(
       name: "slipway-agent",
