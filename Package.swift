@@ -48,7 +48,7 @@ let package = Package(
         .embedInCode("../../vm-templates/installer.xml"), .embedInCode("../../vm-templates/verify.xml"),
       ]),
     // Closures, their registration, and the Nix database.
-    .target(name: "NixStore", dependencies: ["ImageModel", grdb]),
+    .target(name: "NixStore", dependencies: ["ImageModel", "Command", grdb, systemPackage]),
     // System calls that Swift cannot import; headers only.
     .systemLibrary(name: "CLinux"),
     // The guest's side of each step, one file a step.
@@ -60,6 +60,10 @@ let package = Package(
       dependencies: ["InstallSteps", "AgentProtocol", "Command", "CLinux", systemPackage]),
     // The kernel and initramfs that carry the agent, built once and cached.
     .target(name: "Appliance", dependencies: ["ImageModel", "Command", crypto, systemPackage]),
+    // The kernel's KVM interface.
+    .systemLibrary(name: "CKVM"),
+    // What this machine can do: accelerator, firmware, tools.
+    .target(name: "HostProbe", dependencies: ["CKVM", "BuildPlan", "ImageModel", "Command", systemPackage]),
     // libvirt's C API.
     .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
     // Connections, domains, events and errors; knows nothing of images.
@@ -70,26 +74,35 @@ let package = Package(
     // The pipeline from plan to verified artefacts.
     .target(
       name: "ImageBuilder",
-      dependencies: ["BuildMachine", "BuildPlan", "NixStore", "Appliance", "Command", crypto, systemPackage]),
+      dependencies: [
+        "BuildMachine", "BuildPlan", "ImageModel", "NixStore", "Appliance", "Command", "CLinux", crypto,
+        systemPackage,
+      ]),
     // The command line.
     .executableTarget(name: "slipway", dependencies: ["ImageBuilder", "Appliance", argumentParser]),
 
-    .target(name: "TestSupport", dependencies: [systemPackage], path: "Tests/TestSupport"),
+    .target(
+      name: "TestSupport", dependencies: ["Command", subprocess, systemPackage], path: "Tests/TestSupport"),
     .testTarget(name: "ImageModelTests", dependencies: ["ImageModel"]),
     .testTarget(name: "CommandTests", dependencies: ["Command"]),
     .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
     .testTarget(
       name: "BuildPlanTests", dependencies: ["AgentProtocol", "BuildPlan", "TestSupport"],
       exclude: ["Snapshots"]),
-    .testTarget(name: "NixStoreTests", dependencies: ["NixStore", "TestSupport"]),
+    .testTarget(
+      name: "NixStoreTests", dependencies: ["NixStore", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
     .testTarget(
       name: "InstallStepsTests",
       dependencies: ["InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "TestSupport"]),
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
+    .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "TestSupport"], exclude: ["Snapshots"]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
     .testTarget(name: "BuildMachineTests", dependencies: ["BuildMachine", "TestSupport"]),
-    .testTarget(name: "ImageBuilderTests", dependencies: ["ImageBuilder", "TestSupport"]),
-    .testTarget(name: "IntegrationTests", dependencies: ["ImageBuilder", "TestSupport"]),
+    .testTarget(
+      name: "ImageBuilderTests",
+      dependencies: ["ImageBuilder", "Command", "ImageModel", "TestSupport", systemPackage]),
+    .testTarget(
+      name: "IntegrationTests", dependencies: ["ImageBuilder", "Command", "TestSupport", systemPackage]),
   ]
 )
 

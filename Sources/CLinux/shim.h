@@ -53,6 +53,11 @@ static inline int slipway_statfs(const char *path, struct statfs *status) {
   return statfs(path, status);
 }
 
+/// Swaps two names of one filesystem in one step; Swift's view of glibc lacks renameat2(2).
+static inline int slipway_exchange(int directory, const char *first, const char *second) {
+  return (int)syscall(SYS_renameat2, directory, first, directory, second, RENAME_EXCHANGE);
+}
+
 /// Mount flags without the anonymous enum that gives them awkward types in Swift.
 static const unsigned long slipway_MS_RDONLY = MS_RDONLY;
 static const unsigned long slipway_MS_NOSUID = MS_NOSUID;

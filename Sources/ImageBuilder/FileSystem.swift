@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Foundation
 internal import SystemPackage
 
@@ -51,6 +52,13 @@ enum FileSystem {
 
   static func rename(_ old: FilePath, to new: FilePath) throws {
     guard Glibc.rename(old.string, new.string) == 0 else { throw fault("rename \(old) to", new) }
+  }
+
+  /// Swaps two names of one filesystem in one step (renameat2, Linux 3.15).
+  static func exchange(_ first: FilePath, _ second: FilePath) throws {
+    guard slipway_exchange(AT_FDCWD, first.string, second.string) == 0 else {
+      throw fault("swap \(first) with", second)
+    }
   }
 
   /// Removes a file or a folder with all that is in it; what is not there is removed already.

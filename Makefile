@@ -1,0 +1,71 @@
+# The only door to the project. `make` alone lists what there is.
+
+PREFIX ?= /usr/local
+STAGE := .build/stage
+SLIPWAY := $(STAGE)/bin/slipway
+AGENT := .build-agent/release/slipway-agent
+AGENT_LIMIT := 20000000
+DEMO := .cache/demo
+# Swift Testing only: with XCTest on, the run first claims "Executed 0 tests".
+SWIFT_TEST := swift test --disable-xctest
+
+.PHONY: help setup build appliance systems system demo test test-unit test-vm test-all check bench fmt record \
+  install clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install the Debian packages that Slipway, its tests and its test systems need
+	@scripts/setup
+
+build: ## build slipway and its agent
+	swift build -c release --product slipway
+	swift build -c release --product slipway-agent -Xswiftc -static-executable --scratch-path .build-agent
+	@$(MAKE) --no-print-directory install PREFIX=$(STAGE)
+
+install: ## copy what `make build` built to PREFIX (/usr/local)
+	@test -x .build/release/slipway -a -x $(AGENT) || { echo "run 'make build' first" >&2; exit 1; }
+	@install -D -m 755 .build/release/slipway $(DESTDIR)$(PREFIX)/bin/slipway
+	@install -D -m 755 -s $(AGENT) $(DESTDIR)$(PREFIX)/libexec/slipway/slipway-agent
+
+appliance: build ## build the kernel and initramfs that carry the agent
+	$(SLIPWAY) appliance build
+
+systems: ## build every test system
+	@for name in $$(Tests/Systems/build --list); do Tests/Systems/build $$name > /dev/null || exit 1; done
+
+system: ## print the store path of the test system NAME
+	@Tests/Systems/build $(NAME)
+
+demo: setup build ## build the demo image, boot it, and show where everything is
+	@scripts/demo $(SLIPWAY) $(DEMO)
+
+test: setup build systems test-unit test-vm ## run every test; boots virtual machines
+
+test-unit: ## run the tests that need no virtual machine
+	@scripts/counted $(SWIFT_TEST) --skip IntegrationTests
+
+test-vm: ## run the tests that boot virtual machines, one at a time
+	@SLIPWAY_VM_TESTS=1 SLIPWAY=$(abspath $(SLIPWAY)) scripts/counted $(SWIFT_TEST) --no-parallel \
+	  --filter IntegrationTests
+
+test-all: setup build systems test-unit ## run every test and the long sweeps
+	@SLIPWAY_VM_TESTS=1 SLIPWAY_SWEEPS=1 SLIPWAY=$(abspath $(SLIPWAY)) scripts/counted $(SWIFT_TEST) \
+	  --no-parallel --filter IntegrationTests
+
+check: build ## lint, check imports, and check the agent
+	swift format lint --strict --recursive --parallel Sources Tests Package.swift
+	swift build --explicit-target-dependency-import-check error
+	@scripts/check-agent $(STAGE)/libexec/slipway/slipway-agent $(AGENT_LIMIT)
+
+bench: build systems ## print how build times compare, both sides measured in one run
+	@scripts/bench $(SLIPWAY)
+
+fmt: ## format the sources
+	swift format --in-place --recursive --parallel Sources Tests Package.swift
+
+record: ## write the golden files anew
+	-RECORD_SNAPSHOTS=1 $(SWIFT_TEST) --skip IntegrationTests
+
+clean: ## remove what was built, and cached test systems and images
+	rm -rf .build .build-agent .cache

@@ -1,0 +1,126 @@
+internal import Foundation
+internal import SystemPackage
+
+/// The appliances made before, each in a folder named by its digest.
+///
+/// A folder is made under a temporary name and renamed, so that it is complete or absent, whoever else builds at
+/// the same time. It holds `kernel`, `initramfs` and `sizes.json`; a file of another size, as a crash of the host
+/// can leave it, makes the folder count as absent. `inputs-KEY.json` remembers which appliance a set of input
+/// files made, so that they are hashed again only after one has changed. What nobody used for a day is removed
+/// when something new is made: making it again takes a second.
+struct ApplianceCache {
+  /// The cache's folder.
+  let folder: FilePath
+
+  /// What a set of inputs made.
+  private struct Memory: Codable {
+    var digest: String
+    var files: [FileStamp]
+  }
+
+  /// The appliance with this digest, if it is there and whole; it then counts as used.
+  func appliance(_ digest: String) -> Appliance? {
+    let place = folder.appending(digest)
+    let appliance = Appliance(
+      kernel: place.appending("kernel"), initramfs: place.appending("initramfs"), digest: digest)
+    guard let bytes = try? contents(of: place.appending("sizes.json")),
+      let recorded = try? JSONDecoder().decode([String: Int64].self, from: Data(bytes)),
+      let sizes = try? Self.sizes(of: appliance), recorded == sizes
+    else { return nil }
+    markUsed(place)
+    return appliance
+  }
+
+  /// The appliance that these inputs made, unless one of its files has changed since.
+  func recall(_ key: String) -> Appliance? {
+    guard let bytes = try? contents(of: memoryPath(key)),
+      let memory = try? JSONDecoder().decode(Memory.self, from: Data(bytes)),
+      memory.files.allSatisfy({ $0 == FileStamp($0.path) }),
+      let appliance = appliance(memory.digest)
+    else { return nil }
+    markUsed(memoryPath(key))
+    return appliance
+  }
+
+  /// Remembers that inputs with these stamps make this appliance.
+  ///
+  /// - Throws: `ApplianceError.file`.
+  func remember(_ key: String, digest: String, files: [FileStamp]) throws {
+    let memory = try JSONEncoder().encode(Memory(digest: digest, files: files))
+    try write(Array(memory), to: memoryPath(key))
+  }
+
+  /// Makes the appliance with this digest.
+  ///
+  /// - Parameter fill: writes `kernel` and `initramfs` into the folder it is given.
+  /// - Returns: this appliance, or the same one that another process finished first.
+  /// - Throws: `ApplianceError.file`, and what `fill` throws.
+  func make(_ digest: String, _ fill: (FilePath) async throws -> Void) async throws -> Appliance {
+    let temporary = folder.appending("\(digest.prefix(16))-\(UUID().uuidString).tmp")
+    try makeFolder(temporary)
+    defer { remove(temporary) }
+    try await fill(temporary)
+    let made = Appliance(
+      kernel: temporary.appending("kernel"), initramfs: temporary.appending("initramfs"), digest: digest)
+    let sizes = try JSONEncoder().encode(Self.sizes(of: made))
+    try write(Array(sizes), to: temporary.appending("sizes.json"))
+    if let other = appliance(digest) { return other }
+    // A damaged folder of this name can be in the way, and two processes can find it at once.
+    let place = folder.appending(digest)
+    if exists(place) {
+      let damaged = folder.appending("\(digest.prefix(16))-\(UUID().uuidString).tmp")
+      _ = try? FileManager.default.moveItem(atPath: place.string, toPath: damaged.string)
+      remove(damaged)
+    }
+    try? FileManager.default.moveItem(atPath: temporary.string, toPath: place.string)
+    guard let appliance = appliance(digest) else {
+      throw ApplianceError.file(place, reason: "the new appliance could not be moved there")
+    }
+    return appliance
+  }
+
+  /// Removes what was last used more than a day ago, and what killed builds left.
+  func removeUnused(now: Date = Date()) {
+    for name in (try? names(in: folder)) ?? [] {
+      let path = folder.appending(name)
+      guard let used = try? path.stat().st_mtim.tv_sec else { continue }
+      if now.timeIntervalSince1970 - Double(used) > 86_400 { remove(path) }
+    }
+  }
+
+  private func markUsed(_ path: FilePath) {
+    // Failing only means that it is removed and made again.
+    try? FileManager.default.setAttributes([.modificationDate: Date()], ofItemAtPath: path.string)
+  }
+
+  private func memoryPath(_ key: String) -> FilePath {
+    folder.appending("inputs-\(key).json")
+  }
+
+  private static func sizes(of appliance: Appliance) throws -> [String: Int64] {
+    ["kernel": try appliance.kernel.stat().size, "initramfs": try appliance.initramfs.stat().size]
+  }
+}
+
+/// What changes when a file does, without reading it.
+struct FileStamp: Hashable, Codable {
+  /// The file.
+  let path: String
+  /// Device, inode, size in bytes, and both times in nanoseconds; empty when the file is absent.
+  let values: [Int64]
+
+  /// Looks at a file, links followed.
+  init(_ path: String) {
+    self.path = path
+    guard let stat = try? FilePath(path).stat() else {
+      values = []
+      return
+    }
+    let times = [stat.st_mtim, stat.st_ctim].map { Int64($0.tv_sec) * 1_000_000_000 + Int64($0.tv_nsec) }
+    values =
+      [
+        Int64(bitPattern: UInt64(stat.deviceID.rawValue)), Int64(bitPattern: UInt64(stat.inode.rawValue)),
+        stat.size,
+      ] + times
+  }
+}

@@ -1,0 +1,101 @@
+internal import Command
+internal import Crypto
+internal import Foundation
+internal import SystemPackage
+
+/// Everything that goes into an appliance, found and checked, before anything is written.
+struct ApplianceContents {
+  /// Part of every digest; raise it when the same inputs would make another initramfs.
+  static let formatVersion = 1
+
+  /// The kernel.
+  let kernel: KernelFiles
+  /// The initramfs but for `depmod`'s indexes.
+  let entries: [ArchiveEntry]
+  /// The module files, relative to the modules folder.
+  let modules: [String]
+  /// The program that indexes the modules, and the text files it reads beside them.
+  let depmod: FilePath
+  let depmodInputs: [FilePath]
+
+  /// Finds all parts.
+  ///
+  /// - Throws: `ApplianceError`; `CommandFailure` of `ldd` and `busybox`.
+  static func gather(_ inputs: ApplianceInputs, runner: any CommandRunner) async throws -> ApplianceContents {
+    guard exists(inputs.agent) else { throw ApplianceError.agentMissing(inputs.agent) }
+    let agent = try ELFExecutable(contents(of: inputs.agent), path: inputs.agent)
+    guard agent.interpreter == nil else { throw ApplianceError.agentNotStatic(inputs.agent) }
+    try inputs.kernel.checkVersion(contents(of: inputs.kernel.image))
+
+    var tree = TreeBuilder()
+    for folder in ["etc", "mnt", "proc", "root", "run", "sys", "tmp"] { tree.add(folder, .folder) }
+    for folder in ["bin", "lib", "lib64", "sbin"] {
+      tree.add("usr/\(folder)", .folder)
+      tree.add(folder, .link("usr/\(folder)"))
+    }
+    // The kernel gives it to the first process as standard input and output, before /dev is mounted.
+    tree.add("dev/console", .characterDevice(major: 5, minor: 1))
+    tree.add("init", .file(inputs.agent, executable: true))
+    try await tree.addTools(inputs, runner: runner)
+
+    let modules = try tree.addModules(inputs.kernel)
+
+    let depmodInputs = ["modules.order", "modules.builtin", "modules.builtin.modinfo"]
+      .map { inputs.kernel.modules.appending($0) }.filter(exists)
+    return ApplianceContents(
+      kernel: inputs.kernel, entries: tree.entries, modules: modules,
+      depmod: try inputs.find(ApplianceTool("depmod", debianPackage: "kmod")), depmodInputs: depmodInputs)
+  }
+
+  /// Every file of the host that the appliance depends on.
+  var sources: [FilePath] {
+    let files = entries.compactMap { entry -> FilePath? in
+      if case .file(let source, _) = entry.node { source } else { nil }
+    }
+    return [kernel.image, depmod] + depmodInputs + files
+  }
+
+  /// SHA-256 over the bytes and places of all parts.
+  ///
+  /// - Throws: `ApplianceError.file`.
+  func digest() throws -> String {
+    var hash = SHA256()
+    func add(_ words: String...) { hash.update(data: Data((words.joined(separator: "\0") + "\n").utf8)) }
+    add("appliance", "\(Self.formatVersion)", kernel.guestModules)
+    for path in [kernel.image, depmod] + depmodInputs { add(try hexDigest(of: contents(of: path))) }
+    for entry in entries {
+      switch entry.node {
+      case .folder: add("folder", entry.path)
+      case .file(let source, let executable):
+        add("file", entry.path, "\(executable)", try hexDigest(of: contents(of: source)))
+      case .bytes(let bytes): add("bytes", entry.path, hexDigest(of: bytes))
+      case .link(let target): add("link", entry.path, target)
+      case .characterDevice(let major, let minor): add("device", entry.path, "\(major)", "\(minor)")
+      }
+    }
+    return hex(hash.finalize())
+  }
+}
+
+/// SHA-256 in hexadecimal.
+func hexDigest(of bytes: [UInt8]) -> String {
+  hex(SHA256.hash(data: bytes))
+}
+
+private func hex(_ digest: SHA256.Digest) -> String {
+  digest.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+}
+
+extension ApplianceInputs {
+  /// The tool's place on this host.
+  ///
+  /// - Throws: `ApplianceError.toolMissing`.
+  func find(_ tool: ApplianceTool) throws -> FilePath {
+    let candidates = searchPath.map { $0.appending(tool.name) }
+    guard let found = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0.string) })
+    else {
+      throw ApplianceError.toolMissing(name: tool.name, debianPackage: tool.debianPackage)
+    }
+    return found
+  }
+}

@@ -1,0 +1,51 @@
+/// One program of the guest, and other names that it goes by there.
+package struct ApplianceTool: Hashable, Sendable {
+  /// Its name in `PATH` on the host, and in `/usr/sbin` in the guest.
+  package var name: String
+  /// The Debian package that has it.
+  package var debianPackage: String
+  /// Links to it in the guest; such a program acts by the name it is called by.
+  package var aliases: [String]
+
+  package init(_ name: String, debianPackage: String, aliases: [String] = []) {
+    self.name = name
+    self.debianPackage = debianPackage
+    self.aliases = aliases
+  }
+
+  /// Answers with a shell for `--debug-shell`, and with the small tools a person expects there.
+  package static let busybox = ApplianceTool("busybox", debianPackage: "busybox-static")
+
+  /// What the install steps run, and what a person needs to look around.
+  package static let all: [ApplianceTool] = [
+    ApplianceTool("blkid", debianPackage: "util-linux"),
+    ApplianceTool("blockdev", debianPackage: "util-linux"),
+    busybox,
+    ApplianceTool("chroot", debianPackage: "coreutils"),
+    ApplianceTool("e2fsck", debianPackage: "e2fsprogs", aliases: ["fsck.ext4"]),
+    ApplianceTool(
+      "kmod", debianPackage: "kmod", aliases: ["depmod", "insmod", "lsmod", "modprobe", "rmmod"]),
+    ApplianceTool("mke2fs", debianPackage: "e2fsprogs", aliases: ["mkfs.ext4"]),
+    ApplianceTool("mkfs.btrfs", debianPackage: "btrfs-progs"),
+    ApplianceTool("mkfs.f2fs", debianPackage: "f2fs-tools"),
+    ApplianceTool("mkfs.fat", debianPackage: "dosfstools", aliases: ["mkfs.vfat"]),
+    ApplianceTool("mkfs.xfs", debianPackage: "xfsprogs"),
+    ApplianceTool("mkswap", debianPackage: "util-linux"),
+    ApplianceTool("sfdisk", debianPackage: "fdisk"),
+  ]
+}
+
+/// Which drivers the guest has.
+enum ApplianceModules {
+  /// Loaded by the agent before it opens its port: the disks, the port, and entropy for UUIDs and hashes.
+  static let atBoot = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng"]
+  /// Loaded by the kernel when something is mounted: targets, the ESP's code pages, EFI variables.
+  static let required = [
+    "ext4", "vfat", "nls_cp437", "nls_iso8859-1", "nls_ascii", "nls_utf8", "efivarfs",
+  ]
+  /// As above, where the kernel has them. The hashes are btrfs's, named by alias in its dependencies.
+  static let optional = [
+    "xfs", "btrfs", "f2fs", "squashfs", "erofs", "crc32c-intel", "xxhash_generic", "blake2b_generic",
+    "sha256_generic",
+  ]
+}

@@ -1,0 +1,111 @@
+package import BuildPlan
+internal import Foundation
+
+/// Finds the firmware that QEMU's descriptors name.
+package struct FirmwareProbe: Sendable {
+  /// Folders of descriptors, the most specific first.
+  package let folders: [String]
+
+  package init(folders: [String]) {
+    self.folders = folders
+  }
+
+  /// The folders that QEMU names, and the one that belongs to the QEMU found, which is elsewhere on NixOS.
+  ///
+  /// - Parameters:
+  ///   - environment: the caller's; `XDG_CONFIG_HOME` and `HOME` count.
+  ///   - qemu: where `qemu-system-x86_64` is; nil when there is none.
+  package init(environment: [String: String], qemu: String?) {
+    let config = environment["XDG_CONFIG_HOME"] ?? environment["HOME"].map { "\($0)/.config" }
+    let own = qemu.map { qemu in
+      URL(fileURLWithPath: resolved(qemu)).deletingLastPathComponent().deletingLastPathComponent().path
+    }
+    let roots = [config, "/etc", own.map { "\($0)/share" }, "/usr/share"].compactMap(\.self)
+    var folders: [String] = []
+    for root in roots where !folders.contains("\(root)/qemu/firmware") {
+      folders.append("\(root)/qemu/firmware")
+    }
+    self.folders = folders
+  }
+
+  /// Reads all descriptors, and looks for the files that they name.
+  ///
+  /// - Parameter machine: a versioned machine type: `pc-q35-7.2`.
+  package func search(machine: String) -> FirmwareSearch {
+    var search = FirmwareSearch(folders: folders)
+    let files = folders.map { folder in
+      ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).compactMap { name in
+        let path = "\(folder)/\(name)"
+        return FileManager.default.contents(atPath: path).map {
+          FirmwareDescriptorFile(name: name, path: path, bytes: Array($0))
+        }
+      }
+    }
+    for file in FirmwareDescriptorFile.effective(in: files) {
+      do {
+        let descriptor = try FirmwareDescriptor(file: file.path, json: file.bytes)
+        guard let pair = descriptor.pair(architecture: "x86_64", machine: machine) else { continue }
+        search.found.append(try found(pair, namedBy: file.path))
+      } catch {
+        search.problems.append("\(error)")
+      }
+    }
+    return search
+  }
+
+  /// The pair to use.
+  ///
+  /// - Parameters:
+  ///   - code: the code that somebody asks for; nil for the preferred one.
+  ///   - variables: the template that somebody asks for; nil for the one that belongs to the code.
+  ///   - machine: a versioned machine type: `pc-q35-7.2`.
+  /// - Throws: `HostFault` when there is no such pair, or its files do not fit each other.
+  package func pair(code: String?, variables: String?, machine: String) throws(HostFault) -> FirmwarePair {
+    let search = search(machine: machine)
+    var pair: FirmwarePair
+    if let code {
+      pair = try search.pair(code: code, resolvedCode: resolved(code), variables: variables)
+    } else {
+      pair = try search.preferred().pair
+      if let variables { pair.variablesTemplate = variables }
+    }
+    try pair.checkSizes(code: try size(pair.code), variables: try size(pair.variablesTemplate))
+    guard let template = FileManager.default.contents(atPath: pair.variablesTemplate) else {
+      throw HostFault(
+        "the variable store template \(pair.variablesTemplate) cannot be read", remedy: FirmwareSearch.remedy)
+    }
+    do {
+      _ = try VariableStoreHeader.check(Array(template))
+    } catch {
+      throw HostFault(
+        "\(pair.variablesTemplate) is no variable store: \(error)", remedy: FirmwareSearch.remedy)
+    }
+    return pair
+  }
+
+  private func found(_ pair: FirmwarePair, namedBy descriptor: String) throws(HostFault) -> FoundFirmware {
+    do {
+      return FoundFirmware(
+        pair: pair, resolvedCode: resolved(pair.code), codeSize: try size(pair.code),
+        variablesSize: try size(pair.variablesTemplate))
+    } catch {
+      throw HostFault("\(descriptor): \(error.message)", remedy: error.remedy)
+    }
+  }
+
+  private func size(_ path: String) throws(HostFault) -> UInt64 {
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, access(path, R_OK) == 0 else {
+      throw HostFault(
+        "the firmware file \(path) is not there or may not be read", remedy: FirmwareSearch.remedy)
+    }
+    return UInt64(status.st_size)
+  }
+}
+
+/// A path with all symbolic links followed; the path itself where that is not possible.
+private func resolved(_ path: String) -> String {
+  guard let resolved = realpath(path, nil) else { return path }
+  defer { free(resolved) }
+  return String(cString: resolved)
+}

@@ -1,0 +1,113 @@
+package import BuildPlan
+package import Command
+internal import Foundation
+internal import ImageModel
+internal import SystemPackage
+
+/// Gathers what this machine has and can do.
+package struct HostProbe: Sendable {
+  private let runner: any CommandRunner
+  private let environment: [String: String]
+
+  /// - Parameters:
+  ///   - runner: asks programs for their versions, and runs the probe's guest.
+  ///   - environment: `PATH`, `HOME` and the XDG variables count.
+  package init(
+    runner: any CommandRunner = SubprocessRunner(),
+    environment: [String: String] = ProcessInfo.processInfo.environment
+  ) {
+    self.runner = runner
+    self.environment = environment
+  }
+
+  /// What to run guests with.
+  ///
+  /// - Parameters:
+  ///   - wanted: what somebody asks for; nil for whatever works.
+  ///   - fresh: whether to measure again although this boot's verdict is known.
+  /// - Throws: `HostFault` when KVM is asked for and is not usable; `CancellationError`.
+  package func accelerator(wanted: Accelerator.Kind? = nil, fresh: Bool = false) async throws -> Accelerator {
+    let cache = cacheFolder?.appending("accelerator.json")
+    return try await AcceleratorProbe(runner: runner, cache: cache).accelerator(wanted: wanted, fresh: fresh)
+  }
+
+  /// The firmware to use.
+  ///
+  /// - Parameters:
+  ///   - code: the code that somebody asks for; nil for the preferred one.
+  ///   - variables: the template that somebody asks for; nil for the one that belongs to the code.
+  /// - Throws: `HostFault` when there is no such pair, or its files do not fit each other.
+  package func firmware(code: String? = nil, variables: String? = nil) async throws -> FirmwarePair {
+    let probe = FirmwareProbe(environment: environment, qemu: await qemu.path)
+    return try probe.pair(code: code, variables: variables, machine: await machine() ?? Self.anyQ35)
+  }
+
+  /// Everything at once.
+  ///
+  /// - Parameters:
+  ///   - workFolder: where free space is measured; the nearest folder above it, if it does not exist yet.
+  ///   - libvirtVersion: the version of the driver that runs QEMU, which only libvirt knows.
+  /// - Throws: `CancellationError`; `HostFault` when the probe has no place for its files.
+  package func facts(workFolder: String, libvirtVersion: String?) async throws -> HostFacts {
+    let finder = ToolFinder(runner: runner, path: path)
+    var tools: [Tool] = []
+    for requirement in ToolRequirement.host + ToolRequirement.appliance {
+      tools.append(await finder.find(requirement))
+    }
+    let qemu = tools.first { $0.name == "qemu-system-x86_64" }?.path
+    let machine = qemu == nil ? nil : await machine()
+    return HostFacts(
+      accelerator: try await accelerator(fresh: true), machine: machine,
+      firmware: FirmwareProbe(environment: environment, qemu: qemu).search(machine: machine ?? Self.anyQ35),
+      tools: tools, libvirtVersion: libvirtVersion, kernels: kernels(), workFolder: workFolder,
+      freeSpace: Self.freeSpace(workFolder), cpus: ProcessInfo.processInfo.activeProcessorCount,
+      memory: ByteSize(bytes: ProcessInfo.processInfo.physicalMemory))
+  }
+
+  /// Where verdicts are kept from one run to the next; nil without a home.
+  private var cacheFolder: FilePath? {
+    let base = environment["XDG_CACHE_HOME"] ?? environment["HOME"].map { "\($0)/.cache" }
+    return base.map { FilePath($0).appending("slipway") }
+  }
+
+  private var path: String { environment["PATH"] ?? "/usr/bin:/bin" }
+
+  private var qemu: Tool {
+    get async {
+      await ToolFinder(runner: runner, path: path)
+        .find(ToolRequirement(name: "qemu-system-x86_64", debianPackage: "qemu-system-x86", project: "QEMU"))
+    }
+  }
+
+  /// Stands for whatever version `q35` has where QEMU cannot be asked; descriptors have `pc-q35-*`.
+  private static let anyQ35 = "pc-q35-0.0"
+
+  /// The versioned machine type that `q35` stands for; descriptors know no aliases.
+  private func machine() async -> String? {
+    guard let list = try? await runner.run("qemu-system-x86_64", "-machine", "help") else { return nil }
+    return Self.machine(behind: "q35", in: list)
+  }
+
+  /// Reads `q35  Standard PC (Q35 + ICH9, 2009) (alias of pc-q35-7.2)`.
+  static func machine(behind alias: String, in list: String) -> String? {
+    let line = list.split(separator: "\n").first { $0.split(separator: " ").first == alias[...] }
+    guard let line, let mark = line.firstRange(of: "(alias of ") else { return nil }
+    return String(line[mark.upperBound...].prefix { $0 != ")" })
+  }
+
+  private func kernels() -> [KernelCandidate] {
+    func names(_ folder: String) -> [String] {
+      (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    }
+    return KernelCandidate.candidates(images: names("/boot"), moduleFolders: names("/lib/modules"))
+  }
+
+  private static func freeSpace(_ path: String) -> ByteSize? {
+    var folder = FilePath(FileManager.default.currentDirectoryPath).pushing(FilePath(path))
+    var status = statvfs()
+    while statvfs(folder.string, &status) != 0 {
+      guard errno == ENOENT, folder.removeLastComponent() else { return nil }
+    }
+    return ByteSize(bytes: UInt64(status.f_bavail) * UInt64(status.f_frsize))
+  }
+}

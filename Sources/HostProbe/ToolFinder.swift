@@ -1,0 +1,69 @@
+package import BuildPlan
+package import Command
+internal import Foundation
+
+/// Finds programs, and asks them for their versions.
+package struct ToolFinder: Sendable {
+  private let runner: any CommandRunner
+  private let folders: [String]
+
+  /// - Parameters:
+  ///   - runner: asks for versions.
+  ///   - path: `PATH`. `/sbin` and `/usr/sbin` are searched as well: ordinary users do not have them there.
+  package init(runner: any CommandRunner, path: String) {
+    self.runner = runner
+    folders = path.split(separator: ":").map(String.init) + ["/sbin", "/usr/sbin"]
+  }
+
+  /// Looks for one program.
+  package func find(_ requirement: ToolRequirement) async -> Tool {
+    var tool = Tool(name: requirement.name)
+    let paths = folders.map { "\($0)/\(requirement.name)" }.filter(isProgram)
+    guard let path = paths.first else { return tool }
+    if requirement.mustBeStatic, !isStatic(path) {
+      tool.problem = "\(path) needs shared libraries"
+      return tool
+    }
+    tool.path = path
+    if let argument = requirement.versionArgument {
+      tool.version = (try? await runner.run(path, argument)).flatMap(Self.version)
+    }
+    return tool
+  }
+
+  private func isProgram(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
+      && access(path, X_OK) == 0
+  }
+
+  private func isStatic(_ path: String) -> Bool {
+    guard let file = FileHandle(forReadingAtPath: path) else { return false }
+    defer { try? file.close() }
+    return (try? file.read(upToCount: 4096)).map { ELF.isStatic(Array($0)) } ?? false
+  }
+
+  /// The word after "version" in what a program says of itself.
+  static func version(_ text: String) -> String? {
+    let words = text.split(whereSeparator: \.isWhitespace)
+    guard let index = words.firstIndex(of: "version"), index + 1 < words.count else { return nil }
+    return String(words[index + 1])
+  }
+}
+
+/// As much of an ELF file as is needed to tell whether the kernel can run it without a loader.
+enum ELF {
+  /// Whether a 64-bit ELF file, of which these are the first bytes, names no interpreter.
+  static func isStatic(_ bytes: [UInt8]) -> Bool {
+    func number(_ offset: Int, _ count: Int) -> Int? {
+      guard offset >= 0, offset + count <= bytes.count else { return nil }
+      return bytes[offset..<offset + count].reversed().reduce(0) { $0 << 8 | Int($1) }
+    }
+    guard bytes.starts(with: [0x7f, 0x45, 0x4c, 0x46, 2, 1]), let table = number(0x20, 4),
+      let size = number(0x36, 2), let count = number(0x38, 2)
+    else { return false }
+    let interpreter = 3  // PT_INTERP
+    let types = (0..<count).map { number(table + $0 * size, 4) }
+    return !types.isEmpty && types.allSatisfy { $0 != nil && $0 != interpreter }
+  }
+}

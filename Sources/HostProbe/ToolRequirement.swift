@@ -1,0 +1,42 @@
+/// A program that Slipway needs, and where it comes from.
+package struct ToolRequirement: Hashable, Sendable {
+  /// Its file name.
+  package var name: String
+  /// The Debian package that has it.
+  package var debianPackage: String
+  /// What it belongs to, by the name that other distributions know.
+  package var project: String
+  /// The argument that makes it tell its version; nil when nobody needs that.
+  package var versionArgument: String?
+  /// Whether it has to run without shared libraries.
+  package var mustBeStatic = false
+
+  /// Run on the host.
+  package static let host = [
+    ToolRequirement(
+      name: "qemu-system-x86_64", debianPackage: "qemu-system-x86", project: "QEMU",
+      versionArgument: "--version"),
+    ToolRequirement(
+      name: "qemu-img", debianPackage: "qemu-utils", project: "QEMU", versionArgument: "--version"),
+    ToolRequirement(
+      name: "mksquashfs", debianPackage: "squashfs-tools", project: "squashfs-tools",
+      versionArgument: "-version"),
+  ]
+
+  /// Copied into the appliance, with the libraries that they need.
+  package static let appliance = [
+    ToolRequirement(name: "sfdisk", debianPackage: "fdisk", project: "util-linux"),
+    ToolRequirement(name: "mke2fs", debianPackage: "e2fsprogs", project: "e2fsprogs"),
+    ToolRequirement(name: "e2fsck", debianPackage: "e2fsprogs", project: "e2fsprogs"),
+    ToolRequirement(name: "mkfs.vfat", debianPackage: "dosfstools", project: "dosfstools"),
+    ToolRequirement(name: "mkfs.xfs", debianPackage: "xfsprogs", project: "xfsprogs"),
+    ToolRequirement(name: "mkfs.btrfs", debianPackage: "btrfs-progs", project: "btrfs-progs"),
+    ToolRequirement(name: "mkfs.f2fs", debianPackage: "f2fs-tools", project: "f2fs-tools"),
+    ToolRequirement(name: "mkswap", debianPackage: "util-linux", project: "util-linux"),
+    ToolRequirement(name: "blkid", debianPackage: "util-linux", project: "util-linux"),
+    ToolRequirement(name: "modprobe", debianPackage: "kmod", project: "kmod"),
+    ToolRequirement(
+      name: "busybox", debianPackage: "busybox-static", project: "busybox, statically linked",
+      mustBeStatic: true),
+  ]
+}

@@ -1,0 +1,49 @@
+internal import Synchronization
+
+/// Tells about the steps of one build, and remembers how long each took and what it warned of.
+final class StepRecorder: Sendable {
+  private struct Record {
+    var steps: [Manifest.Step] = []
+    var warnings: [String] = []
+  }
+
+  private let record = Mutex(Record())
+  private let events: BuildEventHandler
+
+  init(_ events: @escaping BuildEventHandler) {
+    self.events = events
+  }
+
+  var steps: [Manifest.Step] { record.withLock { $0.steps } }
+  var warnings: [String] { record.withLock { $0.warnings } }
+
+  /// Runs one step.
+  ///
+  /// - Parameters:
+  ///   - name: the step's name in progress lines and in the manifest.
+  ///   - detail: what to say of the result, such as its size.
+  func step<Result>(
+    _ name: String, detail: (Result) -> String? = { _ in nil }, _ body: () async throws -> Result
+  ) async throws -> Result {
+    events(.began(step: name))
+    let start = ContinuousClock.now
+    let result = try await body()
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    record.withLock { $0.steps.append(Manifest.Step(name: name, seconds: (seconds * 1000).rounded() / 1000)) }
+    events(.ended(step: name, seconds: seconds, detail: detail(result)))
+    return result
+  }
+
+  func log(_ step: String, _ line: String) {
+    events(.log(step: step, line: line))
+  }
+
+  func progress(_ step: String, done: UInt64, total: UInt64) {
+    events(.progress(step: step, done: done, total: total))
+  }
+
+  func warn(_ text: String) {
+    record.withLock { $0.warnings.append(text) }
+    events(.warning(text))
+  }
+}

@@ -1,0 +1,61 @@
+/// Reads a serial console as it grows, and decides whether the system is up. Pure.
+struct BootVerdict {
+  /// What the console shows so far.
+  enum Verdict: Hashable {
+    /// Neither up nor lost.
+    case open
+    /// The expected text, as it stands on the console.
+    case up(String)
+    /// Why this boot can no longer succeed.
+    case lost(String)
+  }
+
+  /// What a lost boot prints, and what it means.
+  private static let losses = [
+    ("Kernel panic - not syncing", "the kernel panicked"),
+    ("You are in emergency mode", "the system stopped in an emergency shell"),
+    ("You are in rescue mode", "the system stopped in a rescue shell"),
+    ("Entering emergency mode", "the initrd stopped in an emergency shell"),
+    ("An error occurred in stage 1 of the boot process", "the initrd could not find its root"),
+    ("BdsDxe: No bootable option or device was found", "the firmware found nothing to boot"),
+    ("UEFI Interactive Shell v", "the firmware found nothing to boot and started its shell"),
+    ("Press any key to enter the Boot Manager Menu", "the firmware found nothing to boot"),
+    ("X64 Exception Type", "the firmware or a boot loader crashed"),
+  ]
+
+  /// How much of what was read before is looked at again, in characters: a text may arrive in pieces.
+  private static let overlap = 4096
+
+  private let expected: Regex<AnyRegexOutput>
+  private let controlSequence: Regex<Substring>
+  private var text = ""
+
+  /// - Throws: `BuildError` when `expect` is not a regular expression.
+  init(expect: String) throws {
+    do {
+      expected = try Regex(expect)
+    } catch {
+      throw BuildError(
+        .badInput, "--expect '\(expect)' is not a regular expression: \(error)", remedy: "Mend its syntax")
+    }
+    controlSequence = /\u{1b}(?:\[[0-9;?=]*[A-Za-z]|[()][A-Z0-9]|[=>78Mc])/
+  }
+
+  /// Takes the next piece of the console.
+  ///
+  /// The loss comes first: a panic's backtrace may hold anything, even the expected text.
+  mutating func read(_ piece: String) -> Verdict {
+    text = text.suffix(Self.overlap) + plain(piece)
+    for (sign, reason) in Self.losses where text.contains(sign) {
+      let line = text.split(separator: "\n").last { $0.contains(sign) }
+      return .lost("\(reason): \(line ?? "")")
+    }
+    guard let match = text.firstMatch(of: expected) else { return .open }
+    return .up(text[match.range].split(separator: "\n").joined(separator: " "))
+  }
+
+  /// Without terminal control sequences (ECMA-48), which firmware and systemd put between words.
+  private func plain(_ piece: String) -> String {
+    piece.replacing(controlSequence, with: "").replacing("\r", with: "")
+  }
+}

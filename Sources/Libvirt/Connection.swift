@@ -1,0 +1,114 @@
+internal import CLibvirt
+internal import Foundation
+
+/// A connection to a hypervisor. It is closed with its last reference; domains and event streams hold one.
+///
+/// libvirt's own objects may be used from any thread at once.
+package final class Connection: Sendable {
+  /// What was connected to.
+  package let uri: String
+  // A libvirt connection locks itself; the pointer never changes.
+  nonisolated(unsafe) let raw: OpaquePointer
+
+  private init(uri: String, raw: OpaquePointer) {
+    self.uri = uri
+    self.raw = raw
+  }
+
+  deinit {
+    // Closing may ask a daemon, and a last reference may go away on the cooperative pool.
+    nonisolated(unsafe) let raw = raw
+    DispatchQueue(label: "slipway.libvirt").async { _ = virConnectClose(raw) }
+  }
+
+  /// Opens a connection.
+  ///
+  /// A process can use one root of `qemu:///embed` in its lifetime; libvirt refuses a second one.
+  /// - Throws: `LibvirtError`.
+  package static func open(_ uri: String) async throws -> Connection {
+    try await offThePool {
+      try EventLoop.start()
+      return Connection(uri: uri, raw: try LibvirtError.check(virConnectOpen(uri), "connect to \(uri)"))
+    }
+  }
+
+  /// The versions of libvirt and of the hypervisor behind this connection.
+  ///
+  /// - Throws: `LibvirtError`.
+  package func versions() async throws -> (library: Version, hypervisor: Version) {
+    try await offThePool { [self] in
+      var library: UInt = 0
+      var hypervisor: UInt = 0
+      _ = try LibvirtError.check(virConnectGetLibVersion(raw, &library), "tell its version")
+      _ = try LibvirtError.check(virConnectGetVersion(raw, &hypervisor), "tell the hypervisor's version")
+      return (Version(number: library), Version(number: hypervisor))
+    }
+  }
+
+  /// What the host and its hypervisors can do, as libvirt's capabilities XML.
+  ///
+  /// - Throws: `LibvirtError`.
+  package func capabilities() async throws -> String {
+    try await offThePool { [self] in
+      let text = try LibvirtError.check(virConnectGetCapabilities(raw), "tell its capabilities")
+      defer { free(text) }
+      return String(cString: text)
+    }
+  }
+
+  /// Starts a transient domain: nothing of it is left in libvirt once it has ended.
+  ///
+  /// - Throws: `LibvirtError`.
+  package func createDomain(xml: String, flags: DomainStartFlags = []) async throws -> Domain {
+    try await offThePool { [self] in
+      let raw = try LibvirtError.check(
+        virDomainCreateXML(raw, xml, flags.rawValue), "start the domain")
+      return Domain(connection: self, owning: raw)
+    }
+  }
+
+  /// A running domain.
+  ///
+  /// - Throws: `LibvirtError`, with code `noDomain` when there is none of that name.
+  package func domain(named name: String) async throws -> Domain {
+    try await offThePool { [self] in
+      Domain(
+        connection: self,
+        owning: try LibvirtError.check(virDomainLookupByName(raw, name), "find the domain '\(name)'"))
+    }
+  }
+}
+
+/// How a domain is started.
+package struct DomainStartFlags: OptionSet, Sendable {
+  package let rawValue: UInt32
+
+  package init(rawValue: UInt32) {
+    self.rawValue = rawValue
+  }
+
+  /// Destroy the domain when the connection ends, however it ends. `qemu:///embed` refuses it.
+  package static let autoDestroy = DomainStartFlags(rawValue: VIR_DOMAIN_START_AUTODESTROY.rawValue)
+  /// Do not start the processors.
+  package static let paused = DomainStartFlags(rawValue: VIR_DOMAIN_START_PAUSED.rawValue)
+}
+
+/// A version as libvirt writes it: 9.0.0.
+package struct Version: Hashable, Comparable, Sendable, CustomStringConvertible {
+  package var major: UInt
+  package var minor: UInt
+  package var release: UInt
+
+  /// - Parameter number: 1,000,000 × major + 1,000 × minor + release, libvirt's own form.
+  package init(number: UInt) {
+    major = number / 1_000_000
+    minor = number / 1_000 % 1_000
+    release = number % 1_000
+  }
+
+  package static func < (left: Version, right: Version) -> Bool {
+    (left.major, left.minor, left.release) < (right.major, right.minor, right.release)
+  }
+
+  package var description: String { "\(major).\(minor).\(release)" }
+}

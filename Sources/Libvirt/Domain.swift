@@ -1,0 +1,171 @@
+internal import CLibvirt
+internal import Foundation
+
+/// A domain: one virtual machine as libvirt sees it.
+package final class Domain: Sendable {
+  /// The domain's name.
+  package let name: String
+  /// The domain's UUID in its usual spelling.
+  package let uuid: String
+  private let connection: Connection
+  // A libvirt domain locks itself; the pointer never changes.
+  nonisolated(unsafe) private let raw: OpaquePointer
+
+  /// Takes over the caller's reference.
+  init(connection: Connection, owning raw: OpaquePointer) {
+    self.connection = connection
+    self.raw = raw
+    name = Domain.name(of: raw)
+    uuid = Domain.uuid(of: raw)
+  }
+
+  deinit {
+    _ = virDomainFree(raw)
+  }
+
+  /// Ends the domain at once, without asking its guest.
+  ///
+  /// - Throws: `LibvirtError`. A domain that has ended already is no error.
+  package func destroy() async throws {
+    try await offThePool { [self] in
+      guard virDomainDestroy(raw) < 0 else { return }
+      let error = LibvirtError.last("destroy the domain '\(name)'")
+      guard error.code == .noDomain || error.code == .operationInvalid else { throw error }
+    }
+  }
+
+  /// What the domain does now.
+  ///
+  /// - Throws: `LibvirtError`, with code `noDomain` once a transient domain has ended.
+  package func state() async throws -> DomainState {
+    try await offThePool { [self] in
+      var state: Int32 = 0
+      var reason: Int32 = 0
+      _ = try LibvirtError.check(
+        virDomainGetState(raw, &state, &reason, 0), "tell the state of the domain '\(name)'")
+      return DomainState(state: state, reason: reason)
+    }
+  }
+
+  /// Suspends the domain's processors.
+  ///
+  /// - Throws: `LibvirtError`.
+  package func suspend() async throws {
+    try await offThePool { [self] in
+      _ = try LibvirtError.check(virDomainSuspend(raw), "suspend the domain '\(name)'")
+    }
+  }
+
+  /// Lets the domain's processors go on.
+  ///
+  /// - Throws: `LibvirtError`.
+  package func resume() async throws {
+    try await offThePool { [self] in
+      _ = try LibvirtError.check(virDomainResume(raw), "resume the domain '\(name)'")
+    }
+  }
+
+  /// Writes what the first screen shows to a file.
+  ///
+  /// - Returns: the picture's media type: `image/png`, or `image/x-portable-pixmap` of a QEMU without PNG.
+  /// - Throws: `LibvirtError`; also when the domain has no screen or the file cannot be written.
+  package func screenshot(to path: String) async throws -> String {
+    try await offThePool { [self] in
+      let attempt = "take a screenshot of the domain '\(name)'"
+      let stream = try LibvirtError.check(virStreamNew(connection.raw, 0), attempt)
+      defer { virStreamFree(stream) }
+      let type = try LibvirtError.check(virDomainScreenshot(raw, stream, 0, 0), attempt)
+      defer { free(type) }
+      guard let file = fopen(path, "we") else {
+        let reason = String(cString: strerror(errno))
+        virStreamAbort(stream)
+        throw LibvirtError(attempt: attempt, code: .none, message: "\(path): \(reason)")
+      }
+      let received = virStreamRecvAll(stream, writeToFile, UnsafeMutableRawPointer(file))
+      let error = received < 0 ? LibvirtError.last(attempt) : nil
+      let written = fclose(file)
+      if let error { throw error }
+      _ = try LibvirtError.check(virStreamFinish(stream), attempt)
+      guard written == 0 else {
+        throw LibvirtError(attempt: attempt, code: .none, message: "\(path) could not be written")
+      }
+      return String(cString: type)
+    }
+  }
+
+  static func name(of raw: OpaquePointer) -> String {
+    virDomainGetName(raw).map { String(cString: $0) } ?? ""
+  }
+
+  static func uuid(of raw: OpaquePointer) -> String {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(VIR_UUID_STRING_BUFLEN)) { buffer in
+      guard let start = buffer.baseAddress, virDomainGetUUIDString(raw, start) == 0 else { return "" }
+      return String(cString: start)
+    }
+  }
+}
+
+private func writeToFile(
+  _ stream: OpaquePointer?, _ bytes: UnsafePointer<CChar>?, _ count: Int, _ file: UnsafeMutableRawPointer?
+) -> Int32 {
+  guard let bytes, let file else { return -1 }
+  let written = fwrite(bytes, 1, count, file.assumingMemoryBound(to: FILE.self))
+  return written == count ? Int32(count) : -1
+}
+
+/// What a domain does, and why.
+package enum DomainState: Hashable, Sendable {
+  case running
+  case paused
+  case shuttingDown
+  /// It has ended, for this reason.
+  case shutOff(StopReason)
+  case crashed
+  /// One of libvirt's rarer states, by number.
+  case other(Int32)
+
+  init(state: Int32, reason: Int32) {
+    switch virDomainState(rawValue: UInt32(bitPattern: state)) {
+    case VIR_DOMAIN_RUNNING, VIR_DOMAIN_BLOCKED: self = .running
+    case VIR_DOMAIN_PAUSED: self = .paused
+    case VIR_DOMAIN_SHUTDOWN: self = .shuttingDown
+    case VIR_DOMAIN_SHUTOFF: self = .shutOff(StopReason(shutOffReason: reason))
+    case VIR_DOMAIN_CRASHED: self = .crashed
+    default: self = .other(state)
+    }
+  }
+}
+
+/// Why a domain ended.
+package enum StopReason: Hashable, Sendable {
+  /// The guest powered off.
+  case shutDown
+  /// The host destroyed it.
+  case destroyed
+  /// The hypervisor or the guest crashed.
+  case crashed
+  /// It could not be started.
+  case failed
+  /// One of libvirt's other reasons, by number.
+  case other(Int32)
+
+  init(shutOffReason reason: Int32) {
+    switch virDomainShutoffReason(rawValue: UInt32(bitPattern: reason)) {
+    case VIR_DOMAIN_SHUTOFF_SHUTDOWN: self = .shutDown
+    case VIR_DOMAIN_SHUTOFF_DESTROYED: self = .destroyed
+    case VIR_DOMAIN_SHUTOFF_CRASHED: self = .crashed
+    case VIR_DOMAIN_SHUTOFF_FAILED: self = .failed
+    default: self = .other(reason)
+    }
+  }
+
+  init(stoppedDetail detail: Int32) {
+    switch virDomainEventStoppedDetailType(rawValue: UInt32(bitPattern: detail)) {
+    case VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN: self = .shutDown
+    case VIR_DOMAIN_EVENT_STOPPED_DESTROYED: self = .destroyed
+    case VIR_DOMAIN_EVENT_STOPPED_CRASHED: self = .crashed
+    case VIR_DOMAIN_EVENT_STOPPED_FAILED: self = .failed
+    default: self = .other(detail)
+    }
+  }
+}

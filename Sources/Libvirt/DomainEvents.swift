@@ -1,0 +1,127 @@
+internal import CLibvirt
+internal import Foundation
+
+/// Something that happened to one domain of a connection.
+package struct DomainEvent: Hashable, Sendable {
+  /// The domain's name.
+  package var domain: String
+  /// What happened.
+  package var kind: Kind
+
+  package enum Kind: Hashable, Sendable {
+    case started
+    case suspended
+    case resumed
+    /// The guest has shut down, or asked to be; the hypervisor is still there.
+    case shutDown
+    /// The domain has ended: the hypervisor is gone.
+    case stopped(StopReason)
+    /// The guest panicked.
+    case panicked
+    /// A disk of the guest failed.
+    case ioError(DiskError)
+    /// One of libvirt's other lifecycle events, by number.
+    case other(Int32)
+  }
+}
+
+/// A read or write of the guest's that failed on the host.
+package struct DiskError: Hashable, Sendable {
+  /// The file on the host.
+  package var path: String
+  /// The disk's name in the domain, as `virtio-disk0`.
+  package var device: String
+  /// The hypervisor's word for why, as `enospc`; may be empty.
+  package var reason: String
+}
+
+extension Connection {
+  /// What happens to this connection's domains from now on. Nothing is dropped; the stream has one reader.
+  ///
+  /// - Throws: `LibvirtError`; libvirt refuses a second stream of the same connection while there is a first.
+  package func events() async throws -> AsyncStream<DomainEvent> {
+    let (stream, continuation) = AsyncStream.makeStream(of: DomainEvent.self)
+    let identifiers = try await offThePool { [self] in try register(continuation) }
+    continuation.onTermination = { [self] _ in
+      // May run inside a libvirt callback, where libvirt may not be called.
+      DispatchQueue(label: "slipway.libvirt").async {
+        for identifier in identifiers { _ = virConnectDomainEventDeregisterAny(self.raw, identifier) }
+      }
+    }
+    return stream
+  }
+
+  private func register(_ continuation: AsyncStream<DomainEvent>.Continuation) throws(LibvirtError) -> [Int32]
+  {
+    let attempt = "watch the domains of \(uri)"
+    let lifecycle = slipway_register_lifecycle_events(
+      raw, onLifecycle, EventSink(continuation).retained(), releaseSink)
+    guard lifecycle >= 0 else { throw LibvirtError.last(attempt) }
+    let ioError = slipway_register_io_error_events(
+      raw, onDiskError, EventSink(continuation).retained(), releaseSink)
+    guard ioError >= 0 else {
+      let error = LibvirtError.last(attempt)
+      _ = virConnectDomainEventDeregisterAny(raw, lifecycle)
+      throw error
+    }
+    return [lifecycle, ioError]
+  }
+}
+
+/// What a callback gets as its context. libvirt holds one reference and gives it back through `releaseSink`.
+private final class EventSink: Sendable {
+  let continuation: AsyncStream<DomainEvent>.Continuation
+
+  init(_ continuation: AsyncStream<DomainEvent>.Continuation) {
+    self.continuation = continuation
+  }
+
+  func retained() -> UnsafeMutableRawPointer {
+    Unmanaged.passRetained(self).toOpaque()
+  }
+}
+
+// Callbacks are free functions: a closure made in an actor's context would check for that actor and trap on
+// libvirt's thread. They only pass the event on; libvirt may not be called from here.
+
+private func releaseSink(_ context: UnsafeMutableRawPointer?) {
+  guard let context else { return }
+  Unmanaged<EventSink>.fromOpaque(context).release()
+}
+
+private func report(
+  _ kind: DomainEvent.Kind, of domain: OpaquePointer?, to context: UnsafeMutableRawPointer?
+) {
+  guard let domain, let context else { return }
+  let sink = Unmanaged<EventSink>.fromOpaque(context).takeUnretainedValue()
+  sink.continuation.yield(DomainEvent(domain: Domain.name(of: domain), kind: kind))
+}
+
+private func onLifecycle(
+  _ connection: OpaquePointer?, _ domain: OpaquePointer?, _ event: Int32, _ detail: Int32,
+  _ context: UnsafeMutableRawPointer?
+) -> Int32 {
+  let kind: DomainEvent.Kind =
+    switch virDomainEventType(rawValue: UInt32(bitPattern: event)) {
+    case VIR_DOMAIN_EVENT_STARTED: .started
+    case VIR_DOMAIN_EVENT_SUSPENDED: .suspended
+    case VIR_DOMAIN_EVENT_RESUMED: .resumed
+    case VIR_DOMAIN_EVENT_SHUTDOWN: .shutDown
+    case VIR_DOMAIN_EVENT_STOPPED: .stopped(StopReason(stoppedDetail: detail))
+    case VIR_DOMAIN_EVENT_CRASHED: .panicked
+    default: .other(event)
+    }
+  report(kind, of: domain, to: context)
+  return 0
+}
+
+private func onDiskError(
+  _ connection: OpaquePointer?, _ domain: OpaquePointer?, _ path: UnsafePointer<CChar>?,
+  _ device: UnsafePointer<CChar>?, _ action: Int32, _ reason: UnsafePointer<CChar>?,
+  _ context: UnsafeMutableRawPointer?
+) {
+  let error = DiskError(
+    path: path.map { String(cString: $0) } ?? "", device: device.map { String(cString: $0) } ?? "",
+    reason: reason.map { String(cString: $0) } ?? "")
+  report(.ioError(error), of: domain, to: context)
+}

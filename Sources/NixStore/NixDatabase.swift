@@ -1,0 +1,144 @@
+internal import Foundation
+internal import GRDB
+package import SystemPackage
+
+/// The Nix database of the target.
+package enum NixDatabase {
+  /// The version this code reads and writes, and the whole text of the `schema` file beside the database.
+  package static let schemaVersion = "10"
+
+  /// Makes the target's `db.sqlite`: the same closure gives the same bytes, whatever store it came from.
+  ///
+  /// Nix itself numbers the rows in the order of registration and notes the time of it. Here rows are in the order of
+  /// paths, and nothing is left of the way they got there: no log, no free pages.
+  ///
+  /// - Parameters:
+  ///   - closure: what becomes valid.
+  ///   - store: where the closure's derivations, if it has any, are read for their outputs.
+  ///   - registrationTime: the time noted for every path, in seconds since 1970.
+  ///   - file: where to write; nothing may be there.
+  /// - Throws: `StoreError` of code `unwritableDatabase`, or `damaged` for a derivation that cannot be read.
+  package static func write(
+    _ closure: Closure, from store: StoreLocation, registrationTime: Int64, to file: FilePath
+  ) async throws {
+    try await blocking {
+      do {
+        guard try FileStamp(of: file) == nil else { throw Errno.fileExists }
+        try build(closure, from: store, registrationTime: registrationTime, at: file)
+      } catch let error as StoreError {
+        throw error
+      } catch {
+        throw StoreError(.unwritableDatabase, attempt: "write the Nix database '\(file)'", reason: "\(error)")
+      }
+    }
+  }
+
+  private static func build(
+    _ closure: Closure, from store: StoreLocation, registrationTime: Int64, at file: FilePath
+  ) throws {
+    var configuration = Configuration()
+    configuration.prepareDatabase { database in
+      // A half-written file is thrown away, so it needs neither a journal nor a flush.
+      try database.execute(
+        sql: "PRAGMA page_size = 4096; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
+    }
+    let queue = try DatabaseQueue(path: file.string, configuration: configuration)
+    try queue.write { database in
+      for statement in schema { try database.execute(sql: statement) }
+      try insert(closure, registrationTime: registrationTime, into: database)
+      try insertOutputs(of: closure, from: store, into: database)
+    }
+    try queue.vacuum()
+    try queue.close()
+  }
+
+  private static func insert(
+    _ closure: Closure, registrationTime: Int64, into database: Database
+  ) throws {
+    let path = try database.makeStatement(
+      sql: """
+        INSERT INTO ValidPaths (id, path, hash, registrationTime, deriver, narSize, ca)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
+        """)
+    var identifiers: [StorePath: Int64] = [:]
+    for (id, info) in zip(Int64(1)..., closure.paths) {
+      identifiers[info.path] = id
+      try path.execute(arguments: [
+        id, info.path.path, info.narHash.description, registrationTime, info.deriver?.path,
+        Int64(clamping: info.narSize), info.contentAddress,
+      ])
+    }
+    let reference = try database.makeStatement(sql: "INSERT INTO Refs (referrer, reference) VALUES (?, ?)")
+    for info in closure.paths {
+      // A reference outside the closure fails here, by the schema's constraint.
+      for target in info.references {
+        try reference.execute(arguments: [identifiers[info.path], identifiers[target]])
+      }
+    }
+  }
+
+  /// What Nix notes for each derivation it registers.
+  private static func insertOutputs(
+    of closure: Closure, from store: StoreLocation, into database: Database
+  ) throws {
+    for (id, info) in zip(Int64(1)..., closure.paths) where info.path.isDerivation {
+      let file = store.file(of: info.path)
+      guard let text = FileManager.default.contents(atPath: file.string),
+        let outputs = Derivation.outputs(of: text)
+      else {
+        throw StoreError(
+          .damaged, attempt: "register \(info.path)", reason: "'\(file)' cannot be read as a derivation",
+          remedy: "Run: nix-store --repair-path \(info.path)")
+      }
+      for output in outputs {
+        try database.execute(
+          sql: "INSERT INTO DerivationOutputs (drv, id, path) VALUES (?, ?, ?)",
+          arguments: [id, output.name, output.path.path])
+      }
+    }
+  }
+
+  /// Version 10, in the order in which Nix makes the objects: the order shows in the file.
+  private static let schema = [
+    """
+    CREATE TABLE ValidPaths (
+      id integer primary key autoincrement not null,
+      path text unique not null,
+      hash text not null,
+      registrationTime integer not null,
+      deriver text,
+      narSize integer,
+      ultimate integer,
+      sigs text,
+      ca text
+    )
+    """,
+    """
+    CREATE TABLE Refs (
+      referrer integer not null,
+      reference integer not null,
+      primary key (referrer, reference),
+      foreign key (referrer) references ValidPaths(id) on delete cascade,
+      foreign key (reference) references ValidPaths(id) on delete restrict
+    )
+    """,
+    "CREATE INDEX IndexReferrer on Refs(referrer)",
+    "CREATE INDEX IndexReference on Refs(reference)",
+    """
+    CREATE TRIGGER DeleteSelfRefs before delete on ValidPaths
+    begin
+      delete from Refs where referrer = old.id and reference = old.id;
+    end
+    """,
+    """
+    CREATE TABLE DerivationOutputs (
+      drv integer not null,
+      id text not null,
+      path text not null,
+      primary key (drv, id),
+      foreign key (drv) references ValidPaths(id) on delete cascade
+    )
+    """,
+    "CREATE INDEX IndexDerivationOutputs on DerivationOutputs(path)",
+  ]
+}

@@ -1,0 +1,63 @@
+import Command
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Appliance
+
+private let kernel = try? KernelFiles.newestCloudKernel()
+
+@Suite("the appliance of this host", .enabled(if: kernel != nil, "apt-get install linux-image-cloud-amd64"))
+struct DebianApplianceTests {
+  @Test func everyToolStartsAndEveryModuleIsIndexed() async throws {
+    let kernel = try #require(kernel)
+    try await withScratchDirectory { scratch in
+      let cache = scratch.appending("cache")
+      let builder = ApplianceBuilder(
+        inputs: ApplianceInputs(kernel: kernel, agent: "/usr/bin/busybox"), cache: cache)
+      let appliance = try await builder.build()
+      let root = scratch.appending("root")
+      try makeFolder(root)
+      let runner = SubprocessRunner()
+      // As an ordinary user cpio cannot make the console's node, which no tool needs here.
+      try await runner.run(
+        "cpio", "-id", "--quiet", "-D", root.string, "-F", appliance.initramfs.string, "[!d]*")
+
+      // The guest's own loader, with the guest's libraries only, must find all that each tool needs.
+      let libraries = root.appending("usr/lib/x86_64-linux-gnu").string
+      let loader = root.appending("usr/lib64/ld-linux-x86-64.so.2").string
+      for tool in ApplianceTool.all where tool != .busybox {
+        let path = root.appending("usr/sbin").appending(tool.name).string
+        let list = try await runner.run(
+          loader, "--inhibit-cache", "--library-path", libraries, "--list", path)
+        let outside = list.split(separator: "\n").filter { $0.contains("=>") && !$0.contains("=> \(root)") }
+        #expect(outside == [], "\(tool.name) needs a library that the appliance lacks")
+      }
+
+      let version = try #require(kernel.modules.lastComponent?.string)
+      for module in ["vfat", "btrfs", "fs-xfs", "fs-efivarfs", "nls_cp437"] {
+        let commands = try await runner.run(
+          "/usr/sbin/modprobe", "-d", root.string, "-S", version, "--show-depends", module)
+        #expect(commands.contains("insmod \(root)"), "\(module): \(commands)")
+      }
+    }
+  }
+
+  @Test func checkingAnUnchangedApplianceIsQuick() async throws {
+    let kernel = try #require(kernel)
+    try await withScratchDirectory { scratch in
+      let builder = ApplianceBuilder(
+        inputs: ApplianceInputs(kernel: kernel, agent: "/usr/bin/busybox"), cache: scratch.appending("cache"))
+      let made = try await builder.build()
+      let clock = ContinuousClock()
+      var fastest = Duration.seconds(60)
+      for _ in 0..<5 {
+        let start = clock.now
+        #expect(try await builder.build() == made)
+        fastest = min(fastest, clock.now - start)
+      }
+      print("unchanged appliance checked in \(fastest)")
+      #expect(fastest < .milliseconds(200))
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import Testing
+
+@testable import ImageBuilder
+
+@Suite struct BootVerdictTests {
+  private let login = #"login: ?$"#
+
+  @Test func aLoginPromptIsUp() throws {
+    var verdict = try BootVerdict(expect: login)
+    #expect(verdict.read("Welcome to NixOS\r\n\r\nnixos lo") == .open)
+    #expect(verdict.read("gin: ") == .up("login: "))
+  }
+
+  @Test func controlSequencesBetweenTheWordsDoNotHideIt() throws {
+    var verdict = try BootVerdict(expect: "nixos login:")
+    #expect(
+      verdict.read("\u{1b}[2J\u{1b}[01;01H\u{1b}[0mnixos\u{1b}[1;32m login\u{1b}[0m: ") == .up("nixos login:")
+    )
+  }
+
+  @Test(arguments: [
+    ("[    1.5] Kernel panic - not syncing: Attempted to kill init!\n", "the kernel panicked"),
+    ("You are in emergency mode. After logging in, type\n", "emergency shell"),
+    ("BdsDxe: No bootable option or device was found.\n", "the firmware found nothing to boot"),
+    ("UEFI Interactive Shell v2.2\nEDK II\n", "the firmware found nothing to boot"),
+    ("An error occurred in stage 1 of the boot process, which must mount the\n", "the initrd"),
+  ])
+  func aLostBootIsSeenAtOnce(console: String, reason: String) throws {
+    var verdict = try BootVerdict(expect: login)
+    guard case .lost(let why) = verdict.read("noise\n" + console) else {
+      Issue.record("not seen: \(console)")
+      return
+    }
+    #expect(why.contains(reason))
+  }
+
+  @Test func aLossOutweighsTheExpectedText() throws {
+    var verdict = try BootVerdict(expect: "panic")
+    guard case .lost = verdict.read("Kernel panic - not syncing: x\n") else {
+      Issue.record("a panic passed for a sign of life")
+      return
+    }
+  }
+
+  @Test func textThatArrivesByteByByteIsFound() throws {
+    var verdict = try BootVerdict(expect: "nixos login:")
+    let verdicts = (String(repeating: "boot noise\n", count: 200) + "nixos login:").map {
+      verdict.read(String($0))
+    }
+    #expect(verdicts.last == .up("nixos login:"))
+    #expect(verdicts.dropLast().allSatisfy { $0 == .open })
+  }
+
+  @Test func aBadExpressionIsBadInput() throws {
+    let error = try #require(throws: BuildError.self) { try BootVerdict(expect: "(") }
+    #expect(error.kind == .badInput)
+  }
+}

@@ -1,0 +1,129 @@
+import Command
+import Foundation
+import ImageBuilder
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Images of real systems, through the command line, under the eyes of independent checkers.
+@Suite(.virtualMachines, .serialized) struct BuildTests {
+  @Test func tinyIsBuiltCheckedAndBooted() async throws {
+    try await withScratchDirectory { scratch in
+      let out = scratch.appending("r")
+      let system = try await TestSystem.path("tiny")
+      let built = try await SlipwayCommand.run(["build", "--system", system, "--out", out.string])
+      try #require(built.status == 0, "\(built.errors)")
+
+      try await DiskImage(out.appending("nixos.img")).check(root: "ext4", scratch: scratch)
+      try checkManifest(in: out, system: system)
+      #expect(
+        try text(out.appending("nix-support/hydra-build-products")) == "file raw-image \(out)/nixos.img\n")
+      #expect(try !text(out.appending("log/console.log")).isEmpty)
+
+      let esp = try await DiskImage(out.appending("nixos.img")).partitions()[0]
+      let entry = try #require(try await VariableStore(out.appending("efi-vars.fd")).linuxBootManager())
+      #expect(entry.partition.lowercased() == esp.uuid.lowercased())
+      #expect(entry.start == esp.start)
+      #expect(entry.size == esp.size)
+
+      let before = try await digests(of: out)
+      let verified = try await SlipwayCommand.run(["verify", out.string])
+      try #require(verified.status == 0, "\(verified.errors)")
+      #expect(verified.output.contains("login:"))
+      #expect(try await digests(of: out) == before)
+      #expect(try await leftovers(in: scratch, besides: ["r", "esp", "root"]).isEmpty)
+    }
+  }
+
+  @Test func withoutVariablesTheFallbackPathBoots() async throws {
+    try await withScratchDirectory { scratch in
+      let out = scratch.appending("r")
+      let system = try await TestSystem.path("tiny-notouch")
+      let built = try await SlipwayCommand.run([
+        "build", "--system", system, "--out", out.string, "--format", "qcow2", "--no-touch-efi-vars",
+      ])
+      try #require(built.status == 0, "\(built.errors)")
+      #expect(try await VariableStore(out.appending("efi-vars.fd")).linuxBootManager() == nil)
+      let image = out.appending("nixos.qcow2").string
+      try await SubprocessRunner().run("qemu-img", "check", image)
+      // No --efi-vars: the firmware's template knows of no entry, so EFI/BOOT/BOOTX64.EFI is what boots.
+      let verified = try await SlipwayCommand.run(["verify", "--image", image])
+      #expect(verified.status == 0, "\(verified.errors)")
+    }
+  }
+
+  @Test(arguments: ["xfs", "btrfs"])
+  func otherRootFilesystemsBoot(filesystem: String) async throws {
+    try await withScratchDirectory { scratch in
+      let out = scratch.appending("r")
+      let system = try await TestSystem.path("tiny")
+      let built = try await SlipwayCommand.run([
+        "build", "--system", system, "--out", out.string, "--fs-type", filesystem, "--verify",
+      ])
+      try #require(built.status == 0, "\(built.errors)")
+      try await DiskImage(out.appending("nixos.img")).check(root: filesystem, scratch: scratch)
+    }
+  }
+
+  @Test func anOrdinaryUserBuildsFromAClosureInfoFolder() async throws {
+    try await withScratchDirectory { scratch in
+      let home = scratch.appending("home")
+      let info = scratch.appending("closure-info")
+      let system = try await TestSystem.path("tiny")
+      try await ClosureInfo.write(of: system, to: info)
+      try FileManager.default.createDirectory(atPath: home.string, withIntermediateDirectories: true)
+      try await SubprocessRunner().run("chown", "65534:65534", home.string)
+      let out = home.appending("r")
+      let built = try await SlipwayCommand.run(
+        ["build", "--system", system, "--closure-info", info.string, "--out", out.string, "--verify"],
+        wrapper: OrdinaryUser.wrapper, environment: OrdinaryUser.environment(home: home))
+      try #require(built.status == 0, "\(built.errors)")
+      #expect(FileManager.default.fileExists(atPath: out.appending("nixos.img").string))
+    }
+  }
+
+  @Test func demoRunsItsOwnStoreCheck() async throws {
+    try await withScratchDirectory { scratch in
+      let out = scratch.appending("r")
+      let system = try await TestSystem.path("demo")
+      let built = try await SlipwayCommand.run([
+        "build", "--system", system, "--out", out.string, "--format", "qcow2",
+      ])
+      try #require(built.status == 0, "\(built.errors)")
+      let verified = try await SlipwayCommand.run([
+        "verify", out.string, "--screenshot", scratch.appending("screen.png").string,
+      ])
+      #expect(verified.status == 0, "\(verified.errors)")
+      let picture = try Data(contentsOf: URL(fileURLWithPath: scratch.appending("screen.png").string))
+      #expect(picture.starts(with: [0x89, 0x50, 0x4e, 0x47]))
+
+      let session = try await ConsoleSession.run(
+        image: out.appending("nixos.qcow2"), format: "qcow2", variables: out.appending("efi-vars.fd"),
+        scratch: scratch,
+        commands: ["nix-store --verify --check-contents && echo store-is-$((6 * 7))"], until: "store-is-42")
+      #expect(session.contains("store-is-42"), "\(session.suffix(4000))")
+    }
+  }
+
+  private func checkManifest(in out: FilePath, system: String) throws {
+    let data = try Data(contentsOf: URL(fileURLWithPath: out.appending("manifest.json").string))
+    let manifest = try JSONDecoder().decode(Manifest.self, from: data)
+    #expect(manifest.system == system)
+    #expect(manifest.files.map(\.path) == ["efi-vars.fd", "nixos.img"])
+    #expect(manifest.steps.map(\.name).contains("installBootLoader"))
+    #expect(manifest.warnings.isEmpty)
+    for file in manifest.files {
+      let status = try FileManager.default.attributesOfItem(atPath: out.appending(file.path).string)
+      #expect(status[.size] as? UInt64 == file.size)
+    }
+  }
+
+  private func digests(of out: FilePath) async throws -> String {
+    try await SubprocessRunner().run(
+      "sha256sum", out.appending("nixos.img").string, out.appending("efi-vars.fd").string)
+  }
+
+  private func text(_ file: FilePath) throws -> String {
+    try String(contentsOfFile: file.string, encoding: .utf8)
+  }
+}

@@ -1,0 +1,111 @@
+import Command
+import Foundation
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Builds that must fail: with the real cause first, and with nothing left behind.
+@Suite(.virtualMachines, .serialized) struct FailureTests {
+  /// A way to fail, and what the first line must say.
+  struct Case: CustomTestStringConvertible, Sendable {
+    var system: String
+    var arguments: [String] = []
+    var status: Int32 = 1
+    var cause: String
+    var testDescription: String { system + arguments.joined(separator: " ") }
+  }
+
+  static let cases = [
+    Case(system: "broken-bootloader", cause: "exited with status 7"),
+    Case(system: "broken-no-switch", status: 2, cause: "switch-to-configuration"),
+    Case(system: "broken-full-esp", cause: "No space left on device"),
+    Case(system: "broken-full-root", cause: "No space left on device"),
+    Case(system: "broken-panic", cause: "panic"),
+    Case(system: "broken-silent", arguments: ["--step-timeout", "15"], cause: "activate"),
+  ]
+
+  @Test(arguments: cases)
+  func aBrokenSystemLeavesNothing(failure: Case) async throws {
+    try await withScratchDirectory { scratch in
+      let system = try await TestSystem.path(failure.system)
+      let result = try await SlipwayCommand.run(
+        ["build", "--system", system, "--out", scratch.appending("r").string] + failure.arguments)
+      #expect(result.status == failure.status, "\(result.errors)")
+      #expect(result.errors.contains(failure.cause), "\(result.errors)")
+      #expect(try await leftovers(in: scratch).isEmpty)
+    }
+  }
+
+  @Test func aDamagedClosureIsRefusedBeforeAMachineStarts() async throws {
+    try await withScratchDirectory { scratch in
+      let info = scratch.appending("closure-info")
+      let system = try await TestSystem.path("tiny")
+      try await ClosureInfo.write(of: system, to: info, without: "busybox")
+      let result = try await SlipwayCommand.run([
+        "build", "--system", system, "--closure-info", info.string, "--out", scratch.appending("r").string,
+      ])
+      #expect(result.status == 2)
+      #expect(!result.errors.contains("boot"), "\(result.errors)")
+      #expect(try await leftovers(in: scratch, besides: ["closure-info"]).isEmpty)
+    }
+  }
+
+  @Test func aTargetThatIsTooSmallIsRefusedBeforeAMachineStarts() async throws {
+    try await withScratchDirectory { scratch in
+      let system = try await TestSystem.path("tiny")
+      let result = try await SlipwayCommand.run([
+        "build", "--system", system, "--out", scratch.appending("r").string, "--disk-size", "280M",
+      ])
+      #expect(result.status == 2)
+      #expect(result.cause.contains("diskSize"), "\(result.errors)")
+      #expect(try await leftovers(in: scratch).isEmpty)
+    }
+  }
+
+  @Test func anInterruptLeavesNothing() async throws {
+    try await withScratchDirectory { scratch in
+      let system = try await TestSystem.path("broken-silent")
+      let result = try await SlipwayCommand.run(
+        ["build", "--system", system, "--out", scratch.appending("r").string]
+      ) { process in
+        try await waitForGuest(of: scratch)
+        kill(process, SIGINT)
+      }
+      #expect(result.status == 130, "\(result.errors)")
+      #expect(try await leftovers(in: scratch).isEmpty)
+    }
+  }
+
+  @Test func aKilledSlipwayTakesItsGuestWithIt() async throws {
+    try await withScratchDirectory { scratch in
+      let system = try await TestSystem.path("broken-silent")
+      let killed = ContinuousClock.now
+      let result = try await SlipwayCommand.run(
+        ["build", "--system", system, "--out", scratch.appending("r").string]
+      ) { process in
+        try await waitForGuest(of: scratch)
+        kill(process, SIGKILL)
+      }
+      #expect(result.status == 128 + SIGKILL)
+      while try await !guests(of: scratch).isEmpty, ContinuousClock.now - killed < .seconds(60) {
+        try await Task.sleep(for: .milliseconds(200))
+      }
+      try await Task.sleep(for: .seconds(10))
+      #expect(try await leftovers(in: scratch).isEmpty)
+
+      let next = try await SlipwayCommand.run([
+        "build", "--system", try await TestSystem.path("tiny"), "--out", scratch.appending("r").string,
+      ])
+      #expect(next.status == 0, "\(next.errors)")
+    }
+  }
+
+  /// Waits until the guest of a build has written to its console.
+  private func waitForGuest(of scratch: FilePath) async throws {
+    for _ in 0..<600 {
+      if try await !guests(of: scratch).isEmpty { break }
+      try await Task.sleep(for: .milliseconds(100))
+    }
+    try await Task.sleep(for: .seconds(5))
+  }
+}

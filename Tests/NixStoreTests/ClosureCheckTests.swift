@@ -1,0 +1,114 @@
+import Foundation
+import Glibc
+import SystemPackage
+import Testing
+
+@testable import NixStore
+
+struct ClosureCheckTests {
+  private func problems(
+    of closure: Closure, in fixture: StoreFixture, system: StorePath
+  ) async throws -> [StoreError] {
+    let error = await #expect(throws: InvalidClosure.self) {
+      try await closure.check(in: fixture.location, system: system)
+    }
+    return try #require(error).problems
+  }
+
+  @Test func wholeClosuresPass() async throws {
+    var fixture = try StoreFixture()
+    let system = try fixture.addSystem()
+    let scan = try await fixture.closure(system).check(in: fixture.location, system: system)
+    #expect(scan.files == 5)
+    #expect(scan.directories == 5)
+    #expect(scan.symlinks == 1)
+    #expect(scan.narSize == fixture.paths.reduce(0) { $0 + $1.narSize })
+  }
+
+  @Test func damageIsFoundWithoutReading() async throws {
+    var fixture = try StoreFixture()
+    let system = try fixture.addSystem()
+    let (library, kernel) = (fixture.paths[0].path, fixture.paths[1].path)
+    let file = fixture.location.file(of: library).appending(["lib", "lib.so"])
+    try FileManager.default.removeItem(atPath: file.string)
+    try write("bytes", to: file)
+    try FileManager.default.removeItem(atPath: fixture.location.file(of: kernel).string)
+    let found = try await problems(of: fixture.closure(system), in: fixture, system: system)
+    #expect(Set(found.map(\.code)) == [.damaged, .missing, .notASystem])
+    for (code, text) in [
+      (StoreError.Code.damaged, "nix-store --repair-path \(library)"),
+      (.missing, "nix-store --verify --check-contents --repair"), (.notASystem, "'kernel'"),
+    ] {
+      #expect("\(try #require(found.first { $0.code == code }))".contains(text))
+    }
+  }
+
+  @Test func everythingReferredToMustBeThere() async throws {
+    var fixture = try StoreFixture()
+    let system = try fixture.addSystem()
+    let closure = Closure(roots: [system], paths: fixture.paths.dropFirst())
+    let found = try await problems(of: closure, in: fixture, system: system)
+    #expect(found.map(\.code) == [.incompleteClosure])
+    #expect(found[0].reason.contains(fixture.paths[0].path.path))
+    let other = try await problems(
+      of: fixture.closure(system), in: fixture, system: try storePath("other"))
+    #expect(other.map(\.code) == [.incompleteClosure])
+  }
+
+  @Test func specialFilesAreRefused() async throws {
+    var fixture = try StoreFixture()
+    let system = try fixture.addSystem()
+    let pipe = fixture.location.file(of: system).appending("pipe")
+    #expect(mkfifo(pipe.string, 0o644) == 0)
+    let found = try await problems(of: fixture.closure(system), in: fixture, system: system)
+    #expect(found.map(\.code) == [.damaged])
+    #expect(found[0].reason.contains(pipe.string))
+  }
+
+  @Test func manyProblemsAreCutShort() {
+    let problem = StoreError(.missing, attempt: "install x", reason: "it is gone", remedy: "Restore it.")
+    let text = InvalidClosure(problems: Array(repeating: problem, count: 12)).description
+    #expect(text.hasSuffix("… and 2 more problems"))
+    #expect(text.hasPrefix("cannot install x: it is gone\n  Restore it.\n"))
+  }
+}
+
+struct TreeScanTests {
+  @Test func linkedFilesCountOnceAcrossObjects() throws {
+    var fixture = try StoreFixture()
+    let one = try fixture.add("one") { try write(String(repeating: "x", count: 5000), to: $0) }
+    let file = fixture.location.file(of: one)
+    let two = try fixture.add("two") { folder in
+      try makeFolder(folder)
+      try FileManager.default.linkItem(atPath: file.string, toPath: folder.appending("same").string)
+    }
+    var scanner = TreeScanner()
+    let sum = try scanner.scan(file) + scanner.scan(fixture.location.file(of: two))
+    #expect((sum.files, sum.hardLinks, sum.directories) == (1, 1, 1))
+    #expect((sum.contentBytes, sum.blockBytes) == (5000, 8192))
+    #expect(sum.inodes == 2)
+  }
+
+  /// The size of an archive, as `nix-store --dump` gives it for one file of six bytes: see `nix-store -q --size`.
+  @Test func archiveSizeFollowsFromTheTree() throws {
+    var fixture = try StoreFixture()
+    try fixture.add("file") { try write("hello\n", to: $0) }
+    try fixture.add("program") { try write("hello\n", to: $0, mode: 0o555) }
+    try fixture.add("link") { try link($0, to: "123456789") }
+    #expect(fixture.paths.map(\.narSize) == [120, 152, 128])
+  }
+
+  @Test func namesNeedNotBeText() throws {
+    var fixture = try StoreFixture()
+    let path = try fixture.add("odd") { folder in
+      try makeFolder(folder)
+      let name: [CChar] = [UInt8(0xff), 0x0a, 0x20].map(CChar.init(bitPattern:)) + [0]
+      let file = folder.appending(try #require(FilePath.Component(platformString: name)))
+      try FileDescriptor.open(file, .writeOnly, options: .create, permissions: .ownerRead).close()
+    }
+    var scanner = TreeScanner()
+    let scan = try scanner.scan(fixture.location.file(of: path))
+    #expect(scan.files == 1)
+    #expect(scan.nameBytes == UInt64(path.name.utf8.count + 3))
+  }
+}

@@ -1,0 +1,69 @@
+internal import Subprocess
+package import SystemPackage
+
+/// A booted image that a test types into, over its serial console. QEMU runs by itself here, without Slipway.
+package enum ConsoleSession {
+  private static let firmware = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+
+  /// Boots a copy-on-write copy, logs in as root, types the commands and waits for a text.
+  ///
+  /// - Returns: everything that the console showed.
+  package static func run(
+    image: FilePath, format: String, variables: FilePath, scratch: FilePath, commands: [String],
+    until end: String
+  ) async throws -> String {
+    let copy = scratch.appending("console-vars.fd")
+    _ = try await Subprocess.run(.name("cp"), arguments: [variables.string, copy.string], output: .discarded)
+    let machine = [
+      "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "1024", "-smp", "2", "-display", "none",
+      "-serial", "stdio", "-monitor", "none", "-no-reboot",
+      "-drive", "if=pflash,format=raw,readonly=on,file=\(firmware)",
+      "-drive", "if=pflash,format=raw,file=\(copy)",
+      "-drive", "if=virtio,format=\(format),snapshot=on,file=\(image)",
+    ]
+    return try await Subprocess.run(
+      .name("qemu-system-x86_64"), arguments: Arguments(machine), input: .inputWriter, output: .sequence,
+      error: .discarded
+    ) { execution in
+      var typist = Typist(commands: commands)
+      var shown = ""
+      let deadline = ContinuousClock.now + .seconds(240)
+      for try await piece in execution.standardOutput {
+        shown += piece.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+        if let line = typist.next(after: shown) {
+          _ = try await execution.standardInputWriter.write(line + "\n")
+        }
+        if typist.isDone, shown.contains(end) || ContinuousClock.now > deadline { break }
+      }
+      try execution.send(signal: .kill)
+      return shown
+    }.closureResult
+  }
+}
+
+/// Decides what to type next: the user's name at the login prompt, then a command at each shell prompt.
+private struct Typist {
+  private var pending: [String]
+  private var seen = 0
+  private var isLoggedIn = false
+
+  init(commands: [String]) {
+    pending = commands
+  }
+
+  var isDone: Bool { pending.isEmpty }
+
+  mutating func next(after shown: String) -> String? {
+    let fresh = shown.suffix(200)
+    guard shown.utf8.count > seen else { return nil }
+    if !isLoggedIn, fresh.hasSuffix("login: ") {
+      isLoggedIn = true
+      seen = shown.utf8.count
+      return "root"
+    }
+    guard fresh.hasSuffix("# "), !pending.isEmpty else { return nil }
+    isLoggedIn = true
+    seen = shown.utf8.count
+    return pending.removeFirst()
+  }
+}

@@ -1,0 +1,57 @@
+internal import Command
+internal import Foundation
+package import SystemPackage
+
+/// A raw disk image under the eyes of tools that have nothing to do with Slipway.
+package struct DiskImage: Sendable {
+  /// One line of `sfdisk -J`.
+  package struct Partition: Decodable, Sendable {
+    package var start: UInt64
+    package var size: UInt64
+    package var type: String
+    package var uuid: String
+    package var name: String?
+  }
+
+  private struct Dump: Decodable {
+    struct Table: Decodable {
+      var partitions: [Partition]
+    }
+    var partitiontable: Table
+  }
+
+  package let file: FilePath
+  private let runner = SubprocessRunner()
+
+  package init(_ file: FilePath) {
+    self.file = file
+  }
+
+  /// The partition table, as sfdisk reads it.
+  package func partitions() async throws -> [Partition] {
+    let json = try await runner.run("sfdisk", "-J", file.string)
+    return try JSONDecoder().decode(Dump.self, from: Data(json.utf8)).partitiontable.partitions
+  }
+
+  /// Throws the failed checker's output when any of the table, the ESP or the ext4 root is not clean.
+  package func check(root: String, scratch: FilePath) async throws {
+    try await runner.run("sfdisk", "--verify", file.string)
+    let esp = try await carve(0, to: scratch.appending("esp"))
+    try await runner.run("fsck.fat", "-n", esp.string)
+    let rootFile = try await carve(1, to: scratch.appending("root"))
+    switch root {
+    case "ext4": try await runner.run("e2fsck", "-fn", rootFile.string)
+    case "xfs": try await runner.run("xfs_repair", "-n", "-f", rootFile.string)
+    default: try await runner.run("btrfs", "check", "--readonly", rootFile.string)
+    }
+  }
+
+  /// Copies one partition into a file of its own.
+  package func carve(_ index: Int, to copy: FilePath) async throws -> FilePath {
+    let partition = try await partitions()[index]
+    try await runner.run(
+      "dd", "if=\(file)", "of=\(copy)", "bs=1M", "conv=sparse", "iflag=skip_bytes,count_bytes",
+      "skip=\(partition.start * 512)", "count=\(partition.size * 512)", "status=none")
+    return copy
+  }
+}
