@@ -4,8 +4,8 @@ internal import Command
 extension ActivateSystem {
   /// Runs the system's activation, then its tmpfiles, in the chroot.
   ///
-  /// A failure of either is a warning: nixos-enter passes over it too, because parts of activation can fail where
-  /// systemd does not run, and the system activates itself again when it boots.
+  /// A failure of either is a warning: nixos-enter passes over it too, because parts of activation can fail
+  /// where systemd does not run, and the system activates itself again when it boots.
   func run(in context: StepContext) async throws {
     let chroot = Chroot(root: context.root, system: system)
     let tmpfiles = "\(system)/sw/bin/systemd-tmpfiles"

@@ -5,7 +5,8 @@ internal import SystemPackage
 
 /// The target's root with what programs need to run inside, as nixos-enter prepares it.
 ///
-/// There is no new PID namespace: systemd would take it for a container, and bootctl would skip EFI variables.
+/// There is no new PID namespace: systemd would take it for a container, and bootctl would skip EFI
+/// variables.
 struct Chroot {
   var root: String
   /// The toplevel's store path.
@@ -17,8 +18,8 @@ struct Chroot {
 
   /// Mounts what is not mounted yet. Blocks.
   ///
-  /// All of it is in memory or bound, so nothing of it stays in the image. EFI variables are not in `/sys` of the chroot
-  /// unless `installBootLoader` puts them there.
+  /// All of it is in memory or bound, so nothing of it stays in the image. EFI variables are not in `/sys` of
+  /// the chroot unless `installBootLoader` puts them there.
   func prepare() throws {
     try Mounts.require(root)
     let mounted = Set(try Mounts.places(atAndBelow: root))

@@ -38,8 +38,8 @@ extension InstallBootLoader {
 extension Chroot {
   /// Makes EFI variables reachable inside, or makes the chroot look like a machine without EFI.
   ///
-  /// An empty `/sys/firmware` is what bootctl takes for "not booted with EFI", and passes over the variables in peace;
-  /// with an `efi` folder but no variables in it, it would fail.
+  /// An empty `/sys/firmware` is what bootctl takes for "not booted with EFI", and passes over the variables
+  /// in peace; with an `efi` folder but no variables in it, it would fail.
   fileprivate func exposeEFIVariables(_ expose: Bool) throws {
     let firmware = "/sys/firmware"
     let variables = "\(firmware)/efi/efivars"

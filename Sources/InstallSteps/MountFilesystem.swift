@@ -2,7 +2,8 @@ internal import AgentProtocol
 internal import ImageModel
 
 extension MountFilesystem {
-  /// Mounts the partition at its place below the root, and makes the links that udev would make for its filesystem.
+  /// Mounts the partition at its place below the root, and makes the links that udev would make for its
+  /// filesystem.
   func run(in context: StepContext) async throws {
     let step = self
     try await onThread { try step.mount(in: context) }
@@ -35,8 +36,8 @@ extension FilesystemKind {
   fileprivate var mountData: String {
     switch self {
     case .ext4, .xfs, .btrfs: ""
-    // FAT stores no modes, so this leaves no trace in the image; but bootctl warns of a random seed that others could
-    // read, and nobody but root works in the guest.
+    // FAT stores no modes, so this leaves no trace in the image; but bootctl warns of a random seed that
+    // others could read, and nobody but root works in the guest.
     case .vfat: "umask=0077"
     }
   }

@@ -3,8 +3,8 @@ internal import Glibc
 internal import SystemPackage
 
 extension SetSystemProfile {
-  /// Makes the links that `nix-env --profile /nix/var/nix/profiles/system --set` makes in an empty store, after the
-  /// checks that `nixos-install` makes of its mount point.
+  /// Makes the links that `nix-env --profile /nix/var/nix/profiles/system --set` makes in an empty store,
+  /// after the checks that `nixos-install` makes of its mount point.
   func run(in context: StepContext) async throws {
     let step = self
     try await onThread { try step.make(below: context.root) }

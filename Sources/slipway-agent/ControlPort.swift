@@ -30,7 +30,8 @@ struct ControlPort: Sendable {
 
   /// Hands over every message until the host closes the port. Blocks.
   ///
-  /// - Throws: `FrameError` at the first bytes that are no message, `SystemFailure`, and what `handle` throws.
+  /// - Throws: `FrameError` at the first bytes that are no message, `SystemFailure`,
+  ///   and what `handle` throws.
   func readMessages(_ handle: (HostMessage) throws -> Void) throws {
     var decoder = FrameDecoder<HostMessage>()
     var buffer = [UInt8](repeating: 0, count: 1 << 16)

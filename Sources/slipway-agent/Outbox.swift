@@ -3,10 +3,11 @@ internal import Dispatch
 internal import InstallSteps
 internal import Synchronization
 
-/// Messages on their way to the host. One thread writes them, and says every two seconds that the agent is alive.
+/// Messages on their way to the host. One thread writes them, and says every two seconds that the agent is
+/// alive.
 ///
-/// Senders never wait. Log lines are bounded in length, in what may wait, and in what one request may write in all:
-/// what does not fit is counted and dropped. Everything else is small and is kept.
+/// Senders never wait. Log lines are bounded in length, in what may wait, and in what one request may write
+/// in all: what does not fit is counted and dropped. Everything else is small and is kept.
 final class Outbox: Sendable {
   /// The longest log line, in bytes.
   static let lineLimit = 4 << 10
