@@ -52,7 +52,8 @@ let package = Package(
     // System calls that Swift cannot import; headers only.
     .systemLibrary(name: "CLinux"),
     // The guest's side of each step, one file a step.
-    .target(name: "InstallSteps", dependencies: ["AgentProtocol", "ImageModel", "Command", "CLinux", systemPackage]),
+    .target(
+      name: "InstallSteps", dependencies: ["AgentProtocol", "ImageModel", "Command", "CLinux", systemPackage]),
     // The guest executable: first process, supervisor and agent.
     .executableTarget(
       name: "slipway-agent",
@@ -74,8 +75,8 @@ let package = Package(
     .target(
       name: "ImageBuilder",
       dependencies: [
-        "BuildMachine", "BuildPlan", "ImageModel", "NixStore", "Appliance", "Command", "CLinux", crypto,
-        systemPackage,
+        "BuildMachine", "BuildPlan", "ImageModel", "NixStore", "Appliance", "HostProbe", "Command", "CLinux",
+        crypto, systemPackage,
       ]),
     // The command line.
     .executableTarget(name: "slipway", dependencies: ["ImageBuilder", "Appliance", argumentParser]),
@@ -89,12 +90,13 @@ let package = Package(
       name: "BuildPlanTests", dependencies: ["AgentProtocol", "BuildPlan", "TestSupport"],
       exclude: ["Snapshots"]),
     .testTarget(
-      name: "NixStoreTests", dependencies: ["NixStore", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
+      name: "NixStoreTests",
+      dependencies: ["NixStore", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
     .testTarget(
       name: "InstallStepsTests",
       dependencies: ["InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "TestSupport"]),
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
-    .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "TestSupport"]),
+    .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "TestSupport"], exclude: ["Snapshots"]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
     .testTarget(
       name: "BuildMachineTests",

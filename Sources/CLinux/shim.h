@@ -24,6 +24,16 @@ int umount2(const char *target, int flags);
 /// Writes back and drops the cached blocks of a block device.
 static const unsigned long slipway_BLKFLSBUF = BLKFLSBUF;
 
+/// Reads the partition table of a disk anew.
+static const unsigned long slipway_BLKRRPART = BLKRRPART;
+
+/// Hidden without _GNU_SOURCE, and <fcntl.h> would bring `struct stat` into this module.
+#if defined(__aarch64__) || defined(__arm__)
+static const int slipway_O_DIRECT = 0200000;
+#else
+static const int slipway_O_DIRECT = 040000;
+#endif
+
 /// Hidden without _GNU_SOURCE, which the Glibc module does not set.
 static const short slipway_POSIX_SPAWN_SETSID = POSIX_SPAWN_SETSID;
 

@@ -66,7 +66,7 @@ package struct AcceleratorProbe: Sendable {
     let verdict: Verdict
     switch try await guest.run(accelerator: "kvm") {
     case .finished: verdict = Verdict(bootID: bootID, problem: nil)
-    case .late: verdict = Verdict(bootID: bootID, problem: "a loop of some 20 ms did not end in a KVM guest")
+    case .late: verdict = Verdict(bootID: bootID, problem: "a loop of some 10 ms took a KVM guest seconds")
     // Not kept: a QEMU that cannot start is likely to be repaired within this boot.
     case .failed(let why): return "a KVM guest did not run: \(why)"
     }

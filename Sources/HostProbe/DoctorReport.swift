@@ -122,7 +122,7 @@ package struct DoctorReport: Hashable, Codable, Sendable {
   }
 
   private static func memory(_ facts: HostFacts) -> Check {
-    let detail = "\(facts.memory), \(facts.cpus) processors"
+    let detail = "\(facts.memory); processors: \(facts.cpus)"
     guard facts.memory < comfortableMemory else { return Check(name: "memory", state: .ok, detail: detail) }
     return Check(
       name: "memory", state: .notice, detail: detail,

@@ -5,7 +5,8 @@ internal import SystemPackage
 
 /// The target's root with what programs need to run inside, as nixos-enter prepares it.
 ///
-/// There is no new PID namespace: systemd would take it for a container, and bootctl would skip EFI variables.
+/// There is no new PID namespace: systemd would take it for a container, and bootctl would skip EFI
+/// variables.
 struct Chroot {
   var root: String
   /// The toplevel's store path.
@@ -17,12 +18,14 @@ struct Chroot {
 
   /// Mounts what is not mounted yet. Blocks.
   ///
-  /// All of it is in memory or bound, so nothing of it stays in the image. EFI variables are not in `/sys` of the chroot
-  /// unless `installBootLoader` puts them there.
+  /// All of it is in memory or bound, so nothing of it stays in the image. EFI variables are not in `/sys` of
+  /// the chroot unless `installBootLoader` puts them there.
   func prepare() throws {
     try Mounts.require(root)
     let mounted = Set(try Mounts.places(atAndBelow: root))
-    func mount(_ source: String, _ name: String, type: String, _ options: Mounts.Options, _ data: String = "") throws {
+    func mount(_ source: String, _ name: String, type: String, _ options: Mounts.Options, _ data: String = "")
+      throws
+    {
       let place = "\(root)/\(name)"
       guard !mounted.contains(place) else { return }
       if !Files.isDirectory(place) { try Files.makeDirectory(place) }
@@ -39,7 +42,8 @@ struct Chroot {
   }
 
   /// A command that runs inside, found by its path there.
-  func command(_ executable: String, _ arguments: [String] = [], settings: [String: String] = [:]) -> Command {
+  func command(_ executable: String, _ arguments: [String] = [], settings: [String: String] = [:]) -> Command
+  {
     var environment = [
       // Perl's hash order decides the order of /etc/shadow (update-users-groups.pl).
       "PERL_HASH_SEED": "0",

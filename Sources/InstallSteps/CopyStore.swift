@@ -28,7 +28,8 @@ extension CopyStore {
   }
 }
 
-/// Copies `source/nix-store` and `source/db` to their places below `root`, and makes what Nix itself would make there.
+/// Copies `source/nix-store` and `source/db` to their places below `root`, and makes what Nix itself would
+/// make there.
 func copyStore(from source: String, to root: String, workers: Int, progress: CopyProgress) async throws {
   try await onThread { try makeNixDirectories(below: root) }
   let store = "\(root)/nix/store"
@@ -51,8 +52,8 @@ func copyStore(from source: String, to root: String, workers: Int, progress: Cop
 /// NixOS's fixed number of the group nixbld (nixos/modules/misc/ids.nix).
 private let nixbldGroup: gid_t = 30000
 
-/// The directories that Nix makes when it opens a store for the first time, so that a first user who is not root
-/// finds them.
+/// The directories that Nix makes when it opens a store for the first time, so that a first user who is not
+/// root finds them.
 private func makeNixDirectories(below root: String) throws {
   let state = "\(root)/nix/var/nix"
   for directory in ["\(root)/nix", "\(root)/nix/store", "\(root)/nix/var", "\(root)/nix/var/log", state] {
@@ -60,13 +61,15 @@ private func makeNixDirectories(below root: String) throws {
   }
   try Files.makeDirectory("\(root)/nix/var/log/nix")
   let names = [
-    "db", "gcroots", "gcroots/auto", "gcroots/per-user", "profiles", "profiles/per-user", "temproots", "userpool",
+    "db", "gcroots", "gcroots/auto", "gcroots/per-user", "profiles", "profiles/per-user", "temproots",
+    "userpool",
   ]
   for name in names { try Files.makeDirectory("\(state)/\(name)") }
   try Files.makeLink("\(state)/gcroots/profiles", to: "/nix/var/nix/profiles")
 }
 
-/// Makes the kernel forget what it has read of the disk: the host may have written to it after this VM had started.
+/// Makes the kernel forget what it has read of the disk: the host may have written to it after this VM had
+/// started.
 private func dropCachedBlocks(of node: String) throws {
   let disk = try Files.open(node, O_RDONLY)
   defer { close(disk) }

@@ -1,10 +1,11 @@
 internal import AgentProtocol
+internal import CLinux
 internal import Glibc
 internal import ImageModel
 internal import SystemPackage
 
-/// Where the kernel shows block devices. The appliance has no udev: devtmpfs makes the nodes, and the links that
-/// udev would make are made here.
+/// Where the kernel shows block devices. The appliance has no udev: devtmpfs makes the nodes, and the links
+/// that udev would make are made here.
 package struct DeviceTree: Hashable, Sendable {
   package var sys: String
   package var dev: String
@@ -36,6 +37,15 @@ struct Disk: Hashable, Sendable {
   var tree: DeviceTree
 
   var node: String { "\(tree.dev)/\(name)" }
+
+  /// Makes the kernel read the partition table anew.
+  ///
+  /// - Throws: `SystemFailure`, for one when a partition is in use.
+  func rereadTable() throws {
+    let file = try Files.open(node, O_RDONLY)
+    defer { close(file) }
+    try checked("read the partition table of \(node) anew") { ioctl(file, UInt(slipway_BLKRRPART), 0) }
+  }
 
   /// The partition with this number; waits for the kernel to have made its node.
   ///

@@ -5,82 +5,158 @@ internal import SystemPackage
 
 /// Copies what is in one file, and what is known of it, to a new and empty file.
 struct FileCopy {
-  var input: Int32
-  var output: Int32
+  var name: RawPath
   var status: stat
-  /// The paths, for messages.
-  var source: String
-  var destination: String
+  var from: OpenDirectory
+  var to: OpenDirectory
+  /// The new file.
+  var output: Int32
 
   /// The most bytes handed to the kernel at once; between two such pieces progress is shown.
-  private static let pieceSize: off_t = 8 << 20
+  private static let pieceSize = CopyBuffer.size
 
   /// - Parameter copied: told the number of bytes after each piece.
   /// - Throws: `SystemFailure`, or `StepFailure` when the file ends before its size.
-  func run(copied: (UInt64) -> Void) throws {
+  func run(buffer: CopyBuffer, copied: (UInt64) -> Void) throws {
+    let input = try from.openFile(name)
+    defer { close(input) }
     // Blocks are counted in 512 bytes (stat(2)); a file with fewer than its size needs has holes.
     if status.st_blocks * 512 < status.st_size {
-      try copyExtents(copied: copied)
+      try copyExtents(of: input, copied: copied)
     } else {
-      try copy(from: 0, to: status.st_size, copied: copied)
+      let isDone =
+        try status.st_size >= off_t(CopyBuffer.worthwhile)
+        && copyDirectly(from: input, through: buffer, copied: copied)
+      if !isDone { try copy(input, from: 0, to: status.st_size, copied: copied) }
     }
-    try copyAttributes(from: input, to: output, name: source)
-    try setModeAndTime(of: output, from: status, name: destination)
+    try copyAttributes(from: input, to: output, name: from.path(of: name))
+    try setModeAndTime(of: output, from: status, name: to.path(of: name))
   }
 
-  private func copyExtents(copied: (UInt64) -> Void) throws {
-    try checked("set the size of \(destination)") { ftruncate(output, status.st_size) }
+  private func copyExtents(of input: Int32, copied: (UInt64) -> Void) throws {
+    try setSize()
     var position: off_t = 0
     while position < status.st_size {
       let start = lseek(input, position, SEEK_DATA)
       if start == -1, errno == ENXIO { return }  // a hole up to the end
-      try checked("look for data in \(source)") { start }
-      let end = try checked("look for holes in \(source)") { lseek(input, start, SEEK_HOLE) }
-      try copy(from: start, to: end, copied: copied)
+      try checked("look for data in \(from.path(of: name))") { start }
+      let end = try checked("look for holes in \(from.path(of: name))") { lseek(input, start, SEEK_HOLE) }
+      try checked("seek in \(to.path(of: name))") { lseek(output, start, SEEK_SET) }
+      try copy(input, from: start, to: end, copied: copied)
       position = end
     }
   }
 
+  /// Copies past the page cache, which takes a fifth of the time under emulation: the disks read and write
+  /// the buffer, and the emulated processor touches no byte.
+  ///
+  /// - Returns: false when a filesystem cannot do that; nothing is copied then.
+  private func copyDirectly(
+    from input: Int32, through buffer: CopyBuffer, copied: (UInt64) -> Void
+  ) throws -> Bool {
+    guard setDirect(input), setDirect(output) else { return false }
+    var position: off_t = 0
+    while position < status.st_size {
+      let count = read(input, buffer.start, CopyBuffer.size)
+      if count == -1, errno == EINVAL, position == 0 {
+        clearDirect(input)
+        clearDirect(output)
+        return false
+      }
+      try checked("read \(from.path(of: name))") { count }
+      guard count > 0 else { throw endsEarly(at: position) }
+      // Whole blocks are written; what is too much at the end is cut off again.
+      let whole = buffer.zeroUpToBlock(after: count)
+      var done = 0
+      while done < whole {
+        done += try checked("write \(to.path(of: name))") { write(output, buffer.start + done, whole - done) }
+      }
+      position += off_t(count)
+      copied(UInt64(count))
+    }
+    clearDirect(output)
+    try setSize()
+    return true
+  }
+
   /// sendfile(2) moves pages inside the kernel; copy_file_range(2) refuses two filesystems.
-  private func copy(from start: off_t, to end: off_t, copied: (UInt64) -> Void) throws {
-    guard start < end else { return }
-    try checked("seek in \(destination)") { lseek(output, start, SEEK_SET) }
+  private func copy(_ input: Int32, from start: off_t, to end: off_t, copied: (UInt64) -> Void) throws {
     var position = start
     while position < end {
-      let size = Int(min(end - position, Self.pieceSize))
-      let count = try checked("copy \(source) to \(destination)") {
-        CLinux.sendfile(output, input, &position, size)
+      let size = Int(min(end - position, off_t(Self.pieceSize)))
+      let count = try checked("copy \(from.path(of: name)) to \(to.path(of: name))") {
+        sendfile(output, input, &position, size)
       }
-      guard count > 0 else {
-        throw StepFailure(
-          message: "\(source) ends after \(position) of \(status.st_size) bytes: the source disk is damaged")
-      }
+      guard count > 0 else { throw endsEarly(at: position) }
       copied(UInt64(count))
     }
   }
+
+  private func setSize() throws(SystemFailure) {
+    try checked("set the size of \(to.path(of: name))") { ftruncate(output, status.st_size) }
+  }
+
+  private func endsEarly(at position: off_t) -> StepFailure {
+    StepFailure(
+      message: "\(from.path(of: name)) ends after \(position) of \(status.st_size) bytes: "
+        + "the source disk is damaged")
+  }
 }
 
-/// Gives a new file the mode and the modification time of its source.
-func setModeAndTime(of output: Int32, from status: stat, name: String) throws(SystemFailure) {
-  var made = stat()
-  try checked("look at \(name)") { fstat(output, &made) }
-  if made.st_mode != status.st_mode {
-    try checked("set the mode of \(name)") { fchmod(output, status.st_mode & 0o7777) }
+/// Memory that disks can read into and write from.
+final class CopyBuffer {
+  static let size = 4 << 20
+  /// The smallest file that gains from going past the page cache, in bytes.
+  static let worthwhile = 128 << 10
+  private static let block = 4096
+
+  let start = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: block)
+
+  deinit {
+    start.deallocate()
   }
-  try checked("set the time of \(name)") { futimens(output, [status.st_mtim, status.st_mtim]) }
+
+  /// Fills up the last block of the first `count` bytes.
+  ///
+  /// - Returns: the number of bytes with that block in full.
+  func zeroUpToBlock(after count: Int) -> Int {
+    let whole = (count + Self.block - 1) / Self.block * Self.block
+    memset(start + count, 0, whole - count)
+    return whole
+  }
+}
+
+private func setDirect(_ file: Int32) -> Bool {
+  fcntl(file, F_SETFL, slipway_O_DIRECT) == 0
+}
+
+private func clearDirect(_ file: Int32) {
+  _ = fcntl(file, F_SETFL, 0)
+}
+
+/// Gives a new file or directory the mode and the modification time of its source.
+func setModeAndTime(
+  of output: Int32, from status: stat, name: @autoclosure () -> String
+) throws(SystemFailure) {
+  try checked("set the mode of \(name())") { fchmod(output, status.st_mode & 0o7777) }
+  try checked("set the time of \(name())") { futimens(output, [status.st_mtim, status.st_mtim]) }
 }
 
 /// Copies the extended attributes of a file or directory. A filesystem that has none is no error.
-func copyAttributes(from input: Int32, to output: Int32, name: String) throws(SystemFailure) {
+func copyAttributes(
+  from input: Int32, to output: Int32, name: @autoclosure () -> String
+) throws(SystemFailure) {
   let size = flistxattr(input, nil, 0)
   if size == 0 || (size == -1 && errno == EOPNOTSUPP) { return }
-  try checked("list the attributes of \(name)") { size }
+  try checked("list the attributes of \(name())") { size }
   var names = [CChar](repeating: 0, count: size)
-  let listed = try checked("list the attributes of \(name)") { flistxattr(input, &names, names.count) }
+  let listed = try checked("list the attributes of \(name())") { flistxattr(input, &names, names.count) }
   for attribute in names[..<listed].split(separator: 0).map({ Array($0) + [0] }) {
-    let size = try checked("read an attribute of \(name)") { fgetxattr(input, attribute, nil, 0) }
+    let size = try checked("read an attribute of \(name())") { fgetxattr(input, attribute, nil, 0) }
     var value = [UInt8](repeating: 0, count: size)
-    let read = try checked("read an attribute of \(name)") { fgetxattr(input, attribute, &value, value.count) }
-    try checked("set an attribute on the copy of \(name)") { fsetxattr(output, attribute, value, read, 0) }
+    let read = try checked("read an attribute of \(name())") {
+      fgetxattr(input, attribute, &value, value.count)
+    }
+    try checked("set an attribute on the copy of \(name())") { fsetxattr(output, attribute, value, read, 0) }
   }
 }

@@ -8,7 +8,7 @@ package enum Files {
   static func makeDirectory(_ path: String, mode: mode_t = 0o755) throws(SystemFailure) {
     do throws(SystemFailure) {
       try checked("create the directory \(path)") { mkdir(path, mode) }
-    } catch where error.errno == .fileExists {
+    } catch  where error.errno == .fileExists {
       guard isDirectory(path) else { throw error }
     }
     // mkdir(2) applies the umask and drops the sticky bit on some filesystems.
@@ -36,7 +36,7 @@ package enum Files {
     do throws(SystemFailure) {
       try checked("remove \(path)") { unlink(path) }
       return true
-    } catch where error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory {
+    } catch  where error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory {
       return false
     }
   }

@@ -21,8 +21,8 @@ extension Finish {
   }
 }
 
-/// Files that identify one machine or seed its random numbers. Two images must not share them, and each machine makes
-/// its own at its first boot.
+/// Files that identify one machine or seed its random numbers. Two images must not share them, and each
+/// machine makes its own at its first boot.
 private let machineState = [
   "etc/machine-id",
   "var/lib/systemd/random-seed",

@@ -38,8 +38,8 @@ extension InstallBootLoader {
 extension Chroot {
   /// Makes EFI variables reachable inside, or makes the chroot look like a machine without EFI.
   ///
-  /// An empty `/sys/firmware` is what bootctl takes for "not booted with EFI", and passes over the variables in peace;
-  /// with an `efi` folder but no variables in it, it would fail.
+  /// An empty `/sys/firmware` is what bootctl takes for "not booted with EFI", and passes over the variables
+  /// in peace; with an `efi` folder but no variables in it, it would fail.
   fileprivate func exposeEFIVariables(_ expose: Bool) throws {
     let firmware = "/sys/firmware"
     let variables = "\(firmware)/efi/efivars"
@@ -48,7 +48,8 @@ extension Chroot {
     }
     guard try Mounts.places(atAndBelow: variables).contains(variables) else {
       throw StepFailure(
-        message: "EFI variables are to be written, but the guest has none: it was not started by EFI firmware, "
+        message:
+          "EFI variables are to be written, but the guest has none: it was not started by EFI firmware, "
           + "or its kernel has no efivarfs")
     }
     try Mounts.mount(variables, on: root + variables, type: "", options: .bind)

@@ -16,13 +16,14 @@ extension MakeFilesystem {
 extension Filesystem {
   /// The command that makes it on `node`, `size` bytes large.
   ///
-  /// The target disk is a fresh sparse file, so nothing is discarded and, for ext4, nothing is zeroed that is zero
-  /// already: neither now nor later by the kernel's own thread.
+  /// The target disk is a fresh sparse file, so nothing is discarded and, for ext4, nothing is zeroed that is
+  /// zero already: neither now nor later by the kernel's own thread.
   func makeCommand(node: String, size: UInt64) -> Command {
     let labelArguments = { (flag: String) in label.isEmpty ? [] : [flag, label] }
     switch kind {
     case .ext4:
-      // One -E: mke2fs takes the last one only. Without hash_seed directories would be hashed by a random number.
+      // One -E: mke2fs takes the last one only. Without hash_seed directories would be hashed by a random
+      // number.
       let extended = "hash_seed=\(uuid),assume_storage_prezeroed=1,nodiscard"
       return Command(
         "mke2fs",
@@ -43,10 +44,11 @@ extension Filesystem {
   }
 }
 
-/// FAT32 with the largest clusters, up to 4 KiB, that leave it one; nothing below that, where mkfs.fat chooses.
+/// FAT32 with the largest clusters, up to 4 KiB, that leave it one; nothing below that, where mkfs.fat
+/// chooses.
 ///
-/// UEFI wants FAT32, which needs 65525 clusters. mkfs.fat alone takes clusters of 512 bytes up to 260 MiB, and the
-/// kernel and the firmware work cluster by cluster.
+/// UEFI wants FAT32, which needs 65525 clusters. mkfs.fat alone takes clusters of 512 bytes up to 260 MiB,
+/// and the kernel and the firmware work cluster by cluster.
 private func fatGeometry(size: UInt64) -> [String] {
   let sectors = size / 512
   for sectorsPerCluster in [8, 4, 2, 1] as [UInt64] {

@@ -2,7 +2,8 @@ internal import AgentProtocol
 internal import ImageModel
 
 extension MountFilesystem {
-  /// Mounts the partition at its place below the root, and makes the links that udev would make for its filesystem.
+  /// Mounts the partition at its place below the root, and makes the links that udev would make for its
+  /// filesystem.
   func run(in context: StepContext) async throws {
     let step = self
     try await onThread { try step.mount(in: context) }
@@ -11,7 +12,8 @@ extension MountFilesystem {
   private func mount(in context: StepContext) throws {
     let components = filesystem.mountPoint.split(separator: "/")
     guard filesystem.mountPoint.hasPrefix("/"), !components.contains("..") else {
-      throw StepFailure(message: "the mount point '\(filesystem.mountPoint)' is not an absolute path without '..'")
+      throw StepFailure(
+        message: "the mount point '\(filesystem.mountPoint)' is not an absolute path without '..'")
     }
     let device = try context.devices.disk(serial: disk).partition(partition)
     var place = context.root
@@ -34,8 +36,8 @@ extension FilesystemKind {
   fileprivate var mountData: String {
     switch self {
     case .ext4, .xfs, .btrfs: ""
-    // FAT stores no modes, so this leaves no trace in the image; but bootctl warns of a random seed that others could
-    // read, and nobody but root works in the guest.
+    // FAT stores no modes, so this leaves no trace in the image; but bootctl warns of a random seed that
+    // others could read, and nobody but root works in the guest.
     case .vfat: "umask=0077"
     }
   }

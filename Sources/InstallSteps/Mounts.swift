@@ -48,7 +48,8 @@ package enum Mounts {
   /// Says no unless a filesystem is mounted on `directory`: otherwise the target would be written to memory.
   static func require(_ directory: String) throws {
     guard try places(atAndBelow: directory).contains(directory) else {
-      throw StepFailure(message: "nothing is mounted on \(directory); the plan must mount the root before this step")
+      throw StepFailure(
+        message: "nothing is mounted on \(directory); the plan must mount the root before this step")
     }
   }
 }

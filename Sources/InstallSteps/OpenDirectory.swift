@@ -6,6 +6,8 @@ struct RawPath: Hashable, Sendable {
   private(set) var bytes: [CChar]
 
   static let empty = RawPath(bytes: [0])
+  fileprivate static let here = RawPath(bytes: [CChar(UInt8(ascii: ".")), 0])
+  fileprivate static let parent = RawPath(bytes: [CChar(UInt8(ascii: ".")), CChar(UInt8(ascii: ".")), 0])
 
   fileprivate init(bytes: [CChar]) {
     self.bytes = bytes
@@ -33,7 +35,8 @@ extension RawPath: CustomStringConvertible {
   }
 }
 
-/// An open directory whose entries are reached relative to it, never through a link. The owner closes `descriptor`.
+/// An open directory whose entries are reached relative to it, never through a link. The owner closes
+/// `descriptor`.
 struct OpenDirectory {
   let descriptor: Int32
   /// The path, for messages.
@@ -55,7 +58,7 @@ struct OpenDirectory {
 
   /// Opens a directory below this one; the empty path is this one.
   func openDirectory(_ relative: RawPath) throws(SystemFailure) -> OpenDirectory {
-    let target = relative == .empty ? RawPath(bytes: [CChar(UInt8(ascii: ".")), 0]) : relative
+    let target = relative == .empty ? RawPath.here : relative
     let name = relative == .empty ? path : self.path(of: relative)
     let opened = try checked("open the directory \(name)") {
       openat(descriptor, target.bytes, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -80,7 +83,7 @@ struct OpenDirectory {
       errno = 0
       guard let entry = readdir(stream) else { break }
       let name = withUnsafePointer(to: &entry.pointee.d_name.0) { RawPath(pointer: $0) }
-      if name.description != ".", name.description != ".." { names.append(name) }
+      if name != .here, name != .parent { names.append(name) }
     }
     guard errno == 0 else { throw SystemFailure("list \(path)", Errno(rawValue: errno)) }
     return names.sorted()

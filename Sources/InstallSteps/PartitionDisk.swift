@@ -6,14 +6,18 @@ internal import ImageModel
 extension PartitionDisk {
   /// Writes the table with sfdisk, and proves that it is the one asked for.
   ///
-  /// sfdisk clamps a size that is too large and cuts a name that is too long, both with status 0; so the table is read
-  /// back and compared in every field.
+  /// sfdisk clamps a size that is too large and cuts a name that is too long, both with status 0; so the
+  /// table is read back and compared in every field.
   func run(in context: StepContext) async throws {
     let disk = try await onThread { [disk] in try context.devices.disk(serial: disk) }
-    // Nothing is wiped: the host may have written filesystems to their places on the disk already.
+    // Nothing is wiped: the host may have written filesystems to their places on the disk already. The kernel
+    // is told by us: sfdisk sleeps 250 ms before it does, and only warns when it fails.
     try await context.run(
       Command(
-        "sfdisk", ["--quiet", "--wipe", "never", "--wipe-partitions", "never", disk.node],
+        "sfdisk",
+        [
+          "--quiet", "--no-reread", "--no-tell-kernel", "--wipe", "never", "--wipe-partitions", "never", disk.node,
+        ],
         input: layout.sfdiskScript))
     let read = Command("sfdisk", ["--json", disk.node])
     let table = try SfdiskTable(json: try await context.commands.run(read))
@@ -43,11 +47,13 @@ extension DiskLayout {
 
   /// Checks that the kernel has taken the table over, and makes the links that udev would make.
   fileprivate func adopt(on disk: Disk) throws {
+    try disk.rereadTable()
     let unit = sectorSize / 512
     for partition in partitions {
       let device = try disk.partition(partition.number)
       guard try device.extent() == (partition.start * unit, partition.sectors * unit) else {
-        throw StepFailure(message: "the kernel still has another extent for \(device.node) than the table says")
+        throw StepFailure(
+          message: "the kernel still has another extent for \(device.node) than the table says")
       }
       try device.linkByPartition(guid: partition.guid, name: partition.name)
     }
@@ -91,7 +97,8 @@ struct SfdiskTable: Decodable {
       self = try JSONDecoder().decode(Document.self, from: Data(json.utf8)).partitiontable
     } catch {
       throw StepFailure(
-        message: "the partition table could not be read back: sfdisk printed no table that can be read (\(error))")
+        message:
+          "the partition table could not be read back: sfdisk printed no table that can be read (\(error))")
     }
   }
 

@@ -3,8 +3,8 @@ internal import Glibc
 internal import SystemPackage
 
 extension SetSystemProfile {
-  /// Makes the links that `nix-env --profile /nix/var/nix/profiles/system --set` makes in an empty store, after the
-  /// checks that `nixos-install` makes of its mount point.
+  /// Makes the links that `nix-env --profile /nix/var/nix/profiles/system --set` makes in an empty store,
+  /// after the checks that `nixos-install` makes of its mount point.
   func run(in context: StepContext) async throws {
     let step = self
     try await onThread { try step.make(below: context.root) }
@@ -37,7 +37,8 @@ extension SetSystemProfile {
       var status = stat()
       try checked("look at \(path)") { stat(path, &status) }
       guard status.st_mode & 0o005 == 0o005 else {
-        throw StepFailure(message: "\(path) cannot be read and entered by others: it has mode \(octal(status.st_mode))")
+        throw StepFailure(
+          message: "\(path) cannot be read and entered by others: it has mode \(octal(status.st_mode))")
       }
       guard path != root || (status.st_uid == 0 && status.st_gid == 0) else {
         throw StepFailure(

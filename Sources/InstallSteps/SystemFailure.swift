@@ -1,6 +1,5 @@
-package import SystemPackage
-
 internal import Glibc
+package import SystemPackage
 
 /// A system call that failed.
 package struct SystemFailure: Error, Hashable, Sendable {

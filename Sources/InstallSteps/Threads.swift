@@ -1,8 +1,8 @@
 internal import Glibc
 internal import SystemPackage
 
-/// Starts a thread of its own for code that blocks: the cooperative pool has as many threads as cores, and two
-/// blocked tasks would stop everything on a machine with two.
+/// Starts a thread of its own for code that blocks: the cooperative pool has as many threads as cores, and
+/// two blocked tasks would stop everything on a machine with two.
 ///
 /// - Throws: `SystemFailure` when the kernel has no thread left.
 package func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemFailure) {

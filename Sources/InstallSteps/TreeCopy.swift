@@ -4,13 +4,14 @@ internal import Glibc
 internal import Synchronization
 internal import SystemPackage
 
-/// Copies a tree into an empty directory with several threads: contents, modes, modification times, hard links,
-/// extended attributes and holes. Owner and group are those of the copying process: in a valid store everything is
-/// root's, whoever made the source disk.
+/// Copies a tree into an empty directory with several threads: contents, modes, modification times, hard
+/// links, extended attributes and holes. Owner and group are those of the copying process: in a valid store
+/// everything is root's, whoever made the source disk.
 ///
-/// The unit of work is a directory. Its worker makes all its entries, the empty subdirectories too, then sets its time,
-/// which nothing changes later; so no second pass is needed. Nothing of the tree is held in memory but the directories
-/// still to do and the files with several links. Each directory is copied in the order of its sorted names.
+/// The unit of work is a directory. Its worker makes all its entries, the empty subdirectories too, then sets
+/// its time, which nothing changes later; so no second pass is needed. Nothing of the tree is held in memory
+/// but the directories still to do and the files with several links. Each directory is copied in the order of
+/// its sorted names.
 final class TreeCopy: Sendable {
   private struct State {
     /// Directories to do, the next one last, and how many are to do or under way.
@@ -55,19 +56,19 @@ final class TreeCopy: Sendable {
     func stopAll() {
       for _ in 0..<workers { work.signal() }
     }
-    let roots: CopyRoots
+    let worker: Worker
     do {
-      roots = try CopyRoots(source: source, destination: destination)
+      worker = try Worker(source: source, destination: destination)
     } catch {
       state.withLock { if $0.failure == nil { $0.failure = error } }
       return stopAll()
     }
-    defer { roots.close() }
+    defer { worker.close() }
     while true {
       work.wait()
       guard let path = state.withLock({ $0.failure == nil ? $0.waiting.popLast() : nil }) else { return }
       do {
-        let found = try copyDirectory(path, roots)
+        let found = try copyDirectory(path, worker)
         let isLast = state.withLock { state in
           // Last in, first out, so the memory stays small; reversed, so the order stays that of the names.
           state.waiting += found.reversed()
@@ -86,17 +87,17 @@ final class TreeCopy: Sendable {
   /// Copies a directory without what is in its subdirectories.
   ///
   /// - Returns: the subdirectories, sorted.
-  private func copyDirectory(_ path: RawPath, _ roots: CopyRoots) throws -> [RawPath] {
-    let from = try roots.source.openDirectory(path)
+  private func copyDirectory(_ path: RawPath, _ worker: Worker) throws -> [RawPath] {
+    let from = try worker.source.openDirectory(path)
     defer { close(from.descriptor) }
-    let to = try roots.destination.openDirectory(path)
+    let to = try worker.destination.openDirectory(path)
     defer { close(to.descriptor) }
     var subdirectories: [RawPath] = []
     for name in try from.sortedNames() {
       let status = try from.status(of: name)
       switch status.st_mode & S_IFMT {
       case S_IFREG:
-        try copyFile(path.appending(name), name, status, from, to)
+        try copyFile(path.appending(name), name, status, from, to, worker)
       case S_IFDIR:
         try to.makeDirectory(name)
         subdirectories.append(path.appending(name))
@@ -104,7 +105,8 @@ final class TreeCopy: Sendable {
         try to.makeLink(name, to: from.destination(ofLink: name), time: status.st_mtim)
       default:
         throw StepFailure(
-          message: "'\(from.path(of: name))' is neither a file, a directory nor a link; a store has nothing else")
+          message:
+            "'\(from.path(of: name))' is neither a file, a directory nor a link; a store has nothing else")
       }
     }
     try copyAttributes(from: from.descriptor, to: to.descriptor, name: from.path)
@@ -113,11 +115,13 @@ final class TreeCopy: Sendable {
   }
 
   private func copyFile(
-    _ path: RawPath, _ name: RawPath, _ status: stat, _ from: OpenDirectory, _ to: OpenDirectory
+    _ path: RawPath, _ name: RawPath, _ status: stat, _ from: OpenDirectory, _ to: OpenDirectory,
+    _ worker: Worker
   ) throws {
     let output: Int32
     if status.st_nlink > 1 {
-      // Made under the lock: a worker that meets another link of the file finds either nothing, or a file to link to.
+      // Made under the lock: a worker that meets another link of the file finds either nothing, or a file to
+      // link to.
       let made: Int32? = try state.withLock { state throws(SystemFailure) in
         if let first = state.firstLinks[status.st_ino] {
           try to.makeHardLink(name, to: first)
@@ -133,18 +137,16 @@ final class TreeCopy: Sendable {
       output = try to.createFile(name, mode: status.st_mode)
     }
     defer { close(output) }
-    let input = try from.openFile(name)
-    defer { close(input) }
-    try FileCopy(
-      input: input, output: output, status: status, source: from.path(of: name), destination: to.path(of: name)
-    ).run { progress.add($0) }
+    try FileCopy(name: name, status: status, from: from, to: to, output: output)
+      .run(buffer: worker.buffer) { progress.add($0) }
   }
 }
 
-/// A worker's own descriptors of the two roots.
-private struct CopyRoots {
+/// What a worker does not share: its descriptors of the two roots, and its buffer.
+private struct Worker {
   let source: OpenDirectory
   let destination: OpenDirectory
+  let buffer = CopyBuffer()
 
   init(source: String, destination: String) throws(SystemFailure) {
     let opened = try OpenDirectory(root: source)

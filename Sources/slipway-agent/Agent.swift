@@ -6,8 +6,9 @@ internal import Synchronization
 
 /// Serves the host's requests, one at a time, until the host says goodbye or is gone; either ends the guest.
 ///
-/// The main thread reads the port, so that power-off and a vanished host are seen at once, whatever a step does. Steps
-/// run as tasks; the port's other direction and its heartbeat have a thread of their own in `Outbox`.
+/// The main thread reads the port, so that power-off and a vanished host are seen at once, whatever a step
+/// does. Steps run as tasks; the port's other direction and its heartbeat have a thread of their own in
+/// `Outbox`.
 final class Agent: Sendable {
   private let outbox: Outbox
   private let isBusy = Mutex(false)
@@ -36,7 +37,8 @@ final class Agent: Sendable {
     }
   }
 
-  /// Answers the host's hello with this build's own, whatever the versions are: the host explains a mismatch better.
+  /// Answers the host's hello with this build's own, whatever the versions are: the host explains a mismatch
+  /// better.
   private func greet(_ message: HostMessage) throws {
     guard case .hello(let hello) = message, hello.magic == AgentProtocol.magic else {
       throw PeerError("the first message on the port is not a host's hello")

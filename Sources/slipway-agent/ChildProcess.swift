@@ -14,14 +14,20 @@ enum ChildProcess {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
+    // The threads of Swift's pool block all signals, and a child inherits that: no Ctrl-C would reach it.
+    var noSignals = sigset_t()
+    sigemptyset(&noSignals)
+    posix_spawnattr_setsigmask(&attributes, &noSignals)
+    var flags = Int16(POSIX_SPAWN_SETSIGMASK)
     if let terminal {
-      // The first terminal that the leader of a session opens becomes its controlling terminal, and glibc makes the
-      // session before it opens the files.
-      posix_spawnattr_setflags(&attributes, slipway_POSIX_SPAWN_SETSID)
+      // The first terminal that the leader of a session opens becomes its controlling terminal, and glibc
+      // makes the session before it opens the files.
+      flags |= slipway_POSIX_SPAWN_SETSID
       posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, terminal, O_RDWR, 0)
       posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO)
       posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDERR_FILENO)
     }
+    posix_spawnattr_setflags(&attributes, flags)
     var process: pid_t = 0
     let code = withCStrings(arguments) { arguments in
       withCStrings(environment) { environment in

@@ -11,8 +11,8 @@ enum Console {
 
   /// Ends the guest, for the reason given, if any.
   ///
-  /// Nothing is written back: whoever has work worth keeping has flushed it in the last step, and after a failure the
-  /// disks are thrown away. A sync could hang on a host that is gone.
+  /// Nothing is written back: whoever has work worth keeping has flushed it in the last step, and after a
+  /// failure the disks are thrown away. A sync could hang on a host that is gone.
   static func powerOff(because reason: String? = nil) -> Never {
     if let reason { say("fatal: \(reason)") }
     _ = reboot(RB_POWER_OFF)

@@ -14,7 +14,8 @@ struct ControlPort: Sendable {
     // The host announces its ports one by one, with their names, some time after the driver has started.
     for _ in 0..<6000 {
       for device in (try? Files.names(in: ports)) ?? [] {
-        guard let name = try? Files.text(of: "\(ports)/\(device)/name"), name.trimmingNewline == AgentProtocol.portName
+        guard let name = try? Files.text(of: "\(ports)/\(device)/name"),
+          name.trimmingNewline == AgentProtocol.portName
         else { continue }
         mkdir("/dev/virtio-ports", 0o755)
         let link = "/dev/virtio-ports/\(AgentProtocol.portName)"
@@ -29,7 +30,8 @@ struct ControlPort: Sendable {
 
   /// Hands over every message until the host closes the port. Blocks.
   ///
-  /// - Throws: `FrameError` at the first bytes that are no message, `SystemFailure`, and what `handle` throws.
+  /// - Throws: `FrameError` at the first bytes that are no message, `SystemFailure`,
+  ///   and what `handle` throws.
   func readMessages(_ handle: (HostMessage) throws -> Void) throws {
     var decoder = FrameDecoder<HostMessage>()
     var buffer = [UInt8](repeating: 0, count: 1 << 16)

@@ -2,8 +2,8 @@ internal import CLinux
 internal import Glibc
 internal import InstallSteps
 
-/// The first process: makes the kernel's interfaces reachable, starts the agent, reaps, and outlives the agent to tell
-/// the host of its death.
+/// The first process: makes the kernel's interfaces reachable, starts the agent, reaps, and outlives the
+/// agent to tell the host of its death.
 enum FirstProcess {
   static let agentArgument = "--agent"
 

@@ -3,11 +3,11 @@ internal import Glibc
 internal import InstallSteps
 internal import SystemPackage
 
-/// Loads kernel modules straight by finit_module(2): `modprobe` costs a process for each, which is what takes the time
-/// under emulation.
+/// Loads kernel modules straight by finit_module(2): `modprobe` costs a process for each, which is what takes
+/// the time under emulation.
 enum KernelModules {
-  /// Loads the files named in `list`, one path a line, in that order. What cannot be loaded is said on the console:
-  /// the boot goes on as far as it can, and ends with a better reason where it cannot.
+  /// Loads the files named in `list`, one path a line, in that order. What cannot be loaded is said on the
+  /// console: the boot goes on as far as it can, and ends with a better reason where it cannot.
   static func loadListed(in list: String) {
     do {
       for path in try Files.text(of: list).split(separator: "\n") { load(String(path)) }

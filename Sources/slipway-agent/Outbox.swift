@@ -3,10 +3,11 @@ internal import Dispatch
 internal import InstallSteps
 internal import Synchronization
 
-/// Messages on their way to the host. One thread writes them, and says every two seconds that the agent is alive.
+/// Messages on their way to the host. One thread writes them, and says every two seconds that the agent is
+/// alive.
 ///
-/// Senders never wait. Log lines are bounded in length, in what may wait, and in what one request may write in all:
-/// what does not fit is counted and dropped. Everything else is small and is kept.
+/// Senders never wait. Log lines are bounded in length, in what may wait, and in what one request may write
+/// in all: what does not fit is counted and dropped. Everything else is small and is kept.
 final class Outbox: Sendable {
   /// The longest log line, in bytes.
   static let lineLimit = 4 << 10
@@ -57,7 +58,8 @@ final class Outbox: Sendable {
       }
       let cut = line.cut(to: Self.lineLimit)
       let size = cut.utf8.count
-      guard state.waitingLogBytes + size <= Self.waitingLimit, state.requestLogBytes + size <= Self.requestLimit
+      guard state.waitingLogBytes + size <= Self.waitingLimit,
+        state.requestLogBytes + size <= Self.requestLimit
       else { return state.droppedLines += 1 }
       state.noteDroppedLines()
       state.waitingLogBytes += size
@@ -104,7 +106,8 @@ final class Outbox: Sendable {
 extension Outbox.State {
   fileprivate mutating func noteDroppedLines() {
     guard droppedLines > 0 else { return }
-    waiting.append(.event(.log("(\(droppedLines) lines of output are left out: they came too fast or were too many)")))
+    waiting.append(
+      .event(.log("(\(droppedLines) lines of output are left out: they came too fast or were too many)")))
     droppedLines = 0
   }
 }

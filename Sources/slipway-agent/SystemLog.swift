@@ -3,7 +3,8 @@ internal import InstallSteps
 
 /// `/dev/log`, where programs in the chroot write to the system log.
 ///
-/// NixOS's `switch-to-configuration` gives up when it cannot open the system log, and no log daemon runs in the guest.
+/// NixOS's `switch-to-configuration` gives up when it cannot open the system log, and no log daemon runs in
+/// the guest.
 enum SystemLog {
   /// Starts to take messages.
   ///

@@ -58,7 +58,7 @@ package struct FirmwareDescriptor: Hashable, Sendable {
     case .keyNotFound(let key, _): return "the key '\(key.stringValue)' is missing"
     case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
       let path = context.codingPath.map(\.stringValue).joined(separator: ".")
-      return path.isEmpty ? "it is not valid JSON" : "'\(path)': \(context.debugDescription)"
+      return (path.isEmpty ? "" : "'\(path)': ") + context.debugDescription
     @unknown default: return "\(error)"
     }
   }

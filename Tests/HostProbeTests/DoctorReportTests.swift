@@ -1,0 +1,149 @@
+import BuildPlan
+import Foundation
+import ImageModel
+import TestSupport
+import Testing
+
+@testable import HostProbe
+
+@Suite struct DoctorReportTests {
+  @Test func aGoodMachineIsAble() throws {
+    let report = DoctorReport(goodFacts())
+    #expect(report.isAble)
+    #expect(report.checks.allSatisfy { $0.state == .ok && $0.remedy == nil })
+    try expectSnapshot(report.text, named: "doctor-good.txt")
+  }
+
+  @Test func aBareMachineLearnsWhatToInstall() throws {
+    let report = DoctorReport(bareFacts())
+    #expect(!report.isAble)
+    #expect(report.checks.allSatisfy { ($0.state == .ok) == ($0.remedy == nil) })
+    try expectSnapshot(report.text, named: "doctor-bare.txt")
+  }
+
+  @Test func emulationAloneKeepsAMachineAble() throws {
+    var facts = goodFacts()
+    facts.accelerator = Accelerator(kind: .tcg, reason: "no KVM")
+    let report = DoctorReport(facts)
+    #expect(report.isAble)
+    #expect(report.checks.first?.state == .notice)
+  }
+
+  @Test func everyToolIsNeeded() {
+    for requirement in ToolRequirement.host + ToolRequirement.appliance {
+      var facts = goodFacts()
+      facts.tools.removeAll { $0.name == requirement.name }
+      let missing = DoctorReport(facts).checks.filter { $0.state == .missing }
+      #expect(missing.map(\.name) == [requirement.name])
+      #expect(missing.first?.remedy?.contains("apt install \(requirement.debianPackage)") == true)
+    }
+  }
+
+  @Test func jsonHasTheSameChecks() throws {
+    let report = DoctorReport(bareFacts())
+    let decoded = try JSONDecoder().decode(DoctorReport.self, from: Data(try report.json().utf8))
+    #expect(decoded == report)
+  }
+
+  @Test func factsSurviveJSON() throws {
+    let facts = goodFacts()
+    #expect(try JSONDecoder().decode(HostFacts.self, from: JSONEncoder().encode(facts)) == facts)
+  }
+}
+
+@Suite struct ToolTests {
+  @Test(arguments: [
+    ("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)\nCopyright", "7.2.22"),
+    ("mksquashfs version 4.5.1 (2022/03/17)", "4.5.1"), ("busybox", nil), ("the last word is version", nil),
+  ])
+  func versionsAreRead(text: String, version: String?) {
+    #expect(ToolFinder.version(text) == version)
+  }
+
+  @Test func machinesAreReadFromQEMUsList() {
+    let list = """
+      Supported machines are:
+      pc                   Standard PC (i440FX + PIIX, 1996) (alias of pc-i440fx-7.2)
+      q35                  Standard PC (Q35 + ICH9, 2009) (alias of pc-q35-7.2)
+      pc-q35-7.2           Standard PC (Q35 + ICH9, 2009)
+      """
+    #expect(HostProbe.machine(behind: "q35", in: list) == "pc-q35-7.2")
+    #expect(HostProbe.machine(behind: "pc", in: list) == "pc-i440fx-7.2")
+    #expect(HostProbe.machine(behind: "virt", in: list) == nil)
+    #expect(HostProbe.machine(behind: "q35", in: "") == nil)
+  }
+
+  @Test func aToolIsFoundWithItsVersion() async {
+    let finder = ToolFinder(runner: ScriptedRunner { _ in "sh version 1.2" }, path: "/nowhere:/bin")
+    let requirement = ToolRequirement(
+      name: "sh", debianPackage: "dash", project: "dash", versionArgument: "--version")
+    #expect(await finder.find(requirement) == Tool(name: "sh", path: "/bin/sh", version: "1.2"))
+  }
+
+  @Test func aToolThatIsNowhereIsNotFound() async {
+    let finder = ToolFinder(runner: ScriptedRunner(), path: "/nowhere")
+    let requirement = ToolRequirement(name: "no-such-tool", debianPackage: "x", project: "x")
+    #expect(await finder.find(requirement) == Tool(name: "no-such-tool"))
+  }
+
+  @Test func aDynamicToolCannotReplaceAStaticOne() async {
+    let finder = ToolFinder(runner: ScriptedRunner(), path: "/bin")
+    let tool = await finder.find(
+      ToolRequirement(name: "sh", debianPackage: "x", project: "x", mustBeStatic: true))
+    #expect(tool.path == nil)
+    #expect(tool.problem == "/bin/sh needs shared libraries")
+  }
+
+  @Test(arguments: [(1, true), (3, false)])
+  func anInterpreterMakesAnExecutableDynamic(type: UInt8, isStatic: Bool) {
+    #expect(ELF.isStatic(elf(type: type)) == isStatic)
+  }
+
+  @Test func brokenExecutablesAreNotStatic() {
+    let good = elf(type: 1)
+    for length in 0..<good.count - 52 { #expect(!ELF.isStatic(Array(good.prefix(length)))) }
+    #expect(!ELF.isStatic([UInt8](repeating: 0xff, count: 4096)))
+  }
+
+  /// An ELF header and one program header.
+  private func elf(type: UInt8) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: 64 + 56)
+    bytes.replaceSubrange(0..<6, with: [0x7f, 0x45, 0x4c, 0x46, 2, 1])
+    bytes[0x20] = 64
+    bytes[0x36] = 56
+    bytes[0x38] = 1
+    bytes[64] = type
+    return bytes
+  }
+}
+
+private func goodFacts() -> HostFacts {
+  let pair = FirmwarePair(
+    code: "/OVMF/CODE_4M.fd", variablesTemplate: "/OVMF/VARS_4M.fd", requiresSMM: false, secureBoot: false,
+    description: "UEFI firmware for x86_64")
+  return HostFacts(
+    accelerator: Accelerator(kind: .kvm, reason: "/dev/kvm works"), machine: "pc-q35-7.2",
+    firmware: FirmwareSearch(
+      folders: ["/usr/share/qemu/firmware"],
+      found: [
+        FoundFirmware(
+          pair: pair, resolvedCode: "/OVMF/CODE_4M.fd", codeSize: 0x37c000, variablesSize: 0x84000)
+      ]),
+    tools: (ToolRequirement.host + ToolRequirement.appliance).map {
+      Tool(name: $0.name, path: "/bin/\($0.name)", version: $0.versionArgument == nil ? nil : "1.0")
+    },
+    libvirtVersion: "9.0.0",
+    kernels: KernelCandidate.candidates(
+      images: ["vmlinuz-6.1-cloud-amd64"], moduleFolders: ["6.1-cloud-amd64"]),
+    workFolder: "/work", freeSpace: .mebibytes(100 << 10), cpus: 8, memory: .mebibytes(16 << 10))
+}
+
+private func bareFacts() -> HostFacts {
+  HostFacts(
+    accelerator: Accelerator(kind: .tcg, reason: "/dev/kvm does not exist"), machine: nil,
+    firmware: FirmwareSearch(
+      folders: ["/etc/qemu/firmware", "/usr/share/qemu/firmware"],
+      problems: ["/etc/qemu/firmware/50-x.json is not a firmware descriptor: it is not valid JSON"]),
+    tools: [Tool(name: "busybox", problem: "/bin/busybox needs shared libraries")], libvirtVersion: nil,
+    kernels: [], workFolder: "/work", freeSpace: .mebibytes(900), cpus: 1, memory: .mebibytes(1024))
+}
