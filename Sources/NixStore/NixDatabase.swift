@@ -98,7 +98,7 @@ package enum NixDatabase {
     }
   }
 
-  /// Version 10, in the order in which Nix makes the objects: the order shows in the file.
+  /// Version 10, as Nix makes it; compared with Nix's own in a test.
   private static let schema = [
     """
     CREATE TABLE ValidPaths (
