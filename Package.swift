@@ -68,7 +68,8 @@ let package = Package(
     .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
     .testTarget(name: "BuildPlanTests", dependencies: ["BuildPlan", "TestSupport"]),
     .testTarget(
-      name: "NixStoreTests", dependencies: ["NixStore", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
+      name: "NixStoreTests",
+      dependencies: ["NixStore", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
     .testTarget(name: "InstallStepsTests", dependencies: ["InstallSteps", "TestSupport"]),
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),

@@ -3,8 +3,8 @@ package import SystemPackage
 
 /// Where a Nix store lies on this machine.
 ///
-/// Its objects always call themselves `/nix/store/…`. On NixOS that is also where they are; a chroot store keeps
-/// the same tree below another root, as `nix --store ROOT` does.
+/// Its objects always call themselves `/nix/store/…`. On NixOS that is also where they are; a chroot store
+/// keeps the same tree below another root, as `nix --store ROOT` does.
 package struct StoreLocation: Hashable, Sendable {
   /// The folder that stands for `/`.
   package let root: FilePath
@@ -26,7 +26,8 @@ package struct StoreLocation: Hashable, Sendable {
 
   /// The store object that a user's path leads to.
   ///
-  /// Links such as `./result` are followed up to the store and no further: a store object may itself be a link.
+  /// Links such as `./result` are followed up to the store and no further: a store object may itself be a
+  /// link.
   ///
   /// - Parameters:
   ///   - text: a path on this machine, or a `/nix/store/…` path.

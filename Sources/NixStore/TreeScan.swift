@@ -38,8 +38,8 @@ package struct TreeScan: Hashable, Sendable {
   }
 }
 
-/// Walks store objects one after the other and remembers hard-linked files, within an object and across objects:
-/// stores with `auto-optimise-store` link equal files.
+/// Walks store objects one after the other and remembers hard-linked files, within an object and across
+/// objects: stores with `auto-optimise-store` link equal files.
 struct TreeScanner {
   /// Something in a tree that stops the walk.
   enum Failure: Error, Hashable {
@@ -66,8 +66,8 @@ struct TreeScanner {
     var scan = TreeScan()
     scan.narSize = narString("nix-archive-1".utf8.count)
     scan.nameBytes = UInt64(path.lastComponent?.string.utf8.count ?? 0)
-    // Names are bytes and need not be UTF-8. They stay C strings also because a FilePath for each of them takes
-    // most of the time of a walk.
+    // Names are bytes and need not be UTF-8. They stay C strings also because a FilePath for each of them
+    // takes most of the time of a walk.
     var folders: [[CChar]] = []
     let root = path.withPlatformString { Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1)) }
     var status = stat()
@@ -150,8 +150,8 @@ struct TreeScanner {
 
 /// The parts of an archive that do not depend on names and contents, in bytes.
 ///
-/// The format is in section 5.2 of Dolstra's thesis, "The Purely Functional Software Deployment Model": every item
-/// is a string, and each node is a bracketed list of them.
+/// The format is in section 5.2 of Dolstra's thesis, "The Purely Functional Software Deployment Model": every
+/// item is a string, and each node is a bracketed list of them.
 private enum NarFraming {
   static let directory = strings("(", "type", "directory", ")")
   static let entry = strings("entry", "(", "name", "node", ")")
