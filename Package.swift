@@ -87,6 +87,7 @@ let package = Package(
     .testTarget(name: "CommandTests", dependencies: ["Command"]),
     .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
     .testTarget(
+<<<<<<< HEAD
       name: "BuildPlanTests", dependencies: ["AgentProtocol", "BuildPlan", "TestSupport"],
       exclude: ["Snapshots"]),
     .testTarget(
@@ -95,6 +96,11 @@ let package = Package(
     .testTarget(
       name: "InstallStepsTests",
       dependencies: ["InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "TestSupport"]),
+=======
+      name: "NixStoreTests",
+      dependencies: ["NixStore", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
+    .testTarget(name: "InstallStepsTests", dependencies: ["InstallSteps", "TestSupport"]),
+>>>>>>> store
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
     .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "TestSupport"], exclude: ["Snapshots"]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),

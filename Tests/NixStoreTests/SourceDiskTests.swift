@@ -1,5 +1,6 @@
 import Command
 import Foundation
+import Glibc
 import ImageModel
 import SystemPackage
 import Testing
@@ -74,12 +75,14 @@ struct SourceDiskTests {
     var fixture = try StoreFixture()
     let system = try fixture.addSystem()
     try fixture.add("names") { folder in
+      try makeFolder(folder)
+      // Not a FilePath for each name: without optimisation that takes milliseconds.
       for number in 0..<3000 {
-        let name = String(repeating: "n", count: number % 250) + "\(number)"
+        let path = "\(folder)/" + String(repeating: "n", count: number % 250) + "\(number)"
         switch number % 3 {
-        case 0: try write("", to: folder.appending("f" + name))
-        case 1: try link(folder.appending("l" + name), to: name)
-        default: try makeFolder(folder.appending("d" + name))
+        case 0: #expect(FileManager.default.createFile(atPath: path, contents: nil))
+        case 1: try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "\(number)")
+        default: #expect(mkdir(path, 0o755) == 0)
         }
       }
     }
@@ -90,7 +93,7 @@ struct SourceDiskTests {
     // Bytes 40 to 47 of the superblock: what the filesystem uses.
     let used = try contents(disk.file)[40..<48].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     #expect(used <= disk.size.bytes - (1 << 20))
-    #expect(used > disk.size.bytes / 4)
+    #expect(used > 500_000)
   }
 
   @Test func vanishedObjectsAreNamed() async throws {
@@ -150,7 +153,7 @@ struct SourceDiskFailureTests {
       "Install squashfs-tools"
     ),
     (.exited(1), "Write failed because No space left on device", "Free 1.0 MiB on the filesystem"),
-    (.signalled(9), "", "nix-store --verify"),
+    (.signalled(9), "Killed", "nix-store --verify"),
   ])
   func remediesFitTheCause(_ reason: CommandFailure.Reason, line: String, remedy: String) async throws {
     let fixture = try StoreFixture()
