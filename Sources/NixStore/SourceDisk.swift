@@ -20,25 +20,26 @@ package struct SourceDisk: Hashable, Sendable {
   /// The size the guest sees; the filesystem is as large or smaller.
   package let size: ByteSize
 
-  /// Creates the file without contents, as large as it can become.
-  ///
   /// - Parameters:
   ///   - file: where; nothing may be there.
-  ///   - scan: the counts over the closure's trees.
-  ///   - database: the size of the target's Nix database.
+  ///   - size: what `upperBound` gives.
+  package init(file: FilePath, size: ByteSize) {
+    self.file = file
+    self.size = size
+  }
+
+  /// Creates the file without contents, as large as it can become.
+  ///
   /// - Throws: `StoreError` of code `sourceDisk`.
-  package static func reserve(at file: FilePath, for scan: TreeScan, database: ByteSize) throws -> SourceDisk
-  {
-    let disk = SourceDisk(file: file, size: upperBound(for: scan, database: database))
-    guard file.isAbsolute else { throw disk.failure("its path is relative", "Give an absolute path.") }
+  package func reserve() throws {
+    guard file.isAbsolute else { throw failure("its path is relative", "Give an absolute path.") }
     do {
       let descriptor = try FileDescriptor.open(
         file, .writeOnly, options: [.create, .exclusiveCreate], permissions: .ownerReadWrite)
-      try descriptor.closeAfter { try descriptor.resize(to: Int64(disk.size.bytes)) }
+      try descriptor.closeAfter { try descriptor.resize(to: Int64(size.bytes)) }
     } catch {
-      throw disk.failure("\(error)")
+      throw failure("\(error)")
     }
-    return disk
   }
 
   /// A size that the filesystem does not exceed.
@@ -47,7 +48,11 @@ package struct SourceDisk: Hashable, Sendable {
   /// bytes, its export entry 8, its directory entry 8 and the name, a header of 12 and an index of 12 and the
   /// name, and each started block of 128 KiB 4. Tables are cut into blocks of 8 KiB with 2 bytes each. The
   /// mebibyte is for the superblock, the blocks' addresses and the last, padded block.
-  static func upperBound(for scan: TreeScan, database: ByteSize) -> ByteSize {
+  ///
+  /// - Parameters:
+  ///   - scan: the counts over the closure's trees.
+  ///   - database: the size of the target's Nix database.
+  package static func upperBound(for scan: TreeScan, database: ByteSize) -> ByteSize {
     let blocks = scan.contentBytes >> 17 + UInt64(scan.files)
     let entries = UInt64(scan.inodes + scan.hardLinks)
     let tables = entries * (56 + 8 + 8 + 12 + 12) + scan.nameBytes * 2 + blocks * 4

@@ -36,7 +36,7 @@ struct SourceDiskTests {
     }
     let closure = fixture.closure(system)
     let (file, size) = try await database(closure, fixture)
-    let disk = try SourceDisk.reserve(
+    let disk = try reserve(
       at: fixture.scratch.path.appending("disk"), for: try scan(fixture), database: size)
     let opened = try FileDescriptor.open(disk.file, .readOnly)
     try await disk.write(closure, from: fixture.location, database: file, runner: runner)
@@ -62,7 +62,7 @@ struct SourceDiskTests {
       var fixture = try StoreFixture()
       let system = try fixture.addSystem()
       let (file, size) = try await database(fixture.closure(system), fixture)
-      let disk = try SourceDisk.reserve(
+      let disk = try reserve(
         at: fixture.scratch.path.appending("disk"), for: try scan(fixture), database: size)
       try await disk.write(fixture.closure(system), from: fixture.location, database: file, runner: runner)
       disks.append(try contents(disk.file))
@@ -87,7 +87,7 @@ struct SourceDiskTests {
       }
     }
     let (file, size) = try await database(fixture.closure(system), fixture)
-    let disk = try SourceDisk.reserve(
+    let disk = try reserve(
       at: fixture.scratch.path.appending("disk"), for: try scan(fixture), database: size)
     try await disk.write(fixture.closure(system), from: fixture.location, database: file, runner: runner)
     // Bytes 40 to 47 of the superblock: what the filesystem uses.
@@ -100,7 +100,7 @@ struct SourceDiskTests {
     var fixture = try StoreFixture()
     let system = try fixture.addSystem()
     let (file, size) = try await database(fixture.closure(system), fixture)
-    let disk = try SourceDisk.reserve(
+    let disk = try reserve(
       at: fixture.scratch.path.appending("disk"), for: try scan(fixture), database: size)
     try FileManager.default.removeItem(atPath: fixture.location.file(of: system).string)
     let (closure, location) = (fixture.closure(system), fixture.location)
@@ -115,7 +115,7 @@ struct SourceDiskTests {
   @Test func databasesMustBeReadable() async throws {
     var fixture = try StoreFixture()
     let system = try fixture.addSystem()
-    let disk = try SourceDisk.reserve(
+    let disk = try reserve(
       at: fixture.scratch.path.appending("disk"), for: try scan(fixture), database: .mebibytes(1))
     let (closure, location) = (fixture.closure(system), fixture.location)
     for database: FilePath in ["/absent", "relative"] {
@@ -128,10 +128,10 @@ struct SourceDiskTests {
   @Test func nothingIsOverwritten() throws {
     let scratch = try ScratchFolder()
     #expect(throws: StoreError.self) {
-      try SourceDisk.reserve(at: scratch.path, for: TreeScan(), database: .mebibytes(1))
+      try reserve(at: scratch.path, for: TreeScan(), database: .mebibytes(1))
     }
     #expect(throws: StoreError.self) {
-      try SourceDisk.reserve(at: "relative", for: TreeScan(), database: .mebibytes(1))
+      try reserve(at: "relative", for: TreeScan(), database: .mebibytes(1))
     }
   }
 }
@@ -157,7 +157,7 @@ struct SourceDiskFailureTests {
   ])
   func remediesFitTheCause(_ reason: CommandFailure.Reason, line: String, remedy: String) async throws {
     let fixture = try StoreFixture()
-    let disk = try SourceDisk.reserve(
+    let disk = try reserve(
       at: fixture.scratch.path.appending("disk"), for: TreeScan(), database: ByteSize(bytes: 0))
     let error = await #expect(throws: StoreError.self) {
       try await disk.write(
@@ -167,4 +167,11 @@ struct SourceDiskFailureTests {
     #expect(try #require(error).remedy.contains(remedy))
     #expect(try #require(error).reason.contains(line))
   }
+}
+
+/// A disk of the size that a scan asks for.
+private func reserve(at file: FilePath, for scan: TreeScan, database: ByteSize) throws -> SourceDisk {
+  let disk = SourceDisk(file: file, size: SourceDisk.upperBound(for: scan, database: database))
+  try disk.reserve()
+  return disk
 }
