@@ -98,7 +98,9 @@ let package = Package(
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
     .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "TestSupport"], exclude: ["Snapshots"]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
-    .testTarget(name: "BuildMachineTests", dependencies: ["BuildMachine", "TestSupport"]),
+    .testTarget(
+      name: "BuildMachineTests",
+      dependencies: ["AgentProtocol", "BuildMachine", "Command", "ImageModel", "TestSupport", systemPackage]),
     .testTarget(
       name: "ImageBuilderTests",
       dependencies: ["ImageBuilder", "Command", "ImageModel", "TestSupport", systemPackage]),
