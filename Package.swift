@@ -75,11 +75,11 @@ let package = Package(
     .target(
       name: "ImageBuilder",
       dependencies: [
-        "BuildMachine", "BuildPlan", "ImageModel", "NixStore", "Appliance", "HostProbe", "Command", "CLinux",
-        crypto, systemPackage,
+        "BuildMachine", "BuildPlan", "AgentProtocol", "ImageModel", "NixStore", "Appliance", "HostProbe", "Command",
+        "CLinux", crypto, systemPackage,
       ]),
     // The command line.
-    .executableTarget(name: "slipway", dependencies: ["ImageBuilder", "Appliance", argumentParser]),
+    .executableTarget(name: "slipway", dependencies: ["ImageBuilder", "BuildPlan", "ImageModel", argumentParser]),
 
     .target(
       name: "TestSupport", dependencies: ["Command", subprocess, systemPackage], path: "Tests/TestSupport"),
