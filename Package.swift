@@ -75,8 +75,8 @@ let package = Package(
     .target(
       name: "ImageBuilder",
       dependencies: [
-        "BuildMachine", "BuildPlan", "ImageModel", "NixStore", "Appliance", "Command", "CLinux", crypto,
-        systemPackage,
+        "BuildMachine", "BuildPlan", "ImageModel", "NixStore", "Appliance", "HostProbe", "Command", "CLinux",
+        crypto, systemPackage,
       ]),
     // The command line.
     .executableTarget(name: "slipway", dependencies: ["ImageBuilder", "Appliance", argumentParser]),
@@ -90,7 +90,8 @@ let package = Package(
       name: "BuildPlanTests", dependencies: ["AgentProtocol", "BuildPlan", "TestSupport"],
       exclude: ["Snapshots"]),
     .testTarget(
-      name: "NixStoreTests", dependencies: ["NixStore", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
+      name: "NixStoreTests",
+      dependencies: ["NixStore", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
     .testTarget(
       name: "InstallStepsTests",
       dependencies: ["InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "TestSupport"]),

@@ -1,4 +1,5 @@
 package import AgentProtocol
+internal import Foundation
 public import ImageModel
 
 /// Everything that one build does, decided before anything is touched. A value: it can be printed, compared,
@@ -77,4 +78,16 @@ public enum DiskSerial {
   public static let target = "slipway-target"
   /// The read-only disk that carries the store.
   public static let source = "slipway-source"
+}
+
+extension BuildPlan {
+  /// The names of the in-guest steps, in order.
+  public var stepNames: [String] { steps.map(\.step.name) }
+
+  /// The whole plan as sorted, indented JSON.
+  public func json() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+  }
 }

@@ -46,7 +46,7 @@ package struct SourceDisk: Hashable, Sendable {
   /// export entry 8, its directory entry 8 and the name, a header of 12 and an index of 12 and the name, and each
   /// started block of 128 KiB 4. Tables are cut into blocks of 8 KiB with 2 bytes each. The mebibyte is for the
   /// superblock, the blocks' addresses and the last, padded block.
-  static func upperBound(for scan: TreeScan, database: ByteSize) -> ByteSize {
+  package static func upperBound(for scan: TreeScan, database: ByteSize) -> ByteSize {
     let blocks = scan.contentBytes >> 17 + UInt64(scan.files)
     let entries = UInt64(scan.inodes + scan.hardLinks)
     let tables = entries * (56 + 8 + 8 + 12 + 12) + scan.nameBytes * 2 + blocks * 4

@@ -63,7 +63,8 @@ struct LiveStoreTests {
     let scratch = fixture.scratch.path.appending("mine").string
     try makeFolder(FilePath(scratch))
     #expect(chown(scratch, 65534, 65534) == 0)
-    await #expect(processExitsWith: .success) { [root = root as String, path = path as String, scratch = scratch as String] in
+    await #expect(processExitsWith: .success) {
+      [root = root as String, path = path as String, scratch = scratch as String] in
       #expect(setgroups(0, nil) == 0 && setgid(65534) == 0 && setuid(65534) == 0)
       #expect(access(root + "/nix/var/nix/db", W_OK) != 0)
       let store = StoreLocation(root: FilePath(root))

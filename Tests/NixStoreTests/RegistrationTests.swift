@@ -69,7 +69,9 @@ struct RegistrationTests {
 
   private func expectRecordsOrError(_ bytes: [UInt8]) {
     do {
-      for info in try Registration.parse(bytes, in: "/info") { #expect(StorePath(path: info.path.path) != nil) }
+      for info in try Registration.parse(bytes, in: "/info") {
+        #expect(StorePath(path: info.path.path) != nil)
+      }
     } catch let error as StoreError {
       #expect(error.code == .malformedRegistration)
     } catch {

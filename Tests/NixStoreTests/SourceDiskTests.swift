@@ -145,7 +145,10 @@ struct SourceDiskFailureTests {
   }
 
   @Test(arguments: [
-    (CommandFailure.Reason.exited(127), "env: 'mksquashfs': No such file or directory", "Install squashfs-tools"),
+    (
+      CommandFailure.Reason.exited(127), "env: 'mksquashfs': No such file or directory",
+      "Install squashfs-tools"
+    ),
     (.exited(1), "Write failed because No space left on device", "Free 1.0 MiB on the filesystem"),
     (.signalled(9), "", "nix-store --verify"),
   ])

@@ -76,7 +76,8 @@ struct StoreLocationTests {
     try link(scratch.appending("odd"), to: "/nix/store/.links")
     for (text, reason) in [
       ("/etc", "outside /nix/store"), ("absent", "No such file"), ("loop", "Too many levels"),
-      ("inside", "Give \(path) itself"), ("odd", "not the name of a store object"), ("/nix/store", "/nix/store"),
+      ("inside", "Give \(path) itself"), ("odd", "not the name of a store object"),
+      ("/nix/store", "/nix/store"),
     ] {
       let error = #expect(throws: StoreError.self) {
         try fixture.location.storePath(of: text, from: scratch)

@@ -13,7 +13,9 @@ enum BootFiles {
     let names = (try? manager.contentsOfDirectory(atPath: folder.string)) ?? []
     let systems = [toplevel] + names.sorted().map { folder.appending($0) }
     let files = systems.flatMap { system in
-      ["kernel", "initrd"].map { URL(fileURLWithPath: system.appending($0).string).resolvingSymlinksInPath().path }
+      ["kernel", "initrd"].map {
+        URL(fileURLWithPath: system.appending($0).string).resolvingSymlinksInPath().path
+      }
     }
     return try Set(files).filter { manager.fileExists(atPath: $0) }.reduce(ByteSize(bytes: 0)) { sum, file in
       sum + ByteSize(bytes: try FileSystem.size(of: FilePath(file)))

@@ -1,0 +1,52 @@
+/// The values of the placeholders that both templates have.
+public struct DomainValues: Hashable, Sendable {
+  /// Unique among the domains of a libvirt.
+  public var name: String
+  /// The domain's UUID.
+  public var uuid: String
+  /// What runs the guest's processors.
+  public var accelerator: Accelerator.Kind
+  /// Memory, in MiB.
+  public var memory: UInt64
+  /// Processors.
+  public var cpus: Int
+  /// The firmware.
+  public var firmware: FirmwarePair
+  /// This run's copy of the variable store.
+  public var variables: String
+  /// The file that takes the first serial line.
+  public var consoleLog: String
+
+  /// Gathers the values.
+  public init(
+    name: String, uuid: String, accelerator: Accelerator.Kind, memory: UInt64, cpus: Int,
+    firmware: FirmwarePair, variables: String, consoleLog: String
+  ) {
+    self.name = name
+    self.uuid = uuid
+    self.accelerator = accelerator
+    self.memory = memory
+    self.cpus = cpus
+    self.firmware = firmware
+    self.variables = variables
+    self.consoleLog = consoleLog
+  }
+
+  /// By the names of the placeholders.
+  public var placeholders: [String: String] {
+    [
+      "name": name,
+      "uuid": uuid,
+      "domainType": accelerator == .kvm ? "kvm" : "qemu",
+      "cpuMode": accelerator == .kvm ? "host-passthrough" : "maximum",
+      "memory": "\(memory)",
+      "cpus": "\(cpus)",
+      "firmwareCode": firmware.code,
+      // Secure Boot code runs its variable driver in system management mode, and never starts without it.
+      "secure": firmware.requiresSMM ? "yes" : "no",
+      "smm": firmware.requiresSMM ? "on" : "off",
+      "variables": variables,
+      "consoleLog": consoleLog,
+    ]
+  }
+}

@@ -1,0 +1,139 @@
+public import BuildPlan
+public import ImageModel
+
+/// What runs a guest's processors, as a user chooses it.
+public enum AcceleratorChoice: String, CaseIterable, Sendable {
+  /// KVM where a probe shows that it works, emulation elsewhere.
+  case auto
+  /// KVM, or an error.
+  case kvm
+  /// Emulation.
+  case tcg
+
+  /// What is asked for; nil for whatever works.
+  var kind: Accelerator.Kind? {
+    switch self {
+    case .auto: nil
+    case .kvm: .kvm
+    case .tcg: .tcg
+    }
+  }
+}
+
+/// How virtual machines are run.
+public struct MachineChoice: Hashable, Sendable {
+  /// A libvirt URI; nil for the embedded driver, which needs no daemon.
+  public var connection: String?
+  /// What runs the guest's processors.
+  public var accelerator: AcceleratorChoice
+  /// A domain template to use instead of the built-in one.
+  public var template: String?
+
+  /// Describes a choice.
+  public init(
+    connection: String? = nil, accelerator: AcceleratorChoice = .auto, template: String? = nil
+  ) {
+    self.connection = connection
+    self.accelerator = accelerator
+    self.template = template
+  }
+}
+
+/// The parts of the appliance, where a user chooses others than the defaults.
+public struct ApplianceChoice: Hashable, Sendable {
+  /// The kernel.
+  public var kernel: String?
+  /// The folder of its modules.
+  public var modules: String?
+  /// The static agent executable.
+  public var agent: String?
+
+  /// Describes a choice.
+  public init(kernel: String? = nil, modules: String? = nil, agent: String? = nil) {
+    self.kernel = kernel
+    self.modules = modules
+    self.agent = agent
+  }
+}
+
+/// One build, as it is asked for.
+public struct BuildRequest: Hashable, Sendable {
+  /// The image.
+  public var spec: ImageSpec
+  /// The folder to make.
+  public var out: String
+  /// Whether an existing output folder is replaced.
+  public var force: Bool
+  /// Whether the result is booted before it is kept.
+  public var verify: Bool
+  /// Whether a failed step opens a shell in the guest.
+  public var debugShell: Bool
+  /// Seconds after which a step counts as hung; nil for the plan's limits.
+  public var stepTimeLimit: Int?
+  /// The machine.
+  public var machine: MachineChoice
+  /// The appliance.
+  public var appliance: ApplianceChoice
+
+  /// Describes a build.
+  public init(
+    spec: ImageSpec, out: String = "result", force: Bool = false, verify: Bool = false,
+    debugShell: Bool = false, stepTimeLimit: Int? = nil, machine: MachineChoice = MachineChoice(),
+    appliance: ApplianceChoice = ApplianceChoice()
+  ) {
+    self.spec = spec
+    self.out = out
+    self.force = force
+    self.verify = verify
+    self.debugShell = debugShell
+    self.stepTimeLimit = stepTimeLimit
+    self.machine = machine
+    self.appliance = appliance
+  }
+}
+
+/// One verification, as it is asked for.
+public struct VerifyRequest: Hashable, Sendable {
+  /// The sign of life that every system with a serial console gives: a prompt for a user's name, at the end of what
+  /// the console shows.
+  public static let loginPrompt = #"\blogin: ?$"#
+
+  /// The output folder of a build; its manifest names the rest.
+  public var folder: String?
+  /// The image, when there is no folder.
+  public var image: String?
+  /// The image's format; nil to go by its extension.
+  public var format: ImageFormat?
+  /// The EFI variables to boot with; nil for the firmware's template.
+  public var efiVariables: String?
+  /// The firmware code; nil for the build's, or the one that the descriptors name.
+  public var efiFirmware: String?
+  /// A regular expression for what the serial console must show.
+  public var expect: String
+  /// Seconds after which the boot has failed.
+  public var timeLimit: Int
+  /// Where a picture of the screen goes.
+  public var screenshot: String?
+  /// Memory, in MiB.
+  public var memory: UInt64
+  /// The machine.
+  public var machine: MachineChoice
+
+  /// Describes a verification.
+  public init(
+    folder: String? = nil, image: String? = nil, format: ImageFormat? = nil, efiVariables: String? = nil,
+    efiFirmware: String? = nil, expect: String = VerifyRequest.loginPrompt, timeLimit: Int = 300,
+    screenshot: String? = nil, memory: UInt64 = 1024, machine: MachineChoice = MachineChoice()
+  ) {
+    self.folder = folder
+    self.image = image
+    self.format = format
+    self.efiVariables = efiVariables
+    self.efiFirmware = efiFirmware
+    self.expect = expect
+    self.timeLimit = timeLimit
+    self.screenshot = screenshot
+    self.memory = memory
+    self.machine = machine
+  }
+}

@@ -1,0 +1,62 @@
+import BuildPlan
+import TestSupport
+import Testing
+
+@Suite struct DomainTemplateTests {
+  @Test func theInstallersDomainIsTheGoldenOne() throws {
+    let xml = try DomainTemplate.installer().render(common().merging(installer) { $1 })
+    try expectSnapshot(xml, named: "installer.xml")
+  }
+
+  @Test func theVerifiersDomainIsTheGoldenOne() throws {
+    let xml = try DomainTemplate.verify().render(common().merging(["disk": "/w/disk.qcow2"]) { $1 })
+    try expectSnapshot(xml, named: "verify.xml")
+  }
+
+  @Test func valuesAreEscaped() throws {
+    let template = try DomainTemplate(name: "t", text: "<a b='{{value}}'>{{value}}</a>")
+    let xml = try template.render(["value": "<'&\">"])
+    #expect(xml == "<a b='&lt;&#39;&amp;&quot;&gt;'>&lt;&#39;&amp;&quot;&gt;</a>")
+  }
+
+  @Test func anUnknownPlaceholderIsRefusedByName() throws {
+    let template = try DomainTemplate(name: "mine.xml", text: "<a>{{known}}{{unheard}}</a>")
+    let error = try #require(throws: DomainTemplateError.self) { try template.render(["known": "x"]) }
+    #expect(error.description.contains("mine.xml"))
+    #expect(error.description.contains("unheard"))
+  }
+
+  @Test func aTemplateThatDoesNotParseIsRefused() {
+    #expect(throws: DomainTemplateError.self) { try DomainTemplate(name: "t", text: "<a>{{open</a>") }
+  }
+
+  @Test func aSectionIsKeptOnlyForAValue() throws {
+    let template = try DomainTemplate(name: "t", text: "a{{#x}}[{{x}}]{{/x}}z")
+    #expect(try template.render(["x": "1"]) == "a[1]z")
+    #expect(try template.render(["x": ""]) == "az")
+  }
+
+  @Test func secureFirmwareGetsSystemManagementMode() throws {
+    let values = common(requiresSMM: true)
+    #expect(values["smm"] == "on")
+    #expect(values["secure"] == "yes")
+  }
+
+  private func common(requiresSMM: Bool = false) -> [String: String] {
+    DomainValues(
+      name: "slipway-x", uuid: "00000000-0000-0000-0000-000000000000", accelerator: .tcg, memory: 1024,
+      cpus: 2,
+      firmware: FirmwarePair(
+        code: "/f/CODE.fd", variablesTemplate: "/f/VARS.fd", requiresSMM: requiresSMM, secureBoot: requiresSMM
+      ),
+      variables: "/w/vars.fd", consoleLog: "/w/console.log"
+    ).placeholders
+  }
+
+  private let installer = [
+    "kernel": "/k/kernel", "initramfs": "/k/initramfs", "kernelCommandLine": "console=ttyS0",
+    "clock": "315662400", "targetDisk": "/w/target.raw", "targetSerial": "slipway-target",
+    "sourceDisk": "/w/source.raw", "sourceSerial": "slipway-source", "agentSocket": "/s/agent",
+    "agentPort": "org.slipway.agent.0", "debugSocket": "/s/debug",
+  ]
+}

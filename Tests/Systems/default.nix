@@ -1,0 +1,35 @@
+# The test systems. Each attribute is a toplevel; `build NAME` builds it. See README.md.
+{ debs, manifest }:
+let
+  lib = import ./lib.nix;
+  packages = import ./debian { inherit lib debs manifest; };
+  linux = import ./linux.nix { inherit lib; image = packages.linuxImage; };
+  initrd = import ./initrd { inherit lib packages linux; };
+  systemdBoot = import ./systemd-boot { inherit lib packages; };
+
+  common = {
+    inherit lib packages linux initrd systemdBoot;
+    makeEtc = import ./etc.nix { inherit lib; };
+    makeAccounts = import ./accounts.nix { inherit lib; };
+    makeToplevel = import ./toplevel.nix { inherit lib packages linux initrd; };
+    release = {
+      "hostname" = "nixos\n";
+      "hosts" = "127.0.0.1 localhost\n";
+      "issue" = "\n<<< Welcome to NixOS 24.11 (\\m) - \\l >>>\n\n";
+      "os-release" = "ID=nixos\nNAME=NixOS\nPRETTY_NAME=\"NixOS 24.11\"\nVERSION_ID=\"24.11\"\n";
+    };
+    # The last console= is /dev/console: the serial one. mitigations=off: page table isolation alone makes every
+    # system call flush the TLB, which costs an emulated processor dearly.
+    kernelParams = [ "console=tty0" "console=ttyS0,115200" "loglevel=4" "mitigations=off" "random.trust_cpu=on" ];
+  };
+
+  tiny = import ./tiny common;
+  demo = import ./demo common;
+  broken = import ./broken.nix { inherit lib packages initrd tiny; };
+in
+{
+  tiny = tiny { name = "tiny"; };
+  tiny-notouch = tiny { name = "tiny-notouch"; canTouchEfiVariables = false; };
+  demo = demo { name = "demo"; };
+  demo-notouch = demo { name = "demo-notouch"; canTouchEfiVariables = false; };
+} // broken

@@ -1,0 +1,1 @@
+_: _: throw "not yet"

@@ -1,0 +1,57 @@
+#!/bin/sh
+# Stage 1 of the boot: mount the root filesystem and hand over to the system that init= names.
+export PATH=/bin
+targetRoot=/mnt-root
+
+fail() {
+  # The words of NixOS's stage 1: whoever watches the console looks for them. Init's end is a kernel panic.
+  echo
+  echo "An error occurred in stage 1 of the boot process, which must mount the"
+  echo "root filesystem on \`$targetRoot' and then start stage 2: $*"
+  sleep 1
+  exit 1
+}
+
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev 2>/dev/null # the kernel may have done it
+mkdir -p /dev/pts
+mount -t devpts devpts /dev/pts
+mount -t tmpfs -o mode=755,nosuid,nodev tmpfs /run
+
+echo
+echo "<<< NixOS Stage 1 >>>"
+echo
+
+stage2Init=
+for option in $(cat /proc/cmdline); do
+  case $option in
+    init=*) stage2Init=${option#init=} ;;
+  esac
+done
+[ -n "$stage2Init" ] || fail "the kernel command line has no init="
+
+for module in virtio_pci virtio_blk virtio_scsi sd_mod virtio_console; do
+  modprobe $module 2>/dev/null
+done
+@beforeMount@
+tries=0
+until device=$(findfs LABEL=@rootLabel@ 2>/dev/null); do
+  tries=$((tries + 1))
+  [ $tries -lt 200 ] || fail "no filesystem has the label '@rootLabel@'"
+  usleep 100000
+done
+
+for kind in ext4 xfs btrfs none; do
+  [ $kind != none ] || fail "$device has no filesystem that this system knows"
+  [ $kind = ext4 ] || modprobe $kind 2>/dev/null # built in
+  mount -t $kind -o rw $device $targetRoot 2>/dev/null && break
+done
+echo "mounted $device ($kind) on /"
+
+[ -x "$targetRoot$stage2Init" ] || [ -L "$targetRoot$stage2Init" ] || fail "no stage 2 init script $stage2Init"
+for folder in dev proc sys run; do
+  mkdir -p $targetRoot/$folder
+  mount -o move /$folder $targetRoot/$folder
+done
+exec switch_root $targetRoot "$stage2Init"

@@ -1,0 +1,47 @@
+# tiny: a busybox for process 1. The smallest system with a real bootctl. Arguments: those of toplevel.nix, and
+# `canTouchEfiVariables`.
+{ lib, packages, linux, initrd, systemdBoot, makeEtc, makeAccounts, makeToplevel, release, kernelParams }:
+let
+  inherit (packages) busybox bootctl;
+  links = {
+    "/bin/sh" = "${busybox}/bin/sh";
+    "/usr/bin/env" = "${busybox}/bin/env";
+    "/lib/modules" = "${linux.modules}/lib/modules";
+    "/usr/lib/systemd" = "${bootctl}/lib/systemd"; # bootctl takes the loader from there
+  };
+
+  startup = lib.script "startup.sh" (lib.substitute ./startup.sh {
+    shell = "${busybox}/bin/sh";
+    path = "${busybox}/bin";
+  });
+
+  inittab = terminal: ''
+    ::sysinit:${startup}
+    ${terminal}
+    ::ctrlaltdel:${busybox}/bin/reboot
+    ::shutdown:${busybox}/bin/umount -a -r
+  '';
+  loginPrompts = lib.concat "\n" [
+    "ttyS0::respawn:${busybox}/bin/getty -L ttyS0 115200 vt100"
+    "tty1::respawn:${busybox}/bin/getty 38400 tty1 linux"
+  ];
+
+  make = { name, canTouchEfiVariables ? true, terminal ? loginPrompts, ... }@arguments:
+    makeToplevel ({
+      inherit links;
+      kernelParams = kernelParams;
+      etc = "${makeEtc (release // { "inittab" = inittab terminal; })}/etc";
+      accounts = makeAccounts { shell = "${busybox}/bin/sh"; groups = { tty = 5; }; };
+      software = [ packages.flock packages.jq bootctl busybox ];
+      modprobe = "${busybox}/bin/modprobe";
+      firstProcess = "${busybox}/bin/init";
+      installBootloader = systemdBoot { inherit bootctl canTouchEfiVariables; };
+    } // removeAttrs arguments [ "canTouchEfiVariables" "terminal" ]);
+in
+# A system has one specialisation: itself with one more kernel parameter.
+arguments: make (arguments // {
+  specialisations.verbose = make (arguments // {
+    name = "${arguments.name}-verbose";
+    kernelParams = builtins.filter (p: p != "quiet") kernelParams ++ [ "loglevel=7" ];
+  });
+})
