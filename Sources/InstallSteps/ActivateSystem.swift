@@ -11,8 +11,8 @@ extension ActivateSystem {
 
   /// Runs them in a chroot that is prepared.
   ///
-  /// A failure of either is a warning: nixos-enter passes over it too, because parts of activation can fail where
-  /// systemd does not run, and the system activates itself again when it boots.
+  /// A failure of either is a warning: nixos-enter passes over it too, because parts of activation can fail
+  /// where systemd does not run, and the system activates itself again when it boots.
   func activate(in chroot: Chroot, _ context: StepContext) async throws {
     guard chroot.has("\(system)/activate") else {
       throw StepFailure(message: "\(system) is no NixOS system: it has no 'activate'")

@@ -1,9 +1,10 @@
 internal import AgentProtocol
 internal import Glibc
-@testable internal import InstallSteps
 internal import SystemPackage
 internal import TestSupport
 internal import Testing
+
+@testable internal import InstallSteps
 
 private func makeSource(_ folder: FilePath) throws {
   try folder.appending("nix-store/abc-hello/bin/hello").write("hello", mode: 0o555)

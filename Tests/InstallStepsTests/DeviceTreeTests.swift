@@ -1,9 +1,10 @@
 internal import AgentProtocol
 internal import ImageModel
-@testable internal import InstallSteps
 internal import SystemPackage
 internal import TestSupport
 internal import Testing
+
+@testable internal import InstallSteps
 
 /// A `/sys` and a `/dev` with one disk and one partition.
 private func withDeviceTree(_ body: (DeviceTree, FilePath) throws -> Void) async throws {

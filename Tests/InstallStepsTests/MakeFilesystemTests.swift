@@ -1,10 +1,11 @@
 internal import AgentProtocol
 internal import Command
 internal import ImageModel
-@testable internal import InstallSteps
 internal import SystemPackage
 internal import TestSupport
 internal import Testing
+
+@testable internal import InstallSteps
 
 private func filesystem(_ kind: FilesystemKind, label: String = "LABEL") throws -> Filesystem {
   Filesystem(
@@ -16,7 +17,7 @@ private func filesystem(_ kind: FilesystemKind, label: String = "LABEL") throws 
 struct MakeFilesystemTests {
   @Test(
     "the filesystem has the identifiers given",
-    arguments: [(FilesystemKind.ext4, 64), (.xfs, 320), (.btrfs, 128), (.vfat, 64)] as [(FilesystemKind, UInt64)])
+    arguments: [(.ext4, 64), (.xfs, 320), (.btrfs, 128), (.vfat, 64)] as [(FilesystemKind, UInt64)])
   func identifiers(kind: FilesystemKind, mebibytes: UInt64) async throws {
     try await withScratchDirectory { folder in
       let image = folder.appending("disk").string

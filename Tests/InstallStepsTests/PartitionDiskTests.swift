@@ -2,10 +2,11 @@ internal import AgentProtocol
 internal import Command
 internal import Glibc
 internal import ImageModel
-@testable internal import InstallSteps
 internal import SystemPackage
 internal import TestSupport
 internal import Testing
+
+@testable internal import InstallSteps
 
 private func layout(name: String = "ESP", size: UInt64 = 8192) throws -> DiskLayout {
   let guid = try #require(GUID("0fc63daf-8483-4772-8e79-3d69d8477de4"))
@@ -70,13 +71,13 @@ struct PartitionDiskTests {
     }
   }
 
-  @Test("a size that sfdisk has clamped is found")
-  func clampedSize() async throws {
+  @Test("a partition past the end is refused by sfdisk")
+  func pastTheEnd() async throws {
     try await withScratchDirectory { folder in
-      let wanted = try layout(size: 1 << 30)
-      #expect(
-        try await partition(wanted, in: folder).differences(from: wanted)
-          == ["the size of partition 1 is 49119 instead of 1073741824"])
+      let failure = await #expect(throws: CommandFailure.self) {
+        try await partition(try layout(size: 1 << 30), in: folder)
+      }
+      #expect(failure?.tail.contains { $0.contains("last usable GPT sector") } == true)
     }
   }
 
@@ -88,6 +89,7 @@ struct PartitionDiskTests {
       wanted.guid = wanted.partitions[0].guid
       wanted.sectorSize = 4096
       wanted.partitions[0].type = wanted.guid
+      wanted.partitions[0].sectors = 100
       wanted.partitions[1].guid = wanted.guid
       wanted.partitions[1].start = 40
       wanted.partitions[1].number = 2
@@ -95,6 +97,7 @@ struct PartitionDiskTests {
         table.differences(from: wanted) == [
           "the disk GUID is 11111111-2222-4333-8444-555555555555 instead of \(wanted.guid)",
           "the sector size is 512 instead of 4096",
+          "the size of partition 1 is 8192 instead of 100",
           "the type of partition 1 is c12a7328-f81f-11d2-ba4b-00a0c93ec93b instead of \(wanted.guid)",
           "partition 2 is missing",
         ])

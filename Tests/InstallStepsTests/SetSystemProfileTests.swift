@@ -1,9 +1,10 @@
 internal import AgentProtocol
 internal import Glibc
-@testable internal import InstallSteps
 internal import SystemPackage
 internal import TestSupport
 internal import Testing
+
+@testable internal import InstallSteps
 
 private let system = "/nix/store/abc-nixos"
 

@@ -1,10 +1,11 @@
 internal import AgentProtocol
 internal import Command
 internal import ImageModel
-@testable internal import InstallSteps
 internal import SystemPackage
 internal import TestSupport
 internal import Testing
+
+@testable internal import InstallSteps
 
 @Suite("failures as the host sees them")
 struct StepFailureTests {

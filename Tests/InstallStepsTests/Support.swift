@@ -34,7 +34,8 @@ final class EventLog: Sendable {
     all.compactMap { if case .warning(let text) = $0 { text } else { nil } }
   }
 
-  func context(_ runner: any CommandRunner, root: FilePath, devices: DeviceTree = DeviceTree()) -> StepContext {
+  func context(_ runner: any CommandRunner, root: FilePath, devices: DeviceTree = DeviceTree()) -> StepContext
+  {
     StepContext(commands: runner, root: root.string, devices: devices) { event in
       self.events.withLock { $0.append(event) }
     }

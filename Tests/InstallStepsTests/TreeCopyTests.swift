@@ -2,11 +2,12 @@ internal import AgentProtocol
 internal import CLinux
 internal import Command
 internal import Glibc
-@testable internal import InstallSteps
 internal import Synchronization
 internal import SystemPackage
 internal import TestSupport
 internal import Testing
+
+@testable internal import InstallSteps
 
 /// Everything the copy keeps, for every node of a tree, as one line each.
 private func listing(_ root: FilePath) async throws -> String {
