@@ -35,12 +35,12 @@ let
     "/usr/lib/x86_64-linux-gnu/perl-base" = "${perl}/lib/x86_64-linux-gnu/perl-base";
   };
 
-  # Units of Debian that this system has no use for: they need D-Bus, ask at the first boot, or write to /etc.
+  # Units of Debian that this system has no use for: they need D-Bus, ask at the first boot, write to /etc, or cost time.
   masked = [
-    "getty-static.service" "proc-sys-fs-binfmt_misc.automount" "systemd-firstboot.service"
-    "systemd-hwdb-update.service" "systemd-initctl.socket" "systemd-journal-catalog-update.service"
-    "systemd-logind.service" "systemd-machine-id-commit.service" "systemd-pcrphase.service"
-    "systemd-pcrphase-sysinit.service" "systemd-repart.service" "systemd-sysusers.service"
+    "getty-static.service" "proc-sys-fs-binfmt_misc.automount" "sys-fs-fuse-connections.mount" "sys-kernel-config.mount"
+    "sys-kernel-debug.mount" "sys-kernel-tracing.mount" "systemd-firstboot.service" "systemd-hwdb-update.service"
+    "systemd-initctl.socket" "systemd-journal-catalog-update.service" "systemd-logind.service"
+    "systemd-pcrphase.service" "systemd-pcrphase-sysinit.service" "systemd-repart.service" "systemd-sysusers.service"
     "systemd-update-done.service" "systemd-update-utmp.service" "systemd-update-utmp-runlevel.service"
   ];
   units = lib.run "system-units" { inherit masked systemd; } ''
@@ -49,6 +49,9 @@ let
     for unit in $masked; do
       ln -s /dev/null $out/$unit
     done
+    # Process 1 runs from /nix/store: nothing can unmount it.
+    mkdir $out/nix-store.mount.d
+    printf '[Unit]\nDefaultDependencies=no\n' > $out/nix-store.mount.d/busy.conf
     # The serial console's prompt comes from systemd's generator, by console=ttyS0.
     mkdir $out/getty.target.wants
     ln -s $systemd/lib/systemd/system/getty@.service $out/getty.target.wants/getty@tty1.service
