@@ -40,7 +40,7 @@ package actor AgentClient {
     let deadline = ContinuousClock.now + limit
     while true {
       do {
-        return try AgentChannel.connect(to: socket)
+        return AgentChannel(try UnixSocket.connect(to: socket))
       } catch {
         let attempt = "connect to the agent's channel \(socket)"
         let mayCome = error == .noSuchFileOrDirectory || error == .connectionRefused

@@ -61,3 +61,20 @@ extension MachineConfiguration {
     hypervisor == .embedded ? [] : .autoDestroy
   }
 }
+
+extension Hypervisor {
+  /// The versions of libvirt and of the QEMU that it runs, for people.
+  ///
+  /// - Throws: `MachineError` when there is no such libvirt.
+  package func version() async throws -> String {
+    let folder = try await ProcessFolder.current()
+    do {
+      let versions = try await open(self, folder).versions()
+      return "\(versions.library), QEMU \(versions.hypervisor)"
+    } catch let error as LibvirtError {
+      throw MachineError(
+        .hostNotAble, attempt: "reach libvirt", cause: error.description,
+        remedy: EmbeddedDriver.remedy(for: error))
+    }
+  }
+}
