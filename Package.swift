@@ -70,16 +70,16 @@ let package = Package(
     .target(name: "Libvirt", dependencies: ["CLibvirt"]),
     // One VM session: channel, console, deadlines, teardown.
     .target(
-      name: "BuildMachine", dependencies: ["Libvirt", "BuildPlan", "AgentProtocol", "Command", systemPackage]),
+      name: "BuildMachine", dependencies: ["Libvirt", "AgentProtocol", "Command", subprocess, systemPackage]),
     // The pipeline from plan to verified artefacts.
     .target(
       name: "ImageBuilder",
       dependencies: [
-        "BuildMachine", "BuildPlan", "ImageModel", "NixStore", "Appliance", "HostProbe", "Command", "CLinux",
-        crypto, systemPackage,
+        "BuildMachine", "BuildPlan", "AgentProtocol", "ImageModel", "NixStore", "Appliance", "HostProbe", "Command",
+        "CLinux", crypto, systemPackage,
       ]),
     // The command line.
-    .executableTarget(name: "slipway", dependencies: ["ImageBuilder", "Appliance", argumentParser]),
+    .executableTarget(name: "slipway", dependencies: ["ImageBuilder", "BuildPlan", "ImageModel", argumentParser]),
 
     .target(
       name: "TestSupport", dependencies: ["Command", subprocess, systemPackage], path: "Tests/TestSupport"),
@@ -98,7 +98,9 @@ let package = Package(
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
     .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "TestSupport"], exclude: ["Snapshots"]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
-    .testTarget(name: "BuildMachineTests", dependencies: ["BuildMachine", "TestSupport"]),
+    .testTarget(
+      name: "BuildMachineTests",
+      dependencies: ["AgentProtocol", "BuildMachine", "Command", "ImageModel", "TestSupport", systemPackage]),
     .testTarget(
       name: "ImageBuilderTests",
       dependencies: ["ImageBuilder", "Command", "ImageModel", "TestSupport", systemPackage]),

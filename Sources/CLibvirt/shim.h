@@ -2,6 +2,7 @@
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 
 // VIR_DOMAIN_EVENT_CALLBACK is a cast in a macro, which Swift does not import. These keep each callback's type.
 
@@ -17,4 +18,11 @@ static inline int slipway_register_io_error_events(
   return virConnectDomainEventRegisterAny(
       connection, NULL, VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON, VIR_DOMAIN_EVENT_CALLBACK(callback), context,
       release);
+}
+
+// prctl is variadic, which Swift does not import.
+
+/// Makes this process the parent of its orphaned descendants. Returns 0, or -1 with errno set.
+static inline int slipway_adopt_orphans(void) {
+  return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }

@@ -8,7 +8,7 @@ extension CopyStore {
 
   /// Mounts the source disk, copies the store and the database from it, and unmounts it.
   ///
-  /// The source disk holds the store paths in `/nix-store`, and what belongs into `/nix/var/nix/db` in `/db`.
+  /// The source disk holds the store paths in `/store`, and what belongs into `/nix/var/nix/db` in `/db`.
   func run(in context: StepContext) async throws {
     let step = self
     let place = Self.mountPoint
@@ -28,12 +28,12 @@ extension CopyStore {
   }
 }
 
-/// Copies `source/nix-store` and `source/db` to their places below `root`, and makes what Nix itself would
+/// Copies `source/store` and `source/db` to their places below `root`, and makes what Nix itself would
 /// make there.
 func copyStore(from source: String, to root: String, workers: Int, progress: CopyProgress) async throws {
   try await onThread { try makeNixDirectories(below: root) }
   let store = "\(root)/nix/store"
-  try await TreeCopy(from: "\(source)/nix-store", to: store, progress: progress).run(workers: workers)
+  try await TreeCopy(from: "\(source)/store", to: store, progress: progress).run(workers: workers)
   try await TreeCopy(from: "\(source)/db", to: "\(root)/nix/var/nix/db", progress: progress).run(workers: 1)
   try await onThread {
     // As on NixOS: builders, group nixbld, may add to the store; the sticky bit keeps them from removing.

@@ -8,7 +8,8 @@ package struct StorePathInfo: Hashable, Sendable {
   package var deriver: StorePath?
   /// What it refers to, itself included where it does; sorted, without duplicates.
   package var references: [StorePath]
-  /// The claim that makes the path content-addressed, in Nix's spelling (`fixed:r:sha256:…`, `text:sha256:…`).
+  /// The claim that makes the path content-addressed, in Nix's spelling (`fixed:r:sha256:…`,
+  /// `text:sha256:…`).
   package var contentAddress: String?
 
   package init(

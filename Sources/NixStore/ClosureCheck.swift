@@ -4,10 +4,11 @@ extension Closure {
   /// What every NixOS system has and an installation uses, relative to the toplevel.
   package static let systemEntries = ["init", "kernel", "activate", "bin/switch-to-configuration"]
 
-  /// Checks on the host, before any machine starts, that the closure is complete and that its trees are whole.
+  /// Checks on the host, before any machine starts, that the closure is complete and that its trees are
+  /// whole.
   ///
-  /// The contents are not hashed: a tree's archive length follows from sizes and names alone, so a truncated file or
-  /// a missing entry shows, and a flipped bit does not.
+  /// The contents are not hashed: a tree's archive length follows from sizes and names alone, so a truncated
+  /// file or a missing entry shows, and a flipped bit does not.
   ///
   /// - Parameters:
   ///   - store: where the trees are.

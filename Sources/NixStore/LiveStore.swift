@@ -9,7 +9,8 @@ extension Closure {
   /// - Parameters:
   ///   - roots: the system and additional paths.
   ///   - store: the store; read permission is enough.
-  ///   - scratch: an existing, private folder that has room for a copy of the database. The copy is gone afterwards.
+  ///   - scratch: an existing, private folder that has room for a copy of the database. The copy is gone
+  ///     afterwards.
   /// - Throws: `StoreError` of code `unreadableDatabase` or `notRegistered`.
   package static func read(
     roots: [StorePath], from store: StoreLocation, scratch: FilePath
@@ -47,9 +48,9 @@ private func checkSchema(of store: StoreLocation) throws {
 
 /// Opens a copy of the store's database.
 ///
-/// The database itself cannot be opened in every case: in SQLite's write-ahead mode, which Nix uses, even a reader
-/// makes files next to it, and an ordinary user may not; SQLite's `immutable` would skip what is still in the log.
-/// The kernel shares the blocks of the copy where the filesystem can, and SQLite replays the log in the copy.
+/// The database itself cannot be opened in every case: in SQLite's write-ahead mode, which Nix uses, even a
+/// reader makes files next to it, and an ordinary user may not; SQLite's `immutable` would skip what is still
+/// in the log. In the copy, SQLite replays the log.
 private func withDatabaseCopy<Value>(
   of store: StoreLocation, scratch: FilePath, _ body: (DatabaseQueue) throws -> Value
 ) throws -> Value {

@@ -5,7 +5,8 @@ package struct NarHash: Hashable, Sendable {
   /// 32 bytes.
   package let digest: [UInt8]
 
-  /// Reads every spelling Nix reads: base 16, Nix's base 32 or base 64, with or without `sha256:`, and `sha256-…`.
+  /// Reads every spelling Nix reads: base 16, Nix's base 32 or base 64, with or without `sha256:`, and
+  /// `sha256-…`.
   package init?(_ text: some StringProtocol) {
     var bytes = Array(text.utf8)
     let isSRI = bytes.starts(with: "sha256-".utf8)

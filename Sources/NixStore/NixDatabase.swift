@@ -9,8 +9,8 @@ package enum NixDatabase {
 
   /// Makes the target's `db.sqlite`: the same closure gives the same bytes, whatever store it came from.
   ///
-  /// Nix itself numbers the rows in the order of registration and notes the time of it. Here rows are in the order of
-  /// paths, and nothing is left of the way they got there: no log, no free pages.
+  /// Nix itself numbers the rows in the order of registration and notes the time of it. Here rows are in the
+  /// order of paths, and nothing is left of the way they got there: no log, no free pages.
   ///
   /// - Parameters:
   ///   - closure: what becomes valid.
@@ -98,7 +98,7 @@ package enum NixDatabase {
     }
   }
 
-  /// Version 10, in the order in which Nix makes the objects: the order shows in the file.
+  /// Version 10, as Nix makes it; compared with Nix's own in a test.
   private static let schema = [
     """
     CREATE TABLE ValidPaths (

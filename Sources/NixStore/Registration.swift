@@ -26,7 +26,8 @@ extension Closure {
 
 /// The text that `nix-store --dump-db` writes and `nix-store --load-db` reads.
 ///
-/// One record a path, one item a line: path, hash, size, deriver or nothing, number of references, references.
+/// One record a path, one item a line: path, hash, size, deriver or nothing, number of references,
+/// references.
 enum Registration {
   /// - Parameters:
   ///   - text: the whole text.

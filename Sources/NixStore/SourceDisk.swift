@@ -4,12 +4,13 @@ package import SystemPackage
 
 /// The read-only disk that carries the store and its database into the guest.
 ///
-/// The disk holds `store/HASH-NAME…` with everything owned by root and timed 1, as in every Nix store, `db/db.sqlite`
-/// and `db/schema`. Extended attributes stay behind: an archive (NAR) has none, so what is there is the host's, such
-/// as SELinux labels. Hard links are kept.
+/// The disk holds `store/HASH-NAME…` with everything owned by root and timed 1, as in every Nix store,
+/// `db/db.sqlite` and `db/schema`. Extended attributes stay behind: an archive (NAR) has none, so what is
+/// there is the host's, such as SELinux labels. Hard links are kept.
 ///
-/// The guest may be started as soon as the disk is reserved: QEMU keeps the size it saw and reads zeros from the end
-/// of a shorter file. The contents are there when `write` returns; the guest must drop what it read before.
+/// The guest may be started as soon as the disk is reserved: QEMU keeps the size it saw and reads zeros from
+/// the end of a shorter file. The contents are there when `write` returns; the guest must drop what it read
+/// before.
 package struct SourceDisk: Hashable, Sendable {
   /// The filesystem, as `mount` names it.
   package static let filesystemType = "squashfs"
@@ -19,33 +20,38 @@ package struct SourceDisk: Hashable, Sendable {
   /// The size the guest sees; the filesystem is as large or smaller.
   package let size: ByteSize
 
-  /// Creates the file without contents, as large as it can become.
-  ///
   /// - Parameters:
   ///   - file: where; nothing may be there.
-  ///   - scan: the counts over the closure's trees.
-  ///   - database: the size of the target's Nix database.
+  ///   - size: what `upperBound` gives.
+  package init(file: FilePath, size: ByteSize) {
+    self.file = file
+    self.size = size
+  }
+
+  /// Creates the file without contents, as large as it can become.
+  ///
   /// - Throws: `StoreError` of code `sourceDisk`.
-  package static func reserve(at file: FilePath, for scan: TreeScan, database: ByteSize) throws -> SourceDisk
-  {
-    let disk = SourceDisk(file: file, size: upperBound(for: scan, database: database))
-    guard file.isAbsolute else { throw disk.failure("its path is relative", "Give an absolute path.") }
+  package func reserve() throws {
+    guard file.isAbsolute else { throw failure("its path is relative", "Give an absolute path.") }
     do {
       let descriptor = try FileDescriptor.open(
         file, .writeOnly, options: [.create, .exclusiveCreate], permissions: .ownerReadWrite)
-      try descriptor.closeAfter { try descriptor.resize(to: Int64(disk.size.bytes)) }
+      try descriptor.closeAfter { try descriptor.resize(to: Int64(size.bytes)) }
     } catch {
-      throw disk.failure("\(error)")
+      throw failure("\(error)")
     }
-    return disk
   }
 
   /// A size that the filesystem does not exceed.
   ///
-  /// Squashfs stores contents densely and, uncompressed as here, its tables too. An inode takes at most 56 bytes, its
-  /// export entry 8, its directory entry 8 and the name, a header of 12 and an index of 12 and the name, and each
-  /// started block of 128 KiB 4. Tables are cut into blocks of 8 KiB with 2 bytes each. The mebibyte is for the
-  /// superblock, the blocks' addresses and the last, padded block.
+  /// Squashfs stores contents densely and, uncompressed as here, its tables too. An inode takes at most 56
+  /// bytes, its export entry 8, its directory entry 8 and the name, a header of 12 and an index of 12 and the
+  /// name, and each started block of 128 KiB 4. Tables are cut into blocks of 8 KiB with 2 bytes each. The
+  /// mebibyte is for the superblock, the blocks' addresses and the last, padded block.
+  ///
+  /// - Parameters:
+  ///   - scan: the counts over the closure's trees.
+  ///   - database: the size of the target's Nix database.
   package static func upperBound(for scan: TreeScan, database: ByteSize) -> ByteSize {
     let blocks = scan.contentBytes >> 17 + UInt64(scan.files)
     let entries = UInt64(scan.inodes + scan.hardLinks)
@@ -60,7 +66,8 @@ package struct SourceDisk: Hashable, Sendable {
   ///   - closure: the objects to carry.
   ///   - store: where they are.
   ///   - database: the target's database, made by `NixDatabase`.
-  /// - Throws: `StoreError` of code `sourceDisk`, in which case the file is gone or without use; `CancellationError`.
+  /// - Throws: `StoreError` of code `sourceDisk`, in which case the file is gone or without use;
+  ///   `CancellationError`.
   package func write(
     _ closure: Closure, from store: StoreLocation, database: FilePath, runner: some CommandRunner
   ) async throws {
@@ -93,9 +100,8 @@ package struct SourceDisk: Hashable, Sendable {
   }
 
   private func command(_ closure: Closure, _ store: StoreLocation, _ database: FilePath) -> Command {
-    let folder = store.directory.lastComponent?.string ?? ""
-    let sources = closure.paths.map { "\(folder)/\($0.path.name)" }
-    // From below the store's parent, so that -no-strip puts the paths into `store/`.
+    // The store's folder is called `store` everywhere. From its parent, -no-strip puts the paths into `store/`.
+    let sources = closure.paths.map { "store/\($0.path.name)" }
     let parent = store.directory.removingLastComponent()
     return Command(
       "env", ["--chdir=\(parent)", "mksquashfs"] + sources + [file.string] + Self.options,

@@ -3,8 +3,8 @@ package import SystemPackage
 
 /// Where a Nix store lies on this machine.
 ///
-/// Its objects always call themselves `/nix/store/…`. On NixOS that is also where they are; a chroot store keeps
-/// the same tree below another root, as `nix --store ROOT` does.
+/// Its objects always call themselves `/nix/store/…`. On NixOS that is also where they are; a chroot store
+/// keeps the same tree below another root, as `nix --store ROOT` does.
 package struct StoreLocation: Hashable, Sendable {
   /// The folder that stands for `/`.
   package let root: FilePath
@@ -26,7 +26,8 @@ package struct StoreLocation: Hashable, Sendable {
 
   /// The store object that a user's path leads to.
   ///
-  /// Links such as `./result` are followed up to the store and no further: a store object may itself be a link.
+  /// Links such as `./result` are followed up to the store and no further: a store object may itself be a
+  /// link.
   ///
   /// - Parameters:
   ///   - text: a path on this machine, or a `/nix/store/…` path.
@@ -38,23 +39,23 @@ package struct StoreLocation: Hashable, Sendable {
     }
     if let path = StorePath(path: text) { return path }
     let stores: [FilePath] = [self.directory, FilePath(StorePath.storeDirectory)]
-    let start = directory.pushing(FilePath(text))
-    let (reached, rest): (FilePath, [FilePath.Component])
+    let reached: FilePath
     do {
-      (reached, rest) = try followLinks(start) { stores.contains($0.removingLastComponent()) }
+      reached = try followLinks(directory.pushing(FilePath(text)), upTo: stores)
     } catch {
       throw failure("\(error)", "Check the path, or build the system first.")
     }
-    guard stores.contains(reached.removingLastComponent()), let name = reached.lastComponent else {
+    guard let inside = stores.first(where: reached.starts(with:)).map(reached.components(after:)),
+      let name = inside.first
+    else {
       throw failure(
-        "it leads to '\(reached)', outside \(StorePath.storeDirectory)",
-        "Only stores in \(StorePath.storeDirectory) are supported: systems of other stores refer to other places."
-      )
+        "it leads to '\(reached)', which is no object of \(StorePath.storeDirectory)",
+        "Only \(StorePath.storeDirectory) is supported: systems of other stores refer to other places.")
     }
     guard let path = StorePath(name: name.string) else {
-      throw failure("'\(name)' is not the name of a store object", "")
+      throw failure("'\(name)' is not the name of a store object", "Check the path.")
     }
-    guard rest.isEmpty else {
+    guard inside.count == 1 else {
       throw failure("it leads inside \(path)", "Give \(path) itself.")
     }
     return path
@@ -71,22 +72,24 @@ package struct StoreLocation: Hashable, Sendable {
 /// - Parameters:
 ///   - path: an absolute path, as seen from `root`.
 ///   - root: what `/` stands for.
-///   - isFound: is asked about each place reached; the walk ends where it says yes, without looking at the place.
-/// - Returns: the place reached, as seen from `root`, and the components after it.
+///   - ends: folders below which nothing is followed, or even looked at.
+/// - Returns: the path without links, or the first path below one of the ends; as seen from `root`.
 /// - Throws: `Errno` of the component that cannot be followed.
 private func followLinks(
-  _ path: FilePath, below root: FilePath = "/", until isFound: (FilePath) -> Bool = { _ in false }
-) throws(Errno) -> (reached: FilePath, rest: [FilePath.Component]) {
+  _ path: FilePath, below root: FilePath = "/", upTo ends: [FilePath] = []
+) throws(Errno) -> FilePath {
   var pending = Array(path.components.reversed())
   var reached = FilePath("/")
   var links = 0
-  while let component = pending.popLast() {
+  while let component = pending.last {
+    let whole = reached.appending(pending.reversed())
+    if ends.contains(where: whole.starts(with:)) { return whole }
+    pending.removeLast()
     guard component.kind == .regular else {
       if component.kind == .parentDirectory { reached.removeLastComponent() }
       continue
     }
     let next = reached.appending(component)
-    if isFound(next) { return (next, pending.reversed()) }
     guard let target = try linkTarget(of: root.appending(next.components)) else {
       reached = next
       continue
@@ -96,7 +99,14 @@ private func followLinks(
     if target.isAbsolute { reached = "/" }
     pending += target.components.reversed()
   }
-  return (reached, [])
+  return reached
+}
+
+extension FilePath {
+  /// What follows a folder that this path starts with.
+  fileprivate func components(after folder: FilePath) -> [FilePath.Component] {
+    Array(components.dropFirst(folder.components.count))
+  }
 }
 
 /// What a link points to; nil for everything that is no link.

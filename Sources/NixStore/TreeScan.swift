@@ -38,8 +38,8 @@ package struct TreeScan: Hashable, Sendable {
   }
 }
 
-/// Walks store objects one after the other and remembers hard-linked files, within an object and across objects:
-/// stores with `auto-optimise-store` link equal files.
+/// Walks store objects one after the other and remembers hard-linked files, within an object and across
+/// objects: stores with `auto-optimise-store` link equal files.
 struct TreeScanner {
   /// Something in a tree that stops the walk.
   enum Failure: Error, Hashable {
@@ -47,8 +47,8 @@ struct TreeScanner {
     case neitherFileNorFolderNorLink(FilePath)
 
     /// What `errno` says about a path.
-    fileprivate init(_ path: FilePath) {
-      self = .unreadable(path, Errno(rawValue: errno))
+    fileprivate init(_ path: [CChar]) {
+      self = .unreadable(FilePath(platformString: path), Errno(rawValue: errno))
     }
   }
 
@@ -63,23 +63,26 @@ struct TreeScanner {
   ///
   /// - Throws: `Failure` at the first entry that is special, vanishes, or may not be looked at.
   mutating func scan(_ path: FilePath) throws(Failure) -> TreeScan {
-    var status = stat()
-    guard path.withPlatformString({ lstat($0, &status) }) == 0 else { throw Failure(path) }
     var scan = TreeScan()
     scan.narSize = narString("nix-archive-1".utf8.count)
     scan.nameBytes = UInt64(path.lastComponent?.string.utf8.count ?? 0)
-    var folders: [FilePath] = []
-    if try add(status, at: path, to: &scan) { folders.append(path) }
+    // Names are bytes and need not be UTF-8. They stay C strings also because a FilePath for each of them
+    // takes most of the time of a walk.
+    var folders: [[CChar]] = []
+    let root = path.withPlatformString { Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1)) }
+    var status = stat()
+    guard lstat(root, &status) == 0 else { throw Failure(root) }
+    try add(status, at: root, to: &scan, &folders)
     while let folder = folders.popLast() {
-      try add(entriesOf: folder, to: &scan, folders: &folders)
+      try add(entriesOf: folder, to: &scan, &folders)
     }
     return scan
   }
 
   private mutating func add(
-    entriesOf folder: FilePath, to scan: inout TreeScan, folders: inout [FilePath]
+    entriesOf folder: [CChar], to scan: inout TreeScan, _ folders: inout [[CChar]]
   ) throws(Failure) {
-    let descriptor = folder.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
+    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
     guard descriptor >= 0 else { throw Failure(folder) }
     guard let stream = fdopendir(descriptor) else {
       defer { close(descriptor) }
@@ -92,35 +95,32 @@ struct TreeScanner {
         guard errno == 0 else { throw Failure(folder) }
         return
       }
-      // A name is bytes and need not be UTF-8, so it never becomes a String.
       let name = withUnsafePointer(to: &entry.pointee.d_name) { field in
         field.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: field.pointee)) {
-          FilePath.Component(platformString: $0)
+          Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1))
         }
       }
-      guard let name, name.kind == .regular else { continue }
-      let path = folder.appending(name)
+      guard !isDotOrDotDot(name) else { continue }
+      let path = folder.dropLast() + [CChar(bitPattern: UInt8(ascii: "/"))] + name
       var status = stat()
-      guard name.withPlatformString({ fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
-        throw Failure(path)
-      }
-      let length = name.withPlatformString(strlen)
-      scan.nameBytes += UInt64(length)
+      guard fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { throw Failure(path) }
+      let length = UInt64(name.count - 1)
+      scan.nameBytes += length
       scan.narSize += NarFraming.entry + narString(length)
-      if try add(status, at: path, to: &scan) { folders.append(path) }
+      try add(status, at: path, to: &scan, &folders)
     }
   }
 
-  /// Counts one node, without its name; says whether it is a folder.
+  /// Counts one node, without its name; notes a folder for later.
   private mutating func add(
-    _ status: stat, at path: FilePath, to scan: inout TreeScan
-  ) throws(Failure) -> Bool {
+    _ status: stat, at path: [CChar], to scan: inout TreeScan, _ folders: inout [[CChar]]
+  ) throws(Failure) {
     let size = UInt64(status.st_size)
     switch status.st_mode & S_IFMT {
     case S_IFDIR:
       scan.directories += 1
       scan.narSize += NarFraming.directory
-      return true
+      folders.append(path)
     case S_IFREG:
       scan.narSize += NarFraming.file + narString(size)
       if status.st_mode & S_IXUSR != 0 { scan.narSize += NarFraming.executable }
@@ -130,9 +130,8 @@ struct TreeScanner {
       scan.nameBytes += size
       scan.narSize += NarFraming.symlink + narString(size)
     default:
-      throw .neitherFileNorFolderNorLink(path)
+      throw .neitherFileNorFolderNorLink(FilePath(platformString: path))
     }
-    return false
   }
 
   private mutating func count(_ status: stat, _ size: UInt64, in scan: inout TreeScan) {
@@ -151,8 +150,8 @@ struct TreeScanner {
 
 /// The parts of an archive that do not depend on names and contents, in bytes.
 ///
-/// The format is in section 5.2 of Dolstra's thesis, "The Purely Functional Software Deployment Model": every item
-/// is a string, and each node is a bracketed list of them.
+/// The format is in section 5.2 of Dolstra's thesis, "The Purely Functional Software Deployment Model": every
+/// item is a string, and each node is a bracketed list of them.
 private enum NarFraming {
   static let directory = strings("(", "type", "directory", ")")
   static let entry = strings("entry", "(", "name", "node", ")")
@@ -168,4 +167,9 @@ private enum NarFraming {
 /// A string in an archive: its length in 8 bytes, then its bytes, padded to a multiple of 8.
 private func narString(_ count: some BinaryInteger) -> UInt64 {
   8 + (UInt64(count) + 7) / 8 * 8
+}
+
+private func isDotOrDotDot(_ name: [CChar]) -> Bool {
+  let dot = CChar(bitPattern: UInt8(ascii: "."))
+  return name == [dot, 0] || name == [dot, dot, 0]
 }

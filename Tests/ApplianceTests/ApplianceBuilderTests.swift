@@ -100,6 +100,13 @@ struct ApplianceBuilderTests {
     }
   }
 
+  @Test func unreadableFileComesWithTheRemedy() {
+    let expected = ApplianceError.file(
+      "/boot/vmlinuz",
+      reason: "permission denied; make it readable (chmod a+r /boot/vmlinuz), or pass a readable copy")
+    #expect(throws: expected) { try onFile("/boot/vmlinuz") { throw Errno.permissionDenied } }
+  }
+
   @Test func newestKernelIsByNumber() async throws {
     try await withScratchDirectory { scratch in
       let host = try FakeHost(in: scratch)

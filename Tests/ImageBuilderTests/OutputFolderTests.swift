@@ -11,9 +11,9 @@ import Testing
   @Test func aFinishedFolderIsPutInPlace() async throws {
     try await withScratchDirectory { scratch in
       let out = scratch.appending("out")
-      try await OutputFolder.with(out.string, force: false) { work in
+      try await OutputFolder.with(out.string, force: false) { folder in
         #expect(!FileSystem.exists(out))
-        try FileSystem.write(Array("x".utf8), to: work.appending("file"))
+        try FileSystem.write(Array("x".utf8), to: folder.work.appending("file"))
       }
       #expect(try contents(of: scratch) == ["out"])
       #expect(try contents(of: out) == ["file"])
@@ -23,8 +23,8 @@ import Testing
   @Test func aFailureLeavesNothing() async throws {
     try await withScratchDirectory { scratch in
       await #expect(throws: Failure.self) {
-        try await OutputFolder.with(scratch.appending("out").string, force: false) { work in
-          try FileSystem.write(Array("x".utf8), to: work.appending("file"))
+        try await OutputFolder.with(scratch.appending("out").string, force: false) { folder in
+          try FileSystem.write(Array("x".utf8), to: folder.work.appending("file"))
           throw Failure()
         }
       }
@@ -53,8 +53,8 @@ import Testing
         try await OutputFolder.with(out.string, force: true) { _ in throw Failure() }
       }
       #expect(try contents(of: out) == ["old"])
-      try await OutputFolder.with(out.string, force: true) { work in
-        try FileSystem.write(Array("new".utf8), to: work.appending("new"))
+      try await OutputFolder.with(out.string, force: true) { folder in
+        try FileSystem.write(Array("new".utf8), to: folder.work.appending("new"))
       }
       #expect(try contents(of: out) == ["new"])
       #expect(try contents(of: scratch) == ["out"])

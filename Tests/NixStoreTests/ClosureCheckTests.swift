@@ -89,7 +89,8 @@ struct TreeScanTests {
     #expect(sum.inodes == 2)
   }
 
-  /// The size of an archive, as `nix-store --dump` gives it for one file of six bytes: see `nix-store -q --size`.
+  /// The size of an archive, as `nix-store --dump` gives it for one file of six bytes: see `nix-store -q
+  /// --size`.
   @Test func archiveSizeFollowsFromTheTree() throws {
     var fixture = try StoreFixture()
     try fixture.add("file") { try write("hello\n", to: $0) }

@@ -155,10 +155,10 @@ struct NixAgreementTests {
   /// What SQLite knows of tables, columns, keys, indexes and triggers, without comments and spacing.
   private func schema(of store: StoreLocation) throws -> [String] {
     try DatabaseQueue(path: store.databaseDirectory.appending("db.sqlite").string).read { database in
-      try String.fetchAll(database, sql: "SELECT sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY rowid")
-        .map {
-          $0.replacing(/--[^\n]*/, with: "").replacing(/\s+/, with: "").lowercased()
-        }
+      try String.fetchAll(database, sql: "SELECT sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name").map
+      {
+        $0.replacing(/--[^\n]*/, with: "").replacing(/\s+/, with: "").lowercased()
+      }
     }
   }
 }

@@ -3,11 +3,13 @@ import SystemPackage
 
 @testable import NixStore
 
-/// A chroot store that Nix itself made: two derivations, one of which refers to the other, and a source of both.
+/// A chroot store that Nix itself made: two derivations, one of which refers to the other, and a source of
+/// both.
 struct NixFixture {
   let scratch: ScratchFolder
   let location: StoreLocation
-  /// The derivation that refers to the others. It stands for a system: a build would need a shell in the store.
+  /// The derivation that refers to the others. It stands for a system: a build would need a shell in the
+  /// store.
   let system: StorePath
 
   static func make() async throws -> NixFixture {

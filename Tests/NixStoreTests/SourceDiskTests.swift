@@ -1,5 +1,6 @@
 import Command
 import Foundation
+import Glibc
 import ImageModel
 import SystemPackage
 import Testing
@@ -35,7 +36,7 @@ struct SourceDiskTests {
     }
     let closure = fixture.closure(system)
     let (file, size) = try await database(closure, fixture)
-    let disk = try SourceDisk.reserve(
+    let disk = try reserve(
       at: fixture.scratch.path.appending("disk"), for: try scan(fixture), database: size)
     let opened = try FileDescriptor.open(disk.file, .readOnly)
     try await disk.write(closure, from: fixture.location, database: file, runner: runner)
@@ -61,7 +62,7 @@ struct SourceDiskTests {
       var fixture = try StoreFixture()
       let system = try fixture.addSystem()
       let (file, size) = try await database(fixture.closure(system), fixture)
-      let disk = try SourceDisk.reserve(
+      let disk = try reserve(
         at: fixture.scratch.path.appending("disk"), for: try scan(fixture), database: size)
       try await disk.write(fixture.closure(system), from: fixture.location, database: file, runner: runner)
       disks.append(try contents(disk.file))
@@ -74,30 +75,32 @@ struct SourceDiskTests {
     var fixture = try StoreFixture()
     let system = try fixture.addSystem()
     try fixture.add("names") { folder in
+      try makeFolder(folder)
+      // Not a FilePath for each name: without optimisation that takes milliseconds.
       for number in 0..<3000 {
-        let name = String(repeating: "n", count: number % 250) + "\(number)"
+        let path = "\(folder)/" + String(repeating: "n", count: number % 250) + "\(number)"
         switch number % 3 {
-        case 0: try write("", to: folder.appending("f" + name))
-        case 1: try link(folder.appending("l" + name), to: name)
-        default: try makeFolder(folder.appending("d" + name))
+        case 0: #expect(FileManager.default.createFile(atPath: path, contents: nil))
+        case 1: try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "\(number)")
+        default: #expect(mkdir(path, 0o755) == 0)
         }
       }
     }
     let (file, size) = try await database(fixture.closure(system), fixture)
-    let disk = try SourceDisk.reserve(
+    let disk = try reserve(
       at: fixture.scratch.path.appending("disk"), for: try scan(fixture), database: size)
     try await disk.write(fixture.closure(system), from: fixture.location, database: file, runner: runner)
     // Bytes 40 to 47 of the superblock: what the filesystem uses.
     let used = try contents(disk.file)[40..<48].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     #expect(used <= disk.size.bytes - (1 << 20))
-    #expect(used > disk.size.bytes / 4)
+    #expect(used > 500_000)
   }
 
   @Test func vanishedObjectsAreNamed() async throws {
     var fixture = try StoreFixture()
     let system = try fixture.addSystem()
     let (file, size) = try await database(fixture.closure(system), fixture)
-    let disk = try SourceDisk.reserve(
+    let disk = try reserve(
       at: fixture.scratch.path.appending("disk"), for: try scan(fixture), database: size)
     try FileManager.default.removeItem(atPath: fixture.location.file(of: system).string)
     let (closure, location) = (fixture.closure(system), fixture.location)
@@ -112,7 +115,7 @@ struct SourceDiskTests {
   @Test func databasesMustBeReadable() async throws {
     var fixture = try StoreFixture()
     let system = try fixture.addSystem()
-    let disk = try SourceDisk.reserve(
+    let disk = try reserve(
       at: fixture.scratch.path.appending("disk"), for: try scan(fixture), database: .mebibytes(1))
     let (closure, location) = (fixture.closure(system), fixture.location)
     for database: FilePath in ["/absent", "relative"] {
@@ -125,10 +128,10 @@ struct SourceDiskTests {
   @Test func nothingIsOverwritten() throws {
     let scratch = try ScratchFolder()
     #expect(throws: StoreError.self) {
-      try SourceDisk.reserve(at: scratch.path, for: TreeScan(), database: .mebibytes(1))
+      try reserve(at: scratch.path, for: TreeScan(), database: .mebibytes(1))
     }
     #expect(throws: StoreError.self) {
-      try SourceDisk.reserve(at: "relative", for: TreeScan(), database: .mebibytes(1))
+      try reserve(at: "relative", for: TreeScan(), database: .mebibytes(1))
     }
   }
 }
@@ -150,11 +153,11 @@ struct SourceDiskFailureTests {
       "Install squashfs-tools"
     ),
     (.exited(1), "Write failed because No space left on device", "Free 1.0 MiB on the filesystem"),
-    (.signalled(9), "", "nix-store --verify"),
+    (.signalled(9), "Killed", "nix-store --verify"),
   ])
   func remediesFitTheCause(_ reason: CommandFailure.Reason, line: String, remedy: String) async throws {
     let fixture = try StoreFixture()
-    let disk = try SourceDisk.reserve(
+    let disk = try reserve(
       at: fixture.scratch.path.appending("disk"), for: TreeScan(), database: ByteSize(bytes: 0))
     let error = await #expect(throws: StoreError.self) {
       try await disk.write(
@@ -164,4 +167,11 @@ struct SourceDiskFailureTests {
     #expect(try #require(error).remedy.contains(remedy))
     #expect(try #require(error).reason.contains(line))
   }
+}
+
+/// A disk of the size that a scan asks for.
+private func reserve(at file: FilePath, for scan: TreeScan, database: ByteSize) throws -> SourceDisk {
+  let disk = SourceDisk(file: file, size: SourceDisk.upperBound(for: scan, database: database))
+  try disk.reserve()
+  return disk
 }

@@ -75,9 +75,9 @@ struct StoreLocationTests {
     try link(scratch.appending("inside"), to: "\(path)/bin")
     try link(scratch.appending("odd"), to: "/nix/store/.links")
     for (text, reason) in [
-      ("/etc", "outside /nix/store"), ("absent", "No such file"), ("loop", "Too many levels"),
+      ("/etc", "no object of /nix/store"), ("absent", "No such file"), ("loop", "Too many levels"),
       ("inside", "Give \(path) itself"), ("odd", "not the name of a store object"),
-      ("/nix/store", "/nix/store"),
+      ("/nix/store", "no object of /nix/store"),
     ] {
       let error = #expect(throws: StoreError.self) {
         try fixture.location.storePath(of: text, from: scratch)

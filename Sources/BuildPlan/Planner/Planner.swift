@@ -62,7 +62,7 @@ public struct Planner: Sendable {
 
   /// `panic=-1` turns a panic into a reset, which ends the domain. A static Swift program needs `SWIFT_ROOT`
   /// to start where `/proc` is not mounted yet; the kernel hands words it does not know to init.
-  static let kernelCommandLine = "console=ttyS0 panic=-1 SWIFT_ROOT=/"
+  static let kernelCommandLine = "console=ttyS0 panic=-1 SWIFT_ROOT=/ quiet cryptomgr.notests"
 
   /// The bootloader, its entries and one more kernel and initrd while they are replaced.
   private func checkBootArea(_ geometry: DiskGeometry) throws(SpecError) {

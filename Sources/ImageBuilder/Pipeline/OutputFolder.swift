@@ -1,3 +1,4 @@
+internal import BuildMachine
 internal import Foundation
 internal import SystemPackage
 
@@ -14,12 +15,15 @@ struct OutputFolder {
   ///
   /// - Throws: `BuildError` when `out` exists and `force` is off, or when its parent cannot be written.
   static func with<Result>(
-    _ out: String, force: Bool, _ body: (FilePath) async throws -> Result
+    _ out: String, force: Bool, _ body: (OutputFolder) async throws -> Result
   ) async throws -> Result {
     let folder = try OutputFolder(out, force: force)
     do {
-      let result = try await body(folder.work)
+      // Also when this process is killed.
+      let leftover = try await ProcessFolder.removeAtExit(folder.work)
+      let result = try await body(folder)
       try folder.commit()
+      leftover.dismiss()
       return result
     } catch {
       try? FileSystem.remove(folder.work)

@@ -61,7 +61,7 @@ struct Preparation: Sendable {
     guard let text = spec.system else {
       throw SpecError("system", "no system is given", remedy: "Give the store path of a NixOS toplevel")
     }
-    do {
+    return try await storeErrorsAsBuildErrors(.badInput) {
       let folder = FilePath(FileManager.default.currentDirectoryPath)
       let system = try store.storePath(of: text, from: folder)
       if let info = spec.closureInfo {
@@ -69,8 +69,6 @@ struct Preparation: Sendable {
         return (try await Closure.read(roots: [system], closureInfo: place), system)
       }
       return (try await Closure.read(roots: [system], from: store, scratch: scratch), system)
-    } catch let error as StoreError {
-      throw BuildError(.badInput, "cannot \(error.attempt): \(error.reason)", remedy: error.remedy)
     }
   }
 
@@ -91,6 +89,18 @@ struct Preparation: Sendable {
   private static func databaseBound(_ closure: Closure) -> ByteSize {
     let references = closure.paths.reduce(0) { $0 + $1.references.count }
     return ByteSize(bytes: UInt64(closure.paths.count * 1400 + references * 500 + (1 << 20)))
+  }
+}
+
+/// What a store reports, in the words of a build.
+func storeErrorsAsBuildErrors<Result>(
+  _ kind: BuildError.Kind = .failed, _ body: () async throws -> Result
+) async throws -> Result {
+  do {
+    return try await body()
+  } catch let error as StoreError {
+    let remedy = error.remedy.isEmpty ? nil : error.remedy
+    throw BuildError(kind, "cannot \(error.attempt): \(error.reason)", remedy: remedy)
   }
 }
 

@@ -21,7 +21,6 @@ let
     flock = { debs = [ "util-linux" ]; only = [ "bin/flock" ]; };
     pam.debs = [ "libpam0g" "libpam-modules" "libpam-modules-bin" ];
     python3.debs = [ "python3.11-minimal" "libpython3.11-minimal" "libpython3.11-stdlib" "python3-minimal" ];
-    busybox.debs = [ "busybox-static" ];
     nix.debs = [ "nix-bin" ];
     perl.debs = [ "perl-base" ];
     grep.with' = [ "bash" ];
@@ -88,4 +87,15 @@ let
 
   packages = builtins.mapAttrs relocate
     (builtins.mapAttrs (_: _: { }) (removeAttrs scanned (builtins.attrNames groupOf)) // groups);
-in packages // { linuxImage = files.${builtins.head kernel}; }
+in packages // {
+  # With a link for each of its commands.
+  busybox = run "busybox" { busybox = packages.busybox-static; } ''
+    mkdir -p $out/bin
+    cp $busybox/bin/busybox $out/bin/
+    for command in $($out/bin/busybox --list); do
+      [ $command = busybox ] || ln -s busybox $out/bin/$command
+    done
+  '';
+
+  linuxImage = files.${builtins.head kernel};
+}

@@ -95,7 +95,7 @@ def rewrite_text(path):
         return match.group(1) + (program or match.group(2))
 
     text = data.decode("utf-8", "surrogateescape")
-    text = re.sub(r"(?<![\w/.@-])(?:/usr)?/(?:bin|sbin|lib)/[\w./@+-]*\w", replace, text)
+    text = re.sub(r"(?<![\w/.])(?:/usr)?/(?:bin|sbin|lib)/[\w./@+-]*\w", replace, text)
     if path.startswith("lib/systemd/"):
         text = re.sub(r"(?m)^(Exec\w+=[-+!@:|]*)([\w.-]+)(?=\s|$)", absolute, text)
     if script and " -S" not in text.split("\n", 1)[0]:

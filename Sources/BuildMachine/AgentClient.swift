@@ -1,0 +1,213 @@
+package import AgentProtocol
+internal import SystemPackage
+
+/// The host's side of the talk with one agent.
+///
+/// ```
+/// connect ──hello──► idle ──perform──► waiting for the reply ──► idle ──powerOff──► (the guest ends)
+///                      └────────────────any fault──────────────► lost: every later call fails
+/// ```
+/// A fault is an end of the stream, silence, a frame that is no message, or a message out of turn.
+package actor AgentClient {
+  /// The most that an agent may send in its life, in bytes. More is a fault of the agent's, or an attack.
+  static let receiveLimit = 64 << 20
+  private static let writeLimit = Duration.seconds(30)
+  private static let retryInterval = Duration.milliseconds(50)
+
+  /// The agent's build, as its hello told.
+  package private(set) var build = ""
+
+  private let channel: AgentChannel
+  private let witness: GuestWitness
+  private let receiveLimit: Int
+  private var decoder = FrameDecoder<AgentMessage>()
+  private var received: [AgentMessage] = []
+  private var receivedBytes = 0
+  private var lastID = 0
+  private var isBusy = false
+
+  /// - Parameter channel: connected; this becomes its only reader.
+  init(channel: AgentChannel, witness: GuestWitness, receiveLimit: Int = AgentClient.receiveLimit) {
+    self.channel = channel
+    self.witness = witness
+    self.receiveLimit = receiveLimit
+  }
+
+  /// Connects to a socket as soon as somebody listens there.
+  static func channel(
+    at socket: FilePath, within limit: Duration, witness: GuestWitness
+  ) async throws -> AgentChannel {
+    let deadline = ContinuousClock.now + limit
+    while true {
+      do {
+        return AgentChannel(try UnixSocket.connect(to: socket))
+      } catch {
+        let attempt = "connect to the agent's channel \(socket)"
+        let mayCome = error == .noSuchFileOrDirectory || error == .connectionRefused
+        guard mayCome, ContinuousClock.now < deadline, await witness.end(.zero) == nil else {
+          throw await witness.error(attempt: attempt, seen: String(describing: error))
+        }
+        try await Task.sleep(for: retryInterval)
+      }
+    }
+  }
+
+  /// Exchanges hellos.
+  ///
+  /// - Parameters:
+  ///   - build: this build's name, for the agent's messages.
+  ///   - limit: how long the agent may take; its boot is part of that.
+  /// - Throws: `MachineError`, also when there is no protocol version that both speak; `CancellationError`.
+  func shakeHands(build: String, within limit: Duration) async throws {
+    let attempt = "reach the agent in the guest"
+    try await send(.hello(Hello(build: build)), attempt: attempt)
+    let message = try await receive(attempt: attempt, silence: limit, deadline: .now + limit)
+    guard case .hello(let hello) = message, hello.magic == AgentProtocol.magic else {
+      throw await fault(attempt, "what answers on the agent's channel is not a Slipway agent")
+    }
+    self.build = ConsoleText.escaped(hello.build)
+    guard hello.oldestVersion <= AgentProtocol.version, hello.version >= AgentProtocol.oldestVersion else {
+      throw await fault(
+        attempt,
+        "the agent (build \(self.build)) speaks protocol \(hello.oldestVersion) to \(hello.version), and this"
+          + " slipway (build \(build)) speaks \(AgentProtocol.oldestVersion) to \(AgentProtocol.version)",
+        remedy: "Build the appliance anew: slipway appliance build")
+    }
+  }
+
+  /// Has the agent do one step, and returns when the agent says that it is done.
+  ///
+  /// - Parameters:
+  ///   - silence: how long the agent may send nothing at all; its heartbeats count as something.
+  ///   - limit: how long the step may take altogether.
+  ///   - onEvent: is given what the agent reports meanwhile, with texts escaped.
+  /// - Throws: `MachineError`; `CancellationError`, after which the agent is lost.
+  package func perform(
+    _ step: InstallStep, silence: Duration = .seconds(60), limit: Duration = .seconds(3600),
+    onEvent: @Sendable (Event) -> Void = { _ in }
+  ) async throws {
+    let attempt = "do the step \(step.name)"
+    let failure = try await ask(attempt: attempt, silence: silence, limit: limit, onEvent: onEvent) {
+      .request(Request(id: $0, step: step))
+    }
+    if let failure { throw stepError(failure, attempt: attempt) }
+  }
+
+  /// Gives a person a shell on the guest's second serial port, and returns when that shell ends.
+  ///
+  /// - Throws: `MachineError`; `CancellationError`, after which the agent is lost.
+  package func debugShell() async throws {
+    let attempt = "give a shell in the guest"
+    // A person may think for a day.
+    let limit = Duration.seconds(86_400)
+    let failure = try await ask(attempt: attempt, silence: limit, limit: limit) { .debugShell(id: $0) }
+    if let failure { throw stepError(failure, attempt: attempt) }
+  }
+
+  /// Asks the agent to power off; the machine ends then.
+  ///
+  /// - Throws: `MachineError`.
+  func powerOff() async throws {
+    try await send(.powerOff, attempt: "ask the agent to power off")
+  }
+
+  /// Sends a request and passes on events until its reply comes.
+  private func ask(
+    attempt: String, silence: Duration, limit: Duration, onEvent: @Sendable (Event) -> Void = { _ in },
+    _ message: (Int) -> HostMessage
+  ) async throws -> StepFailure? {
+    guard !isBusy else {
+      throw MachineError(.failed, attempt: attempt, cause: "the agent still does something else")
+    }
+    isBusy = true
+    defer { isBusy = false }
+    lastID += 1
+    let id = lastID
+    let deadline = ContinuousClock.now + limit
+    try await send(message(id), attempt: attempt)
+    while true {
+      switch try await receive(attempt: attempt, silence: silence, deadline: deadline) {
+      case .event(let event): onEvent(event.escaped)
+      case .reply(let reply) where reply.id == id: return reply.failure
+      case .reply(let reply):
+        throw await fault(attempt, "the agent answered request \(reply.id) instead of \(id)")
+      case .hello: throw await fault(attempt, "the agent started anew in the middle of a request")
+      }
+    }
+  }
+
+  private func send(_ message: HostMessage, attempt: String) async throws {
+    do {
+      try await channel.write(try FrameCodec.encode(message), within: Self.writeLimit)
+    } catch let error as FrameError {
+      throw MachineError(.failed, attempt: attempt, cause: "the request is too large: \(error)")
+    } catch let error as Errno {
+      try Task.checkCancellation()
+      throw await lost(attempt, "the agent's channel does not take a request: \(error)")
+    }
+  }
+
+  /// The next message.
+  private func receive(
+    attempt: String, silence: Duration, deadline: ContinuousClock.Instant
+  ) async throws -> AgentMessage {
+    let quiet = ContinuousClock.now + silence
+    while received.isEmpty {
+      switch try await channel.read(within: min(quiet, deadline) - .now) {
+      case .bytes(let bytes): try await take(bytes, attempt: attempt)
+      case .end: throw await lost(attempt, "the agent closed its channel")
+      case .nothing where quiet < deadline:
+        throw await lost(attempt, "the agent sent nothing in \(silence.components.seconds) seconds")
+      case .nothing: throw await lost(attempt, "it was not done in time")
+      }
+    }
+    return received.removeFirst()
+  }
+
+  private func take(_ bytes: [UInt8], attempt: String) async throws {
+    receivedBytes += bytes.count
+    guard receivedBytes <= receiveLimit else {
+      throw await fault(attempt, "the agent sent more than \(receiveLimit) bytes")
+    }
+    do {
+      received = try decoder.push(bytes)
+    } catch {
+      throw await fault(attempt, "the agent broke the protocol: \(ConsoleText.escaped(error.description))")
+    }
+  }
+
+  /// The agent is gone or hangs: the machine may know more.
+  private func lost(_ attempt: String, _ seen: String) async -> MachineError {
+    channel.hangUp()
+    return await witness.error(attempt: attempt, seen: seen)
+  }
+
+  /// The agent did what it must not.
+  private func fault(_ attempt: String, _ cause: String, remedy: String? = nil) async -> MachineError {
+    channel.hangUp()
+    return MachineError(
+      .failed, attempt: attempt, cause: cause, remedy: remedy, evidence: witness.lastLines())
+  }
+
+  /// The agent did its part right, and says that the step failed.
+  private func stepError(_ failure: StepFailure, attempt: String) -> MachineError {
+    let command = failure.command.map { ["$ \(ConsoleText.escaped($0))"] } ?? []
+    let evidence = command + failure.output.map(ConsoleText.escaped)
+    let message = ConsoleText.escaped(failure.message)
+    guard let diskError = witness.diskError() else {
+      return MachineError(.failed, attempt: attempt, cause: message, evidence: evidence)
+    }
+    return MachineError(.failed, attempt: attempt, cause: diskError, evidence: [message] + evidence)
+  }
+}
+
+extension Event {
+  /// The event with its text made fit for a terminal.
+  fileprivate var escaped: Event {
+    switch self {
+    case .log(let line): .log(ConsoleText.escaped(line))
+    case .warning(let text): .warning(ConsoleText.escaped(text))
+    case .heartbeat, .progress: self
+    }
+  }
+}

@@ -1,0 +1,72 @@
+internal import Foundation
+internal import Libvirt
+internal import SystemPackage
+
+/// libvirt's QEMU driver in this process.
+enum EmbeddedDriver {
+  static func uri(root: FilePath) -> String {
+    // The characters that a URI's query takes as they are; the root is below /tmp, so this is all of it.
+    "qemu:///embed?root=\(root)"
+  }
+
+  /// Makes the driver's root folder. Has to precede the first connection.
+  static func prepare(root: FilePath) throws {
+    try makePrivateFolder(root)
+    try makePrivateFolder(root.appending("etc"))
+    try Data(configuration(isRoot: geteuid() == 0).utf8)
+      .write(to: URL(fileURLWithPath: root.appending("etc").appending("qemu.conf").string))
+    if let cache = cacheFolder() {
+      try FileManager.default.createSymbolicLink(
+        atPath: root.appending("cache").string, withDestinationPath: cache)
+    }
+    EmbeddedReaper.start(root: root.string)
+  }
+
+  /// The driver's settings.
+  ///
+  /// Without `stdio_handler` it wants the daemon virtlogd. As root it would run QEMU as another user, change the
+  /// owner of every disk, and isolate QEMU with the host's cgroups and security modules; as an ordinary user it
+  /// refuses to start when `user` or `group` is set.
+  static func configuration(isRoot: Bool) -> String {
+    var lines = [
+      "stdio_handler = \"file\"", "security_driver = \"none\"", "namespaces = []", "cgroup_controllers = []",
+    ]
+    if isRoot {
+      lines += ["user = \"+0\"", "group = \"+0\"", "dynamic_ownership = 0", "remember_owner = 0"]
+    }
+    return lines.map { $0 + "\n" }.joined()
+  }
+
+  /// Where the driver keeps what it has found out about QEMU, which takes it seconds.
+  ///
+  /// - Returns: nil when there is no place that lasts; the driver then uses its root.
+  private static func cacheFolder() -> String? {
+    let environment = ProcessInfo.processInfo.environment
+    let base: String
+    if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") {
+      base = cache
+    } else if let home = environment["HOME"], home.hasPrefix("/") {
+      base = home + "/.cache"
+    } else {
+      return nil
+    }
+    let folder = base + "/slipway/libvirt"
+    try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    return access(folder, W_OK) == 0 ? folder : nil
+  }
+
+  /// Adds what is known about libvirt's refusals.
+  static func remedy(for error: LibvirtError) -> String? {
+    if error.message.contains("libvirt-qemu") {
+      return
+        "As root, Debian's libvirt needs its user: adduser --system --group --no-create-home libvirt-qemu"
+    }
+    if error.message.contains("Cannot find 'qemu") || error.message.contains("Cannot check QEMU binary") {
+      return "Install QEMU (Debian: qemu-system-x86); slipway doctor tells what is missing"
+    }
+    if error.message.contains("no connection driver available") {
+      return "Install libvirt's QEMU driver (Debian: libvirt-daemon-driver-qemu)"
+    }
+    return nil
+  }
+}

@@ -1,0 +1,172 @@
+internal import Foundation
+internal import Libvirt
+internal import Synchronization
+package import SystemPackage
+
+/// A running machine. It exists only inside `withMachine`.
+///
+/// ```
+///             ┌─ guest powers off, resets ──► shutDown
+/// running ────┼─ kernel panics ─────────────► panicked        the first one counts:
+///             ├─ QEMU dies ─────────────────► crashed         `ended()` returns it, the agent's channel is
+///             ├─ stands still, disk failed ─► diskFailed      hung up, and the console's streams end
+///             ├─ no first byte ─────────────► silent
+///             └─ destroy() ─────────────────► destroyed
+/// ```
+package final class Machine: Sendable {
+  /// The session's name and paths.
+  package let session: MachineSession
+  /// The guest's serial console.
+  package let console: ConsoleLog
+
+  private let domain: Domain
+  private let end = OneShot<MachineEnd>()
+  /// The hypervisor is gone, whatever ended the machine.
+  private let gone = OneShot<Void>()
+  private let panic = OneShot<String>()
+  private let state = Mutex(State())
+
+  private struct State {
+    var diskError: DiskError?
+    var channels: [AgentChannel] = []
+  }
+
+  /// How long a panicking kernel's last lines are waited for.
+  private static let panicPatience = DispatchTimeInterval.milliseconds(300)
+  private static let panicSign = "Kernel panic - not syncing"
+
+  init(session: MachineSession, domain: Domain) {
+    self.session = session
+    self.domain = domain
+    console = ConsoleLog(path: session.consoleLog) { [panic] line in
+      guard line.contains(Self.panicSign) else { return }
+      DispatchQueue.global().asyncAfter(deadline: .now() + Self.panicPatience) { panic.set(line) }
+    }
+  }
+
+  /// Waits until the machine has ended, and tells how.
+  ///
+  /// - Throws: `CancellationError`.
+  package func ended() async throws -> MachineEnd {
+    try await end.get()
+  }
+
+  /// Ends the machine at once, without asking its guest.
+  ///
+  /// - Throws: `MachineError`.
+  package func destroy() async throws {
+    finish(.destroyed)
+    do {
+      try await domain.destroy()
+    } catch let error as LibvirtError {
+      throw MachineError(
+        .hostNotAble, attempt: "destroy the machine \(session.name)", cause: error.description)
+    }
+  }
+
+  /// Writes a PNG of what the machine's screen shows. The domain needs a video device.
+  ///
+  /// - Throws: `MachineError`.
+  package func screenshot(to path: FilePath) async throws {
+    let attempt = "take a screenshot"
+    let type: String
+    do {
+      type = try await domain.screenshot(to: path.string)
+    } catch let error as LibvirtError {
+      throw MachineError(
+        .failed, attempt: attempt, cause: end.value?.description ?? error.description)
+    }
+    guard type == "image/png" else {
+      try? FileManager.default.removeItem(atPath: path.string)
+      throw MachineError(
+        .hostNotAble, attempt: attempt, cause: "this QEMU gives \(type) and not PNG",
+        remedy: "Use QEMU 7.1 or later, built with libpng")
+    }
+  }
+
+  /// Reaches the agent in the guest.
+  ///
+  /// - Parameters:
+  ///   - build: this build's name, for messages about agents of another version.
+  ///   - limit: how long the guest may take to boot.
+  /// - Throws: `MachineError`, `CancellationError`.
+  package func connectAgent(build: String, within limit: Duration) async throws -> AgentClient {
+    let witness = self.witness
+    let channel = try await AgentClient.channel(at: session.agentSocket, within: limit, witness: witness)
+    state.withLock { $0.channels.append(channel) }
+    // The machine may have ended between the two.
+    if end.value != nil { channel.hangUp() }
+    let agent = AgentClient(channel: channel, witness: witness)
+    try await agent.shakeHands(build: build, within: limit)
+    return agent
+  }
+
+  /// Has the agent power the guest off, and returns when QEMU has ended and closed the disks.
+  ///
+  /// - Throws: `MachineError` when the machine ends otherwise, or not in time; `CancellationError`.
+  package func powerOff(_ agent: AgentClient, within limit: Duration = .seconds(60)) async throws {
+    let attempt = "power the guest off"
+    try await agent.powerOff()
+    let isGone = await gone.get(within: limit) != nil
+    try Task.checkCancellation()
+    guard isGone, end.value == .shutDown else {
+      throw MachineError(
+        .failed, attempt: attempt,
+        cause: end.value?.description ?? "it still runs after \(limit.components.seconds) seconds",
+        evidence: console.lastLines)
+    }
+  }
+
+  private var witness: GuestWitness {
+    GuestWitness(
+      end: { [end] limit in limit == .zero ? end.value : await end.get(within: limit) },
+      diskError: { [self] in state.withLock { $0.diskError }?.description },
+      lastLines: { [console] in console.lastLines })
+  }
+
+  /// Follows the machine until it is gone. Runs beside the body of `withMachine`.
+  func watch(_ events: AsyncStream<DomainEvent>, firstByteLimit: Duration) async {
+    await withTaskGroup { group in
+      group.addTask { [self] in await follow(events) }
+      group.addTask { [self] in
+        guard let line = try? await panic.get() else { return }
+        finish(.panicked(line))
+      }
+      group.addTask { [self] in
+        try? await Task.sleep(for: firstByteLimit)
+        guard !Task.isCancelled, console.byteCount == 0 else { return }
+        finish(.silent(firstByteLimit))
+      }
+      _ = try? await gone.get()
+      group.cancelAll()
+    }
+  }
+
+  private func follow(_ events: AsyncStream<DomainEvent>) async {
+    for await event in events where event.domain == session.name {
+      switch event.kind {
+      case .stopped(.shutDown): finish(.shutDown)
+      case .stopped(.destroyed): finish(.destroyed)
+      case .stopped: finish(.crashed)
+      case .panicked: finish(.panicked("reported by its panic device"))
+      case .ioError(let error): state.withLock { $0.diskError = $0.diskError ?? error }
+      case .suspended:
+        if let error = state.withLock({ $0.diskError }) { finish(.diskFailed(error)) }
+      case .started, .resumed, .shutDown, .other: break
+      }
+      if case .stopped = event.kind {
+        gone.set(())
+        return
+      }
+    }
+  }
+
+  /// Notes how the machine ended, and lets everybody who waits for the guest go on.
+  private func finish(_ reason: MachineEnd) {
+    // Before anybody is told: the guest's last lines belong to the message.
+    console.finish()
+    end.set(reason)
+    let channels = state.withLock { $0.channels }
+    for channel in channels { channel.hangUp() }
+  }
+}

@@ -1,0 +1,48 @@
+package import SystemPackage
+
+/// Where a machine's libvirt is.
+package enum Hypervisor: Hashable, Sendable {
+  /// libvirt's QEMU driver in this process, without a daemon: `qemu:///embed`.
+  case embedded
+  /// Another libvirt, as `qemu:///session`.
+  case uri(String)
+}
+
+/// What makes a machine.
+package struct MachineConfiguration: Sendable {
+  /// What runs it.
+  package var hypervisor: Hypervisor
+  /// Where the console's log goes, complete; it is left there. Nil: in the session's folder, and removed with it.
+  package var consoleLog: FilePath?
+  /// How long the guest may take for its first byte on the console.
+  package var firstByteLimit: Duration
+  /// The domain of this session.
+  package var domainXML: @Sendable (MachineSession) throws -> String
+
+  package init(
+    hypervisor: Hypervisor = .embedded, consoleLog: FilePath? = nil, firstByteLimit: Duration = .seconds(60),
+    domainXML: @escaping @Sendable (MachineSession) throws -> String
+  ) {
+    self.hypervisor = hypervisor
+    self.consoleLog = consoleLog
+    self.firstByteLimit = firstByteLimit
+    self.domainXML = domainXML
+  }
+}
+
+/// The name and the paths of one session. The domain must use them.
+package struct MachineSession: Hashable, Sendable {
+  /// The domain's name, unique on this host.
+  package var name: String
+  /// The domain's UUID.
+  package var uuid: String
+  /// A folder of the session's own, private to the user, removed at its end.
+  package var directory: FilePath
+  /// The file that the first serial port writes.
+  package var consoleLog: FilePath
+
+  /// The Unix socket of the agent's channel. Short: a socket's path has room for 107 bytes.
+  package var agentSocket: FilePath { directory.appending("agent.sock") }
+  /// The Unix socket of the second serial port.
+  package var debugSocket: FilePath { directory.appending("debug.sock") }
+}

@@ -1,0 +1,80 @@
+internal import Foundation
+internal import Libvirt
+internal import SystemPackage
+
+/// Starts a machine, runs `body` with it, and leaves nothing of it behind: no process, no domain, no file but
+/// the console's log where the configuration wants one.
+///
+/// The machine is destroyed on every exit: when `body` returns, throws or is cancelled, and by a watchdog when
+/// this process is killed. A body that wants an orderly end has the guest power off first.
+///
+/// - Throws: what `body` throws; `MachineError` when the machine cannot be started.
+package func withMachine<Result: Sendable>(
+  _ configuration: MachineConfiguration, _ body: (Machine) async throws -> Result
+) async throws -> Result {
+  let folder = try await ProcessFolder.current()
+  let session = try folder.makeSession(consoleLog: configuration.consoleLog)
+  defer { try? FileManager.default.removeItem(atPath: session.directory.string) }
+  let xml = try configuration.domainXML(session)
+  let connection: Connection
+  let events: AsyncStream<DomainEvent>
+  let domain: Domain
+  do {
+    connection = try await open(configuration.hypervisor, folder)
+    events = try await connection.events()
+    domain = try await connection.createDomain(xml: xml, flags: configuration.startFlags)
+  } catch let error as LibvirtError {
+    throw MachineError(
+      .hostNotAble, attempt: "start a machine", cause: error.description,
+      remedy: EmbeddedDriver.remedy(for: error))
+  }
+  let machine = Machine(session: session, domain: domain)
+  // Not a child of this task: the machine is watched, and ended, also when this task is cancelled.
+  let watch = Task { await machine.watch(events, firstByteLimit: configuration.firstByteLimit) }
+  let outcome: Swift.Result<Result, any Error>
+  do {
+    try Task.checkCancellation()
+    outcome = .success(try await body(machine))
+  } catch {
+    outcome = .failure(error)
+  }
+  let teardown = Task {
+    try await machine.destroy()
+    await watch.value
+  }
+  let torn = await teardown.result
+  let result = try outcome.get()
+  try torn.get()
+  return result
+}
+
+private func open(_ hypervisor: Hypervisor, _ folder: ProcessFolder) async throws -> Connection {
+  switch hypervisor {
+  case .embedded: try await Connection.open(EmbeddedDriver.uri(root: folder.driverRoot))
+  case .uri(let uri): try await Connection.open(uri)
+  }
+}
+
+extension MachineConfiguration {
+  /// The embedded driver refuses to destroy domains by itself: the watchdog does it.
+  fileprivate var startFlags: DomainStartFlags {
+    hypervisor == .embedded ? [] : .autoDestroy
+  }
+}
+
+extension Hypervisor {
+  /// The versions of libvirt and of the QEMU that it runs, for people.
+  ///
+  /// - Throws: `MachineError` when there is no such libvirt.
+  package func version() async throws -> String {
+    let folder = try await ProcessFolder.current()
+    do {
+      let versions = try await open(self, folder).versions()
+      return "\(versions.library), QEMU \(versions.hypervisor)"
+    } catch let error as LibvirtError {
+      throw MachineError(
+        .hostNotAble, attempt: "reach libvirt", cause: error.description,
+        remedy: EmbeddedDriver.remedy(for: error))
+    }
+  }
+}

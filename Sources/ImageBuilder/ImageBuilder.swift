@@ -1,0 +1,97 @@
+internal import Appliance
+public import BuildPlan
+internal import Command
+internal import Foundation
+internal import ImageModel
+internal import SystemPackage
+
+/// Builds images. The one entry point of the library: a request in, a manifest out.
+public struct ImageBuilder: Sendable {
+  private let request: BuildRequest
+  private let recorder: StepRecorder
+
+  /// Prepares a build; nothing runs yet.
+  ///
+  /// - Parameter events: is told what happens, from any task.
+  public init(_ request: BuildRequest, events: @escaping BuildEventHandler) {
+    self.request = request
+    recorder = StepRecorder(events)
+  }
+
+  /// What `build` would do. Starts no machine.
+  ///
+  /// - Throws: `SpecError` and `BuildError` for a request that cannot be built, or a machine that is not able.
+  public func plan() async throws -> BuildPlan {
+    try await ScratchFolder.with("plan") { scratch in
+      try await Preparation.make(for: request, scratch: scratch, recorder: recorder).plan
+    }
+  }
+
+  /// Builds the image into the request's output folder, all or nothing.
+  ///
+  /// - Returns: the manifest that was written beside the artefacts.
+  /// - Throws: `SpecError`, `BuildError`, `CancellationError`. Nothing is left behind then.
+  public func build() async throws -> Manifest {
+    let template = try request.machine.domainTemplate(or: DomainTemplate.installer)
+    return try await OutputFolder.with(request.out, force: request.force) { folder in
+      let preparation = try await Preparation.make(for: request, scratch: folder.work, recorder: recorder)
+      try checkSpace(for: preparation, at: folder.work)
+      let appliance = try await recorder.step("appliance") { try await request.appliance.make() }
+      let installation = Installation(
+        preparation: preparation, appliance: appliance, template: template,
+        hypervisor: request.machine.hypervisor, debugShell: request.debugShell, work: folder.work,
+        recorder: recorder)
+      try await installation.run()
+      let image = folder.work.appending(preparation.plan.outputs.image)
+      try await recorder.step("export", detail: { _ in preparation.plan.outputs.format.rawValue }) {
+        try await DiskExport(runner: SubprocessRunner())
+          .export(raw: installation.target, as: preparation.plan.outputs.format, to: image)
+      }
+      let manifest = try await writeManifest(preparation.plan, in: folder)
+      if request.verify { try await verify(manifest, in: folder.work) }
+      return manifest
+    }
+  }
+
+  private func checkSpace(for preparation: Preparation, at folder: FilePath) throws {
+    let have = ByteSize(bytes: try FileSystem.freeSpace(at: folder))
+    let need = preparation.hostSpace
+    guard have >= need else {
+      throw BuildError(
+        .hostNotAble, "the filesystem of \(request.out) has \(have) free, and the build needs \(need)",
+        remedy: "Free some space, or choose another --out")
+    }
+  }
+
+  private func writeManifest(_ plan: BuildPlan, in folder: OutputFolder) async throws -> Manifest {
+    let files = try await recorder.step("digest") {
+      let names = [plan.outputs.image, plan.outputs.efiVariables].sorted()
+      return try await withThrowingTaskGroup { group in
+        for name in names {
+          group.addTask {
+            let file = folder.work.appending(name)
+            try FileSystem.synchronise(file)
+            return Manifest.File(
+              path: name, size: try FileSystem.size(of: file), sha256: try await FileDigest.sha256(of: file))
+          }
+        }
+        return try await group.reduce(into: []) { $0.append($1) }.sorted { $0.path < $1.path }
+      }
+    }
+    let manifest = Manifest(
+      spec: request.spec, system: plan.system, disk: plan.disk, format: plan.outputs.format,
+      image: plan.outputs.image, efiVariables: plan.outputs.efiVariables, firmware: plan.machine.firmware,
+      files: files, tools: await ToolVersions.collect(), steps: recorder.steps, warnings: recorder.warnings)
+    try FileSystem.write(manifest.json(), to: folder.work.appending(Manifest.fileName))
+    let products = folder.work.appending("nix-support")
+    try FileSystem.makeDirectory(products)
+    let line = "file \(plan.outputs.format.rawValue)-image \(folder.destination.appending(plan.outputs.image))\n"
+    try FileSystem.write(Array(line.utf8), to: products.appending("hydra-build-products"))
+    return manifest
+  }
+
+  private func verify(_ manifest: Manifest, in folder: FilePath) async throws {
+    let request = VerifyRequest(folder: folder.string, machine: request.machine.withoutTemplate)
+    _ = try await Verification(request, recorder: recorder).run()
+  }
+}

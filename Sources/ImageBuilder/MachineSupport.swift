@@ -1,0 +1,38 @@
+internal import BuildMachine
+internal import BuildPlan
+internal import Foundation
+
+extension MachineChoice {
+  var hypervisor: Hypervisor {
+    connection.map { .uri($0) } ?? .embedded
+  }
+
+  /// The same machines, with the built-in template: a user's is for one kind of machine.
+  var withoutTemplate: MachineChoice {
+    var choice = self
+    choice.template = nil
+    return choice
+  }
+
+  /// The user's template, or a built-in one.
+  ///
+  /// - Throws: `BuildError` when the file cannot be read; `DomainTemplateError` when it is not a template.
+  func domainTemplate(or builtIn: () throws -> DomainTemplate) throws -> DomainTemplate {
+    guard let template else { return try builtIn() }
+    guard let data = FileManager.default.contents(atPath: template) else {
+      throw BuildError(.badInput, "the domain template \(template) cannot be read", remedy: "Check its path")
+    }
+    return try DomainTemplate(name: template, text: String(decoding: data, as: UTF8.self))
+  }
+}
+
+/// What a machine's session reports, in the words of a build.
+func machineErrorsAsBuildErrors<Result>(_ body: () async throws -> Result) async throws -> Result {
+  do {
+    return try await body()
+  } catch let error as MachineError {
+    throw BuildError(
+      error.kind == .hostNotAble ? .hostNotAble : .failed, "could not \(error.attempt): \(error.cause)",
+      remedy: error.remedy, details: error.evidence)
+  }
+}

@@ -1,0 +1,19 @@
+internal import BuildMachine
+internal import Foundation
+internal import SystemPackage
+
+/// A private folder in the system's place for temporary files.
+enum ScratchFolder {
+  /// Runs `body` with a fresh folder, removed on every way out, also when this process is killed.
+  static func with<Result>(
+    _ purpose: String, _ body: (FilePath) async throws -> Result
+  ) async throws -> Result {
+    let base = FilePath(NSTemporaryDirectory())
+    let folder = base.appending("slipway-\(purpose)-\(UUID().uuidString.prefix(8).lowercased())")
+    try FileSystem.makeDirectory(folder)
+    defer { try? FileSystem.remove(folder) }
+    let leftover = try await ProcessFolder.removeAtExit(folder)
+    defer { leftover.dismiss() }
+    return try await body(folder)
+  }
+}

@@ -1,0 +1,121 @@
+internal import BuildMachine
+internal import BuildPlan
+internal import Command
+internal import Foundation
+internal import HostProbe
+internal import ImageModel
+internal import SystemPackage
+
+/// What a successful verification saw.
+public struct VerifyResult: Hashable, Sendable {
+  /// The expected text as it stood on the console.
+  public var token: String
+  /// Seconds from the machine's start to the token.
+  public var seconds: Double
+}
+
+/// Boots copies of the artefacts through the firmware, and waits for a positive token on the serial console.
+public struct Verification: Sendable {
+  private let request: VerifyRequest
+  private let recorder: StepRecorder
+  private let runner = SubprocessRunner()
+
+  /// Prepares a verification; nothing runs yet.
+  public init(_ request: VerifyRequest, events: @escaping BuildEventHandler) {
+    self.init(request, recorder: StepRecorder(events))
+  }
+
+  init(_ request: VerifyRequest, recorder: StepRecorder) {
+    self.request = request
+    self.recorder = recorder
+  }
+
+  /// Boots, and takes everything down again.
+  ///
+  /// - Throws: `BuildError`; `CancellationError`. The artefacts are never written to.
+  public func run() async throws -> VerifyResult {
+    var verdict = try BootVerdict(expect: request.expect)
+    let artefacts = try await VerifyArtefacts.resolve(request)
+    let accelerator = try await hostFaultsAsBuildErrors {
+      try await HostProbe().accelerator(wanted: request.machine.accelerator.kind)
+    }
+    return try await ScratchFolder.with("verify") { scratch in
+      let disk = scratch.appending("disk.qcow2")
+      let variables = scratch.appending("vars.fd")
+      try await makeOverlay(disk, over: artefacts)
+      try FileSystem.write(FileSystem.read(artefacts.variables), to: variables)
+      let configuration = try machine(artefacts, accelerator.kind, disk: disk, variables: variables)
+      return try await machineErrorsAsBuildErrors {
+        try await recorder.step("boot", detail: { $0.token }) {
+          try await withMachine(configuration) { machine in
+            let start = ContinuousClock.now
+            let token = try await waitForToken(on: machine, &verdict)
+            let seconds = (ContinuousClock.now - start) / .seconds(1)
+            if let picture = request.screenshot { try await machine.screenshot(to: FilePath(picture)) }
+            return VerifyResult(token: token, seconds: seconds)
+          }
+        }
+      }
+    }
+  }
+
+  /// All writes go to the overlay. The image's own format is given, never probed: a guest could have written another
+  /// format's header into a raw disk.
+  private func makeOverlay(_ overlay: FilePath, over artefacts: VerifyArtefacts) async throws {
+    let command = Command(
+      "qemu-img",
+      [
+        "create", "-q", "-f", "qcow2", "-b", artefacts.image.string, "-F", artefacts.format.qemuName,
+        overlay.string,
+      ])
+    do {
+      try await runner.run(command)
+    } catch let failure as CommandFailure {
+      throw BuildError(
+        .badInput, "the image \(artefacts.image) cannot be opened: \(failure.summary)",
+        remedy: "Check that it is \(artefacts.format.rawValue), or name its format with --format",
+        details: failure.evidence)
+    }
+  }
+
+  private func machine(
+    _ artefacts: VerifyArtefacts, _ accelerator: Accelerator.Kind, disk: FilePath, variables: FilePath
+  ) throws -> MachineConfiguration {
+    let template = try request.machine.domainTemplate(or: DomainTemplate.verify)
+    return MachineConfiguration(hypervisor: request.machine.hypervisor) { session in
+      let common = DomainValues(
+        name: session.name, uuid: session.uuid, accelerator: accelerator, memory: request.memory, cpus: 2,
+        firmware: artefacts.firmware, variables: variables.string, consoleLog: session.consoleLog.string)
+      return try template.render(common.placeholders.merging(["disk": disk.string]) { $1 })
+    }
+  }
+
+  /// Reads the console until it decides the matter, the machine ends, or the time is over.
+  private func waitForToken(on machine: Machine, _ verdict: inout BootVerdict) async throws -> String {
+    let deadline = ContinuousClock.now + .seconds(request.timeLimit)
+    let pieces = machine.console.text()
+    let clock = Task {
+      try await Task.sleep(until: deadline)
+      try await machine.destroy()
+    }
+    defer { clock.cancel() }
+    for await piece in pieces {
+      switch verdict.read(piece) {
+      case .open: continue
+      case .up(let token): return token
+      case .lost(let reason): throw failure(reason, machine)
+      }
+    }
+    try Task.checkCancellation()
+    guard ContinuousClock.now < deadline else {
+      throw failure("'\(request.expect)' did not appear on the console in \(request.timeLimit) seconds", machine)
+    }
+    throw failure("\(try await machine.ended())", machine)
+  }
+
+  private func failure(_ reason: String, _ machine: Machine) -> BuildError {
+    BuildError(
+      .failed, "the image did not boot: \(reason)",
+      remedy: "Look at its screen with --screenshot, or boot it by hand", details: machine.console.lastLines)
+  }
+}

@@ -1,0 +1,93 @@
+internal import BuildPlan
+internal import Foundation
+internal import HostProbe
+internal import ImageModel
+internal import SystemPackage
+
+/// The files of one verification, found and checked.
+struct VerifyArtefacts: Sendable {
+  let image: FilePath
+  let format: ImageFormat
+  let variables: FilePath
+  let firmware: FirmwarePair
+
+  /// Finds what to boot: in an output folder by its manifest, or by the paths of the request, which go first.
+  ///
+  /// - Throws: `BuildError`.
+  static func resolve(_ request: VerifyRequest) async throws -> VerifyArtefacts {
+    guard (request.folder == nil) != (request.image == nil) else {
+      throw BuildError(
+        .badInput, "nothing to verify, or too much", remedy: "Give either an output folder or --image")
+    }
+    let manifest = try request.folder.map(Manifest.read)
+    let folder = request.folder.map(absolute)
+    guard
+      let image = request.image.map(absolute) ?? folder.flatMap({ folder in
+        manifest.map { folder.appending($0.image) }
+      })
+    else { throw BuildError(.badInput, "there is no image", remedy: "Give an output folder or --image") }
+    let wantedCode = request.efiFirmware ?? manifest?.firmware.code
+    let ownTemplate = request.efiFirmware == nil ? manifest?.firmware.variablesTemplate : nil
+    let firmware = try await hostFaultsAsBuildErrors {
+      try await HostProbe().firmware(code: wantedCode, variables: ownTemplate)
+    }
+    let variables =
+      request.efiVariables.map(absolute)
+      ?? folder.flatMap { folder in manifest.map { folder.appending($0.efiVariables) } }
+      ?? FilePath(firmware.variablesTemplate)
+    for file in [image, variables] where !FileSystem.exists(file) {
+      throw BuildError(.badInput, "\(file) does not exist", remedy: "Check the path")
+    }
+    try checkVariables(variables, firmware)
+    return VerifyArtefacts(
+      image: image, format: try format(of: image, request, manifest), variables: variables,
+      firmware: firmware)
+  }
+
+  /// Firmware that is given a store of another size boots, and quietly keeps no variables.
+  private static func checkVariables(_ variables: FilePath, _ firmware: FirmwarePair) throws {
+    do {
+      let store = try FileSystem.read(variables)
+      _ = try VariableStoreHeader.changes(in: store, since: FileSystem.read(FilePath(firmware.variablesTemplate)))
+    } catch let fault as VariableStoreFault {
+      throw BuildError(
+        .badInput, "\(variables) is not a variable store of the firmware \(firmware.code): \(fault)",
+        remedy: "Give the store that belongs to the firmware, or the firmware with --efi-firmware")
+    }
+  }
+
+  private static func format(
+    of image: FilePath, _ request: VerifyRequest, _ manifest: Manifest?
+  ) throws -> ImageFormat {
+    if let format = request.format ?? manifest?.format { return format }
+    let known = ImageFormat.allCases.first { $0.fileExtension == image.extension }
+    guard let known else {
+      throw BuildError(
+        .badInput, "the format of \(image) is not known by its name", remedy: "Name it with --format")
+    }
+    return known
+  }
+
+  private static func absolute(_ path: String) -> FilePath {
+    FilePath(URL(fileURLWithPath: path).standardizedFileURL.path)
+  }
+}
+
+extension Manifest {
+  /// Reads the manifest of an output folder.
+  ///
+  /// - Throws: `BuildError` when there is none, or it is not one of this version.
+  static func read(from folder: String) throws -> Manifest {
+    let file = FilePath(folder).appending(fileName)
+    guard let data = FileManager.default.contents(atPath: file.string) else {
+      throw BuildError(
+        .badInput, "\(folder) has no \(fileName)", remedy: "Give the output folder of a build, or use --image")
+    }
+    do {
+      return try JSONDecoder().decode(Manifest.self, from: data)
+    } catch {
+      throw BuildError(
+        .badInput, "\(file) is not a manifest of this version: \(error)", remedy: "Build the image again")
+    }
+  }
+}

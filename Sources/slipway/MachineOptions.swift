@@ -1,0 +1,52 @@
+public import ArgumentParser
+public import ImageBuilder
+
+extension AcceleratorChoice: ExpressibleByArgument {}
+
+/// How virtual machines are run.
+struct MachineOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "libvirt to use; without it, one of our own that needs no daemon.", valueName: "uri"))
+  var connect: String?
+
+  @Option(help: "What runs the guest's processors: auto, kvm, tcg.")
+  var accel: AcceleratorChoice = .auto
+
+  @Option(help: ArgumentHelp("libvirt domain template to use instead of the built-in one.", valueName: "xml"))
+  var vmTemplate: String?
+
+  func choice() -> MachineChoice {
+    MachineChoice(connection: connect, accelerator: accel, template: vmTemplate)
+  }
+}
+
+/// How progress is shown.
+struct ProgressOptions: ParsableArguments {
+  @Option(help: "Progress: auto (live on a terminal), plain, json (one object a line on standard output).")
+  var progress: ProgressStyle = .auto
+
+  @Flag(name: .shortAndLong, help: "Show the output of every step.")
+  var verbose = false
+
+  func handler() -> BuildEventHandler {
+    let renderer = ProgressRenderer(style: progress, verbose: verbose)
+    return { renderer.show($0) }
+  }
+}
+
+/// The kernel that carries the agent.
+struct ApplianceOptions: ParsableArguments {
+  @Option(help: "Kernel of the VM that installs. [the newest cloud kernel in /boot]")
+  var kernel: String?
+
+  @Option(help: "Folder with that kernel's modules. [/lib/modules/VERSION]")
+  var modules: String?
+
+  @Option(help: ArgumentHelp("The static agent executable. [beside slipway]", visibility: .hidden))
+  var agent: String?
+
+  func choice() -> ApplianceChoice {
+    ApplianceChoice(kernel: kernel, modules: modules, agent: agent)
+  }
+}

@@ -1,0 +1,34 @@
+internal import BuildPlan
+internal import Foundation
+internal import ImageModel
+
+/// A plan for people.
+enum PlanText {
+  static func text(_ plan: BuildPlan) -> String {
+    let disk = plan.disk
+    var lines = [
+      "system    \(plan.system)",
+      "disk      \(disk.size), \(disk.sectors) sectors of \(disk.sectorSize) bytes, GUID \(disk.guid)",
+    ]
+    lines += disk.partitions.map { partition in
+      let size = ByteSize(bytes: partition.sectors * disk.sectorSize)
+      let filesystem = partition.filesystem
+      return "  \(partition.number)       \(pad(partition.name, 6)) start \(pad("\(partition.start)", 8))"
+        + " \(pad("\(size)", 10)) \(pad(filesystem.kind.rawValue, 5)) \(pad(filesystem.label, 8))"
+        + " \(filesystem.mountPoint)"
+    }
+    let machine = plan.machine
+    lines += [
+      "machine   \(machine.accelerator.rawValue), \(machine.cpus) processors, \(machine.memory) MiB",
+      "firmware  \(machine.firmware.code)",
+      "variables \(machine.firmware.variablesTemplate)",
+      "steps     \(plan.stepNames.joined(separator: ", "))",
+      "output    \(plan.outputs.image) (\(plan.outputs.format.rawValue)), \(plan.outputs.efiVariables)",
+    ]
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func pad(_ text: String, _ width: Int) -> String {
+    text.padding(toLength: max(width, text.count), withPad: " ", startingAt: 0)
+  }
+}

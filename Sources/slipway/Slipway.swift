@@ -1,0 +1,35 @@
+internal import ArgumentParser
+internal import Glibc
+
+/// The command line. Each subcommand is a file: it parses, makes one call, and shows the result.
+@main
+struct Slipway: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "slipway",
+    abstract: "Build bootable NixOS disk images, with their EFI variables, and prove that they boot.",
+    discussion: """
+      Exit codes: 0 done, 1 the build failed, 2 bad input, 3 this machine is not able, 130 interrupted.
+      """,
+    version: slipwayVersion,
+    subcommands: [
+      BuildCommand.self, PlanCommand.self, VerifyCommand.self, DoctorCommand.self, ApplianceCommand.self,
+    ])
+
+  static func main() async {
+    // A peer that goes away is an error of the write, not the end of the process.
+    signal(SIGPIPE, SIG_IGN)
+    do {
+      var command = try parseAsRoot()
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
+    } catch {
+      ExitStatus.end(with: error)
+    }
+  }
+}
+
+/// The version of the tool.
+let slipwayVersion = "0.1.0"

@@ -1,0 +1,126 @@
+public import ArgumentParser
+public import BuildPlan
+internal import Foundation
+internal import ImageBuilder
+public import ImageModel
+
+extension ImageFormat: ExpressibleByArgument {}
+extension FilesystemKind: ExpressibleByArgument {}
+extension PartitionTable: ExpressibleByArgument {}
+
+extension ByteSize: ExpressibleByArgument {
+  public init?(argument: String) {
+    self.init(argument)
+  }
+}
+
+extension DiskSize: ExpressibleByArgument {
+  public init?(argument: String) {
+    self.init(argument)
+  }
+}
+
+extension GUID: ExpressibleByArgument {
+  public init?(argument: String) {
+    self.init(argument)
+  }
+}
+
+/// The image spec: a file, and flags that go over its keys.
+struct SpecOptions: ParsableArguments {
+  @Argument(help: ArgumentHelp("JSON file with the image spec.", valueName: "spec.json"))
+  var file: String?
+
+  @Option(help: "Store path of the NixOS system (config.system.build.toplevel), or a link to it.")
+  var system: String?
+
+  @Option(help: "Folder made by closureInfo, instead of this machine's Nix database.")
+  var closureInfo: String?
+
+  @Option(help: "File name of the image, without its extension. [nixos]")
+  var baseName: String?
+
+  @Option(help: "Format of the image: \(ImageFormat.allCases.map(\.rawValue).joined(separator: ", ")). [raw]")
+  var format: ImageFormat?
+
+  @Option(help: "Partition layout. [efi]")
+  var partitionTableType: PartitionTable?
+
+  @Option(help: "Root filesystem: ext4, xfs, btrfs. [ext4]")
+  var fsType: FilesystemKind?
+
+  @Option(help: "Label of the root filesystem. [nixos]")
+  var label: String?
+
+  @Option(help: "Size of the disk: auto, MiB, or 4G. [auto]")
+  var diskSize: DiskSize?
+
+  @Option(help: "Free space on top of the closure, when the disk size is auto. [512M]")
+  var additionalSpace: ByteSize?
+
+  @Option(help: "End offset of the ESP, which starts at 8M. [256M]")
+  var bootSize: ByteSize?
+
+  @Option(help: "Memory of the VM that installs, in MiB. [1024]")
+  var memSize: UInt64?
+
+  @Option(help: "Processors of the VM that installs. [2]")
+  var cpus: Int?
+
+  @Flag(inversion: .prefixedNo, help: "Run the system's switch-to-configuration boot. [yes]")
+  var installBootLoader: Bool?
+
+  @Flag(
+    name: .customLong("touch-efi-vars"), inversion: .prefixedNo,
+    help: "Let the bootloader write EFI variables. [yes]")
+  var touchEFIVars: Bool?
+
+  @Option(help: "Firmware code, instead of what QEMU's descriptors name.")
+  var efiFirmware: String?
+
+  @Option(help: "Variable store template that belongs to --efi-firmware.")
+  var efiVariables: String?
+
+  @Option(help: "GUID from which all others are derived. [from the system's store path]")
+  var seed: GUID?
+
+  @Option(name: .customLong("root-gpuid"), help: "GUID of the root partition.")
+  var rootGPUID: GUID?
+
+  @Option(name: .customLong("root-fsuid"), help: "UUID of the root filesystem.")
+  var rootFSUID: GUID?
+
+  /// The file's spec with the flags over it.
+  func spec() throws -> ImageSpec {
+    var flags = ImageSpec()
+    flags.system = system
+    flags.closureInfo = closureInfo
+    flags.baseName = baseName
+    flags.format = format
+    flags.partitionTableType = partitionTableType
+    flags.fsType = fsType
+    flags.label = label
+    flags.diskSize = diskSize
+    flags.additionalSpace = additionalSpace
+    flags.bootSize = bootSize
+    flags.memSize = memSize
+    flags.cpus = cpus
+    flags.installBootLoader = installBootLoader
+    flags.touchEFIVars = touchEFIVars
+    flags.efiFirmware = efiFirmware
+    flags.efiVariables = efiVariables
+    flags.seed = seed
+    flags.rootGPUID = rootGPUID
+    flags.rootFSUID = rootFSUID
+    return try readFile().overridden(by: flags)
+  }
+
+  private func readFile() throws -> ImageSpec {
+    guard let file else { return ImageSpec() }
+    guard let data = FileManager.default.contents(atPath: file) else {
+      throw BuildError(
+        .badInput, "the spec \(file) cannot be read", remedy: "Check its path and permissions")
+    }
+    return try ImageSpec(json: Array(data))
+  }
+}

@@ -1,0 +1,57 @@
+internal import ArgumentParser
+internal import Foundation
+internal import ImageBuilder
+internal import ImageModel
+
+/// `slipway verify`
+struct VerifyCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Boot copies of an image and its EFI variables, and wait for a sign that the system is up.",
+    discussion: """
+      Boots through the firmware, never with a kernel of its own. The artefacts themselves are not written to.
+      """)
+
+  @Argument(help: ArgumentHelp("Output folder of a build.", valueName: "dir"))
+  var folder: String?
+
+  @Option(help: ArgumentHelp("Image to boot, without an output folder.", valueName: "file"))
+  var image: String?
+
+  @Option(help: "Format of --image. [by its extension]")
+  var format: ImageFormat?
+
+  @Option(help: ArgumentHelp("EFI variables to boot with. [the firmware's template]", valueName: "file"))
+  var efiVars: String?
+
+  @Option(help: "Firmware code. [the build's, or what QEMU's descriptors name]")
+  var efiFirmware: String?
+
+  @Option(help: ArgumentHelp("What the serial console must show.", valueName: "regex"))
+  var expect = VerifyRequest.loginPrompt
+
+  @Option(help: ArgumentHelp("Give up after this many seconds.", valueName: "s"))
+  var timeout = 300
+
+  @Option(help: ArgumentHelp("Keep a picture of the screen.", valueName: "file.png"))
+  var screenshot: String?
+
+  @Option(help: "Memory, in MiB.")
+  var memSize: UInt64 = 1024
+
+  @OptionGroup var machineOptions: MachineOptions
+  @OptionGroup var progressOptions: ProgressOptions
+
+  func run() async throws {
+    let request = VerifyRequest(
+      folder: folder, image: image, format: format, efiVariables: efiVars, efiFirmware: efiFirmware,
+      expect: expect, timeLimit: timeout, screenshot: screenshot, memory: memSize,
+      machine: machineOptions.choice())
+    let verification = Verification(request, events: progressOptions.handler())
+    let result = try await cancellingOnSignals { try await verification.run() }
+    if progressOptions.progress != .json {
+      print("booted: \(result.token)")
+      if let screenshot { print("screen: \(screenshot)") }
+    }
+  }
+}
