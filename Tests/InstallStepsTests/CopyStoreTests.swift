@@ -7,7 +7,7 @@ internal import Testing
 @testable internal import InstallSteps
 
 private func makeSource(_ folder: FilePath) throws {
-  try folder.appending("nix-store/abc-hello/bin/hello").write("hello", mode: 0o555)
+  try folder.appending("store/abc-hello/bin/hello").write("hello", mode: 0o555)
   try folder.appending("db/db.sqlite").write("database", mode: 0o600)
   try folder.appending("db/schema").write("10", mode: 0o600)
 }
@@ -48,7 +48,7 @@ struct CopyStoreTests {
     try await withScratchDirectory { folder in
       let (source, root) = (folder.appending("source"), folder.appending("root"))
       try makeSource(source)
-      try source.appending("nix-store/abc-big").write([UInt8](repeating: 1, count: 3 << 20))
+      try source.appending("store/abc-big").write([UInt8](repeating: 1, count: 3 << 20))
       try root.makeDirectory()
       try Mounts.mount("tmpfs", on: root.string, type: "tmpfs", data: "size=1m")
       defer { umount2(root.string, 0) }

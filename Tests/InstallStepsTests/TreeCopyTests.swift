@@ -17,7 +17,8 @@ private func listing(_ root: FilePath) async throws -> String {
     find . -type f -printf '%s %P\\0' | sort -z | tr '\\0' '\\n'
     find . -type f -print0 | sort -z | xargs -0 sha256sum
     getfattr --recursive --dump --match=- . 2>/dev/null | grep -v ^$
-    find . -type f -links +1 -printf '%i %P\\0' | sort -z | tr '\\0' '\\n' | awk '!($1 in n) {n[$1]=NR} {$1=n[$1]; print}'
+    find . -type f -links +1 -printf '%i %P\\0' | sort -z | tr '\\0' '\\n' |
+      awk '!($1 in n) {n[$1]=NR} {$1=n[$1]; print}'
     """
   return try await SubprocessRunner().run("sh", "-c", script, "sh", root.string)
 }
