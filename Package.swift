@@ -82,7 +82,8 @@ let package = Package(
     .executableTarget(name: "slipway", dependencies: ["ImageBuilder", "BuildPlan", "ImageModel", argumentParser]),
 
     .target(
-      name: "TestSupport", dependencies: ["Command", subprocess, systemPackage], path: "Tests/TestSupport"),
+      name: "TestSupport", dependencies: ["AgentProtocol", "Command", subprocess, systemPackage],
+      path: "Tests/TestSupport"),
     .testTarget(name: "ImageModelTests", dependencies: ["ImageModel"]),
     .testTarget(name: "CommandTests", dependencies: ["Command"]),
     .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
@@ -107,7 +108,8 @@ let package = Package(
       name: "ImageBuilderTests",
       dependencies: ["ImageBuilder", "Command", "ImageModel", "TestSupport", systemPackage]),
     .testTarget(
-      name: "IntegrationTests", dependencies: ["ImageBuilder", "Command", "TestSupport", systemPackage]),
+      name: "IntegrationTests",
+      dependencies: ["BuildMachine", "ImageBuilder", "Command", "TestSupport", systemPackage]),
   ]
 )
 

@@ -14,7 +14,11 @@ extension Machine {
         .failed, attempt: "reach the guest's second serial line", cause: String(describing: error),
         remedy: "The domain needs a second serial port, a Unix socket at {{debugSocket}}")
     }
-    defer { try? line.close() }
+    defer {
+      // A thread that reads the line comes back.
+      shutdown(line.rawValue, Int32(SHUT_RDWR))
+      try? line.close()
+    }
     return try await body(line)
   }
 }

@@ -71,13 +71,13 @@ import Testing
     let runner = ScriptedRunner { _ in
       // Deaf to cancellation, like a process in an uninterruptible system call.
       await withUnsafeContinuation { continuation in
-        DispatchQueue.global().asyncAfter(deadline: .now() + 8) { continuation.resume() }
+        DispatchQueue.global().asyncAfter(deadline: .now() + 60) { continuation.resume() }
       }
       return "K"
     }
     let time = ContinuousClock.now
     #expect(try await probe(runner, cache: nil, bootID: "a").accelerator().kind == .tcg)
-    #expect(ContinuousClock.now - time < .seconds(6))
+    #expect(ContinuousClock.now - time < .seconds(30))
   }
 
   @Test func aQEMUThatFailsGivesItsReasonAndIsTriedAgain() async throws {

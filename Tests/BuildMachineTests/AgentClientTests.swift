@@ -1,0 +1,185 @@
+internal import AgentProtocol
+internal import Foundation
+internal import Synchronization
+internal import SystemPackage
+internal import TestSupport
+internal import Testing
+
+@testable internal import BuildMachine
+
+@Suite(.timeLimit(.minutes(1))) struct AgentClientTests {
+  static let step = InstallStep.finish(Finish(disk: "target"))
+
+  /// A client that has shaken hands with an agent that goes on with `script`.
+  private func client(
+    _ script: [FakeAgent.Action], witness: GuestWitness = .nothing,
+    receiveLimit: Int = AgentClient.receiveLimit
+  ) async throws -> (AgentClient, FakeAgent) {
+    let agent = try FakeAgent(FakeAgent.greeting + script)
+    let client = AgentClient(
+      channel: AgentChannel(agent.host), witness: witness, receiveLimit: receiveLimit)
+    try await client.shakeHands(build: "host", within: .seconds(10))
+    return (client, agent)
+  }
+
+  /// The error of a step that is given to an agent that goes on with `script`.
+  private func failure(
+    _ script: [FakeAgent.Action], witness: GuestWitness = .nothing,
+    receiveLimit: Int = AgentClient.receiveLimit,
+    silence: Duration = .seconds(10), limit: Duration = .seconds(10)
+  ) async throws -> MachineError? {
+    let (client, _) = try await client(script, witness: witness, receiveLimit: receiveLimit)
+    return await #expect(throws: MachineError.self) {
+      try await client.perform(Self.step, silence: silence, limit: limit)
+    }
+  }
+
+  @Test func performsStepsAndPassesOnEvents() async throws {
+    let (client, agent) = try await client([
+      .hear, .say(.event(.log("one"))), .say(.event(.progress(done: 1, total: 2))), .answer(),
+      .say(.event(.heartbeat)), .hear, .answer(), .hear,
+    ])
+    #expect(await client.build == "fake")
+    let events = Mutex<[Event]>([])
+    try await client.perform(Self.step) { event in events.withLock { $0.append(event) } }
+    #expect(events.withLock { $0 } == [.log("one"), .progress(done: 1, total: 2)])
+    try await client.perform(Self.step)
+    try await client.powerOff()
+    await #expect(throws: MachineError.self) { try await client.perform(Self.step) }
+    #expect(
+      agent.heard == [
+        .hello(Hello(build: "host")), .request(Request(id: 1, step: Self.step)),
+        .request(Request(id: 2, step: Self.step)), .powerOff,
+      ])
+  }
+
+  @Test func aFailedStepLeavesTheAgentUsable() async throws {
+    let reported = StepFailure(message: "disk is \u{1B}[31mfull", command: "cp a b", output: ["x\r\u{7}y"])
+    let (client, agent) = try await client([.hear, .answer(reported), .hear, .answer()])
+    let error = await #expect(throws: MachineError.self) { try await client.perform(Self.step) }
+    #expect(
+      error
+        == MachineError(
+          .failed, attempt: "do the step finish", cause: "disk is full",
+          evidence: ["$ cp a b", "x\\u{D}\\u{7}y"]))
+    try await client.debugShell()
+    #expect(agent.heard.last == .debugShell(id: 2))
+  }
+
+  @Test func aDiskErrorOfTheHostComesFirst() async throws {
+    var witness = GuestWitness.nothing
+    witness.diskError = { "the host could not write" }
+    let error = try await failure(
+      [.hear, .answer(StepFailure(message: "input/output error"))], witness: witness)
+    #expect(error?.cause == "the host could not write")
+    #expect(error?.evidence == ["input/output error"])
+  }
+
+  @Test func aDeadAgentFailsAtOnceWithTheGuestsLastLines() async throws {
+    var witness = GuestWitness.nothing
+    witness.lastLines = { ["bye"] }
+    let error = try await failure([.hear], witness: witness)
+    #expect(error?.cause == "the agent closed its channel")
+    #expect(error?.evidence == ["bye"])
+  }
+
+  @Test func aDeadGuestIsNamedAsTheCause() async throws {
+    var witness = GuestWitness.nothing
+    witness.end = { _ in .panicked("Kernel panic - not syncing: no init") }
+    let error = try await failure([.hear], witness: witness)
+    #expect(error?.cause == "the guest's kernel panicked: Kernel panic - not syncing: no init")
+  }
+
+  @Test func silenceIsAFailure() async throws {
+    let error = try await failure([.hear, .hang], silence: .seconds(1))
+    #expect(error?.cause == "the agent sent nothing in 1 seconds")
+  }
+
+  @Test func heartbeatsBreakTheSilenceButNotTheLimit() async throws {
+    let beat: [FakeAgent.Action] = [.say(.event(.heartbeat)), .pause(.milliseconds(300))]
+    let beats = Array(repeatElement(beat, count: 4).joined())
+    let (patient, _) = try await client([.hear] + beats + [.answer()])
+    try await patient.perform(Self.step, silence: .seconds(1))
+
+    let error = try await failure(
+      [.hear] + beats + [.answer()], silence: .seconds(1), limit: .milliseconds(700))
+    #expect(error?.cause == "it was not done in time")
+  }
+
+  @Test(
+    arguments: [
+      [0, 0, 0, 3, 0x7B, 0x7B, 0x7B], [0xFF, 0xFF, 0xFF, 0xFF], [0, 0, 0, 0], [0, 0, 0, 2, 0x7B, 0x7D],
+      Array("login: ".utf8), [0, 0, 0, 8] + Array("{\"x\":[1".utf8) + [0],
+    ] as [[UInt8]])
+  func bytesThatAreNoMessageAreAFailure(bytes: [UInt8]) async throws {
+    let error = try await failure([.hear, .bytes(bytes), .hang])
+    #expect(error?.cause.hasPrefix("the agent broke the protocol: ") == true)
+  }
+
+  @Test func anAnswerToAnotherRequestIsAFailure() async throws {
+    let error = try await failure([.hear, .say(.reply(Reply(id: 7))), .hang])
+    #expect(error?.cause == "the agent answered request 7 instead of 1")
+  }
+
+  @Test func aSecondHelloIsAFailure() async throws {
+    let error = try await failure([.hear, .say(.hello(Hello(build: "again"))), .hang])
+    #expect(error?.cause == "the agent started anew in the middle of a request")
+  }
+
+  @Test func aFloodIsStopped() async throws {
+    let line = AgentMessage.event(.log(String(repeating: "x", count: 10_000)))
+    let error = try await failure([.hear, .flood(line)], receiveLimit: 1 << 20)
+    #expect(error?.cause == "the agent sent more than 1048576 bytes")
+  }
+
+  @Test func cancellationEndsAWaitAtOnce() async throws {
+    let (client, _) = try await client([.hear, .hang])
+    let task = Task { try await client.perform(Self.step, silence: .seconds(50), limit: .seconds(50)) }
+    try await Task.sleep(for: .milliseconds(100))
+    task.cancel()
+    await #expect(throws: CancellationError.self) { try await task.value }
+  }
+
+  @Test func agentsOfOtherVersionsAreRefusedWithBothBuilds() async throws {
+    let hello = Hello(oldestVersion: 8, version: 9, build: "agent-1")
+    let agent = try FakeAgent([.hear, .say(.hello(hello)), .hang])
+    let client = AgentClient(channel: AgentChannel(agent.host), witness: .nothing)
+    let error = await #expect(throws: MachineError.self) {
+      try await client.shakeHands(build: "host-1", within: .seconds(10))
+    }
+    #expect(error?.cause.contains("build agent-1") == true)
+    #expect(error?.cause.contains("build host-1") == true)
+    #expect(error?.remedy?.contains("appliance build") == true)
+  }
+
+  @Test(arguments: [AgentMessage.hello(Hello(magic: "other", build: "x")), .event(.heartbeat)])
+  func somethingElseOnTheChannelIsRefused(message: AgentMessage) async throws {
+    let agent = try FakeAgent([.hear, .say(message), .hang])
+    let client = AgentClient(channel: AgentChannel(agent.host), witness: .nothing)
+    let error = await #expect(throws: MachineError.self) {
+      try await client.shakeHands(build: "host", within: .seconds(10))
+    }
+    #expect(error?.cause == "what answers on the agent's channel is not a Slipway agent")
+  }
+
+  @Test func aSocketThatNeverComesIsAFailure() async throws {
+    try await withScratchDirectory { folder in
+      let error = await #expect(throws: MachineError.self) {
+        _ = try await AgentClient.channel(
+          at: folder.appending("agent.sock"), within: .milliseconds(200), witness: .nothing)
+      }
+      #expect(error?.cause == "No such file or directory")
+    }
+  }
+
+  @Test func aPathThatIsTooLongForASocketIsAFailure() async throws {
+    let path = FilePath("/tmp/" + String(repeating: "x", count: 110))
+    let error = #expect(throws: Errno.self) { _ = try UnixSocket.connect(to: path) }
+    #expect(error == .fileNameTooLong)
+  }
+}
+
+extension GuestWitness {
+  /// A guest that runs and prints nothing.
+  static let nothing = GuestWitness(end: { _ in nil }, diskError: { nil }, lastLines: { [] })
+}
