@@ -64,7 +64,7 @@ import Testing
     let accelerator = try await probe(runner, cache: nil, bootID: "a").accelerator()
     #expect(accelerator.kind == .tcg)
     #expect(accelerator.reason.contains("took a KVM guest seconds"))
-    #expect(ContinuousClock.now - time < .seconds(10))
+    #expect(ContinuousClock.now - time < .seconds(60))
   }
 
   @Test func aQEMUThatCannotBeStoppedDoesNotHoldUpTheProbe() async throws {
