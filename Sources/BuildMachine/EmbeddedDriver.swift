@@ -19,7 +19,7 @@ enum EmbeddedDriver {
       try FileManager.default.createSymbolicLink(
         atPath: root.appending("cache").string, withDestinationPath: cache)
     }
-    EmbeddedReaper.start(root: root.string)
+    EmbeddedReaper.start()
   }
 
   /// The driver's settings.

@@ -23,7 +23,7 @@ package final class Machine: Sendable {
   private let end = OneShot<MachineEnd>()
   /// The hypervisor is gone, whatever ended the machine.
   private let gone = OneShot<Void>()
-  private let panic = OneShot<String>()
+  private let panicLine = OneShot<String>()
   private let state = Mutex(State())
 
   private struct State {
@@ -32,15 +32,14 @@ package final class Machine: Sendable {
   }
 
   /// How long a panicking kernel's last lines are waited for.
-  private static let panicPatience = DispatchTimeInterval.milliseconds(300)
+  private static let panicPatience = Duration.milliseconds(300)
   private static let panicSign = "Kernel panic - not syncing"
 
   init(session: MachineSession, domain: Domain) {
     self.session = session
     self.domain = domain
-    console = ConsoleLog(path: session.consoleLog) { [panic] line in
-      guard line.contains(Self.panicSign) else { return }
-      DispatchQueue.global().asyncAfter(deadline: .now() + Self.panicPatience) { panic.set(line) }
+    console = ConsoleLog(path: session.consoleLog) { [panicLine] line in
+      if line.contains(Self.panicSign) { panicLine.set(line) }
     }
   }
 
@@ -129,7 +128,8 @@ package final class Machine: Sendable {
     await withTaskGroup { group in
       group.addTask { [self] in await follow(events) }
       group.addTask { [self] in
-        guard let line = try? await panic.get() else { return }
+        guard let line = try? await panicLine.get() else { return }
+        try? await Task.sleep(for: Self.panicPatience)
         finish(.panicked(line))
       }
       group.addTask { [self] in
@@ -165,7 +165,9 @@ package final class Machine: Sendable {
   private func finish(_ reason: MachineEnd) {
     // Before anybody is told: the guest's last lines belong to the message.
     console.finish()
-    end.set(reason)
+    // A kernel that panicked may have reset the machine at once.
+    let panic = panicLine.value.map { MachineEnd.panicked($0) }
+    end.set(reason == .destroyed ? reason : panic ?? reason)
     let channels = state.withLock { $0.channels }
     for channel in channels { channel.hangUp() }
   }

@@ -122,7 +122,7 @@ package final class ProcessFolder: Sendable {
   }
 
   /// Clears the folders whose process is gone: its watchdog was killed too, or the machine lost power.
-  private static func clearStale(below base: FilePath) async {
+  static func clearStale(below base: FilePath) async {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: base.string)) ?? []
     let folders = names.filter { !$0.hasPrefix(".") }.map { base.appending($0) }
     for folder in folders where isAbandoned(folder) { try? await Watchdog.clear(folder) }

@@ -8,33 +8,32 @@ internal import Foundation
 /// 1 does that late (measured: 1.5 s for each domain, 8 s for the driver's first look at QEMU's abilities) or
 /// never, and then the driver fails. So this process adopts them and waits for them itself.
 package enum EmbeddedReaper {
-  /// Starts a thread that waits for the hypervisors of the embedded driver with this root, for ever.
-  ///
-  /// Children of other origin are left to whoever waits for them: only pids in the driver's own files count.
-  package static func start(root: String) {
+  /// Starts a thread that waits for orphaned hypervisors, for ever.
+  package static func start() {
     guard slipway_adopt_orphans() == 0 else { return }
     Thread.detachNewThread { @Sendable in
       while true {
         usleep(20_000)
-        for pid in pids(root: root) { _ = waitpid(pid, nil, WNOHANG) }
+        // A dead child of another kind is left to whoever started it, and is gone by the next time.
+        while let pid = deadChild(), isHypervisor(pid) { _ = waitpid(pid, nil, 0) }
       }
     }
   }
 
-  /// The pids in the files that the driver keeps for domains and for its looks at QEMU's abilities.
-  static func pids(root: String) -> [pid_t] {
-    let domains = "\(root)/run/qemu"
-    let library = "\(root)/lib/qemu"
-    let files =
-      names(in: domains).filter { $0.hasSuffix(".pid") }.map { "\(domains)/\($0)" }
-      + names(in: library).filter { $0.hasPrefix("qmp-") }.map { "\(library)/\($0)/qmp.pid" }
-    return files.compactMap { file in
-      guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { return nil }
-      return pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)).flatMap { $0 > 1 ? $0 : nil }
-    }
+  /// One of this process's dead children; it stays one.
+  private static func deadChild() -> pid_t? {
+    var info = siginfo_t()
+    guard waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 else { return nil }
+    let pid = info._sifields._sigchld.si_pid
+    return pid == 0 ? nil : pid
   }
 
-  private static func names(in folder: String) -> [String] {
-    (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+  /// Whether a dead process is a hypervisor that the driver made a daemon: in another session than ours, where
+  /// a command of our own would be.
+  private static func isHypervisor(_ pid: pid_t) -> Bool {
+    guard getsid(pid) != getsid(0),
+      let name = try? String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8)
+    else { return false }
+    return name.hasPrefix("qemu")
   }
 }
