@@ -36,5 +36,8 @@ in
       exec sh''}";
   };
   # Installs, and its first stage brings the kernel down.
-  broken-boot-panic = tiny { name = "broken-boot-panic"; rootInitrd = initrd { beforeMount = "echo c >/proc/sysrq-trigger"; }; };
+  broken-boot-panic = tiny {
+    name = "broken-boot-panic";
+    rootInitrd = initrd { beforeMount = "echo c >/proc/sysrq-trigger"; };
+  };
 }

@@ -27,7 +27,7 @@ let
   withSpecialisation = make: arguments: make (arguments // {
     specialisations.verbose = make (arguments // {
       name = "${arguments.name}-verbose";
-      kernelParams = common.kernelParams ++ [ "loglevel=7" ];
+      kernelParams = (arguments.kernelParams or common.kernelParams) ++ [ "loglevel=7" ];
     });
   });
 

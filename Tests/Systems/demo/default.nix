@@ -35,7 +35,7 @@ let
     "/usr/lib/x86_64-linux-gnu/perl-base" = "${perl}/lib/x86_64-linux-gnu/perl-base";
   };
 
-  # Units of Debian that this system has no use for: they need D-Bus, ask at the first boot, write to /etc, or cost time.
+  # Units of Debian that are of no use here: they need D-Bus, ask at the first boot, write to /etc, or cost time.
   masked = [
     "getty-static.service" "proc-sys-fs-binfmt_misc.automount" "sys-fs-fuse-connections.mount" "sys-kernel-config.mount"
     "sys-kernel-debug.mount" "sys-kernel-tracing.mount" "systemd-firstboot.service" "systemd-hwdb-update.service"
@@ -58,7 +58,8 @@ let
   '';
 
   # `nullok`: root has no password.
-  pamUnix = lib.concat "" (map (kind: "${kind} required ${packages.pam}/lib/x86_64-linux-gnu/security/pam_unix.so nullok\n")
+  pamModules = "${packages.pam}/lib/x86_64-linux-gnu/security";
+  pamUnix = lib.concat "" (map (kind: "${kind} required ${pamModules}/pam_unix.so nullok\n")
     [ "auth" "account" "password" "session" ]);
 
   etc = makeEtc (release // {
@@ -69,7 +70,7 @@ let
     "login.defs".source = "${login}/etc/login.defs";
     "mke2fs.conf".source = "${e2fsprogs}/etc/mke2fs.conf";
     "nix/nix.conf" = ''
-      # No users nixbld: root builds as itself. The build hook's compiled-in path does not exist, and nix insists on one.
+      # No users nixbld: root builds as itself. The build hook's compiled-in path does not exist, and nix insists.
       build-users-group =
       build-hook = ${nix}/libexec/nix/build-remote
       experimental-features = nix-command

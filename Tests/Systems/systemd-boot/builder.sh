@@ -39,7 +39,8 @@ copy_to_esp() {
   [ ! -e "$esp$espPath" ] || return 0
   cp "$file" "$esp$espPath.tmp" || {
     rm -f "$esp$espPath.tmp"
-    fail "cannot copy $file ($(stat -c %s "$file") bytes) to $esp ($(df -P -k "$esp" | awk 'END { print $4 }') KiB free)"
+    free=$(df -P -k "$esp" | awk 'END { print $4 }')
+    fail "cannot copy $file ($(stat -c %s "$file") bytes) to $esp ($free KiB free)"
   }
   mv "$esp$espPath.tmp" "$esp$espPath"
 }

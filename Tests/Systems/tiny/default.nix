@@ -29,7 +29,10 @@ let
   make = { canTouchEfiVariables ? true, terminal ? loginPrompts, ... }@arguments:
     makeToplevel ({
       inherit links kernelParams;
-      etc = "${makeEtc (release // { "inittab" = inittab terminal; })}/etc";
+      etc = "${makeEtc (release // {
+        "inittab" = inittab terminal;
+        "profile" = "export PATH=/run/current-system/sw/bin\n";
+      })}/etc";
       accounts = makeAccounts { shell = "${busybox}/bin/sh"; groups = { tty = 5; }; };
       software = [ packages.flock packages.jq bootctl busybox ];
       modprobe = "${busybox}/bin/modprobe";
