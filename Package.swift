@@ -95,7 +95,9 @@ let package = Package(
       dependencies: ["NixStore", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
     .testTarget(
       name: "InstallStepsTests",
-      dependencies: ["InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "TestSupport"]),
+      dependencies: [
+        "InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "TestSupport", systemPackage,
+      ]),
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
     .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "TestSupport"], exclude: ["Snapshots"]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),

@@ -64,17 +64,28 @@ struct ApplianceCache {
       kernel: temporary.appending("kernel"), initramfs: temporary.appending("initramfs"), digest: digest)
     let sizes = try JSONEncoder().encode(Self.sizes(of: made))
     try write(Array(sizes), to: temporary.appending("sizes.json"))
-    if let other = appliance(digest) { return other }
-    // A damaged folder of this name can be in the way, and two processes can find it at once.
-    let place = folder.appending(digest)
-    if exists(place) {
-      let damaged = folder.appending("\(digest.prefix(16))-\(UUID().uuidString).tmp")
-      _ = try? FileManager.default.moveItem(atPath: place.string, toPath: damaged.string)
-      remove(damaged)
+    return try publish(temporary, digest)
+  }
+
+  /// Gives a complete folder its name, unless another process was faster.
+  private func publish(_ temporary: FilePath, _ digest: String) throws -> Appliance {
+    // One at a time: else one process could take another's new folder for a damaged one and move it away.
+    let lock = try onFile(folder) { try FileDescriptor.open(folder, .readOnly, options: .closeOnExec) }
+    defer { try? lock.close() }
+    guard flock(lock.rawValue, LOCK_EX) == 0 else {
+      throw ApplianceError.file(folder, reason: "it could not be locked: \(Errno(rawValue: errno))")
     }
-    try? FileManager.default.moveItem(atPath: temporary.string, toPath: place.string)
+    if let other = appliance(digest) { return other }
+    let place = folder.appending(digest)
+    // A damaged folder of this name can be in the way.
+    remove(place)
+    do {
+      try FileManager.default.moveItem(atPath: temporary.string, toPath: place.string)
+    } catch {
+      throw ApplianceError.file(place, reason: "the new appliance could not be moved there: \(error)")
+    }
     guard let appliance = appliance(digest) else {
-      throw ApplianceError.file(place, reason: "the new appliance could not be moved there")
+      throw ApplianceError.file(place, reason: "the new appliance is not whole")
     }
     return appliance
   }

@@ -2,14 +2,12 @@
 #ifndef SLIPWAY_CLINUX_H
 #define SLIPWAY_CLINUX_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+// No _GNU_SOURCE: with it some structures have other members than in Swift's own view of glibc, and a file that
+// imports both does not compile.
 
 #include <linux/fs.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
-#include <spawn.h>
 #include <sys/reboot.h>
 #include <sys/sendfile.h>
 #include <sys/statfs.h>
@@ -34,8 +32,8 @@ static const int slipway_O_DIRECT = 0200000;
 static const int slipway_O_DIRECT = 040000;
 #endif
 
-/// Hidden without _GNU_SOURCE, which the Glibc module does not set.
-static const short slipway_POSIX_SPAWN_SETSID = POSIX_SPAWN_SETSID;
+/// POSIX_SPAWN_SETSID of <spawn.h>, hidden without _GNU_SOURCE.
+static const short slipway_POSIX_SPAWN_SETSID = 0x80;
 
 /// glibc has no wrapper of finit_module(2).
 static inline int slipway_finit_module(int fd, const char *parameters) {
@@ -46,6 +44,11 @@ static inline int slipway_finit_module(int fd, const char *parameters) {
 static inline int slipway_open_in_root(int directory, const char *path, int flags) {
   struct open_how how = {.flags = (unsigned long)flags, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
   return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
+/// Hidden without _GNU_SOURCE.
+static inline int slipway_syncfs(int fd) {
+  return (int)syscall(SYS_syncfs, fd);
 }
 
 /// The function has the name of its structure, which Swift resolves to the latter.

@@ -3,31 +3,30 @@ internal import Command
 
 extension ActivateSystem {
   /// Runs the system's activation, then its tmpfiles, in the chroot.
+  func run(in context: StepContext) async throws {
+    let chroot = Chroot(root: context.root, system: system)
+    try await onThread { try chroot.prepare() }
+    try await activate(in: chroot, context)
+  }
+
+  /// Runs them in a chroot that is prepared.
   ///
   /// A failure of either is a warning: nixos-enter passes over it too, because parts of activation can fail
   /// where systemd does not run, and the system activates itself again when it boots.
-  func run(in context: StepContext) async throws {
-    let chroot = Chroot(root: context.root, system: system)
-    let tmpfiles = "\(system)/sw/bin/systemd-tmpfiles"
-    let (canActivate, hasTmpfiles) = try await onThread {
-      try chroot.prepare()
-      return (chroot.has("\(system)/activate"), chroot.has(tmpfiles))
-    }
-    guard canActivate else {
+  func activate(in chroot: Chroot, _ context: StepContext) async throws {
+    guard chroot.has("\(system)/activate") else {
       throw StepFailure(message: "\(system) is no NixOS system: it has no 'activate'")
     }
-    try await warn("activation", in: context) {
-      _ = try await context.run(chroot.command("\(system)/activate"))
-    }
-    guard hasTmpfiles else { return }
-    try await warn("systemd-tmpfiles", in: context) {
-      try await context.run(chroot.command(tmpfiles, ["--create", "--remove", "-E"]))
-    }
+    try await attempt("activation", chroot.command("\(system)/activate"), context)
+    let tmpfiles = "\(system)/sw/bin/systemd-tmpfiles"
+    guard chroot.has(tmpfiles) else { return }
+    try await attempt(
+      "systemd-tmpfiles", chroot.command(tmpfiles, ["--create", "--remove", "-E"]), context)
   }
 
-  private func warn(_ what: String, in context: StepContext, _ body: () async throws -> Void) async throws {
+  private func attempt(_ what: String, _ command: Command, _ context: StepContext) async throws {
     do {
-      try await body()
+      try await context.run(command)
     } catch let failure as CommandFailure {
       context.emit(.warning("\(what) failed; the system will do it again at boot: \(failure)"))
     }

@@ -13,8 +13,8 @@ final class CopyProgress: Sendable {
   private let emit: @Sendable (Event) -> Void
   private let count = Mutex(Count())
 
-  /// - Parameter total: the bytes of the source's filesystem, its own structures included; so the copied bytes
-  ///   come close to it, and `finish` makes up for the rest.
+  /// - Parameter total: the bytes of the source's filesystem, its own structures included; so the copied
+  ///   bytes come close to it, and `finish` makes up for the rest.
   init(total: UInt64, emit: @escaping @Sendable (Event) -> Void) {
     self.total = total
     self.step = max(total / 100, 1 << 20)

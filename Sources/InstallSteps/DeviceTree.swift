@@ -26,8 +26,8 @@ package struct DeviceTree: Hashable, Sendable {
       if other == serial { return Disk(name: name, tree: self) }
       found.append("\(name) '\(other)'")
     }
-    throw StepFailure(
-      message: "no disk has the serial number '\(serial)'; there is \(found.joined(separator: ", "))")
+    let others = found.isEmpty ? "no disk with one" : found.joined(separator: ", ")
+    throw StepFailure(message: "no disk has the serial number '\(serial)'; there is \(others)")
   }
 }
 

@@ -66,7 +66,7 @@ private func isProcess(_ process: pid_t, inRoot root: String) -> Bool {
 private func writeBack(_ root: String) throws {
   let directory = try Files.open(root, O_RDONLY | O_DIRECTORY)
   defer { close(directory) }
-  try checked("write \(root) back to its disk") { CLinux.syncfs(directory) }
+  try checked("write \(root) back to its disk") { slipway_syncfs(directory) }
 }
 
 private func unmountOrExplain(_ place: String) throws {

@@ -5,21 +5,24 @@ extension InstallBootLoader {
   /// Runs the system's own bootloader installation in the chroot, as nixos-install does.
   func run(in context: StepContext) async throws {
     let chroot = Chroot(root: context.root, system: system)
-    let program = "/nix/var/nix/profiles/system/bin/switch-to-configuration"
     let touch = touchEFIVariables
-    let isThere = try await onThread {
+    try await onThread {
       try chroot.prepare()
       try chroot.exposeEFIVariables(touch)
-      // Tools that want to know what is mounted look here (nixos-install makes it for them).
-      if !Files.isDirectory("\(context.root)/etc") { try Files.makeDirectory("\(context.root)/etc") }
-      try Files.makeLink("\(context.root)/etc/mtab", to: "/proc/mounts")
-      return chroot.has(program)
     }
-    guard isThere else {
+    try await install(in: chroot, context)
+  }
+
+  /// Runs it in a chroot that is prepared.
+  func install(in chroot: Chroot, _ context: StepContext) async throws {
+    let program = "/nix/var/nix/profiles/system/bin/switch-to-configuration"
+    guard chroot.has(program) else {
       throw StepFailure(
         message: "the system has no bin/switch-to-configuration, which installs its bootloader; "
           + "set system.switch.enable = true in its configuration, or build with installBootLoader = false")
     }
+    // Tools that want to know what is mounted look here; nixos-install makes the link for them too.
+    try Files.makeLink("\(chroot.root)/etc/mtab", to: "/proc/mounts")
     do {
       try await context.run(chroot.command(program, ["boot"], settings: ["NIXOS_INSTALL_BOOTLOADER": "1"]))
     } catch let failure as CommandFailure {

@@ -6,8 +6,8 @@ internal import ImageModel
 extension PartitionDisk {
   /// Writes the table with sfdisk, and proves that it is the one asked for.
   ///
-  /// sfdisk clamps a size that is too large and cuts a name that is too long, both with status 0; so the
-  /// table is read back and compared in every field.
+  /// sfdisk cuts a name that is too long, and clamps a size given in other units than sectors, both with
+  /// status 0; so the table is read back and compared in every field.
   func run(in context: StepContext) async throws {
     let disk = try await onThread { [disk] in try context.devices.disk(serial: disk) }
     // Nothing is wiped: the host may have written filesystems to their places on the disk already. The kernel
@@ -16,7 +16,8 @@ extension PartitionDisk {
       Command(
         "sfdisk",
         [
-          "--quiet", "--no-reread", "--no-tell-kernel", "--wipe", "never", "--wipe-partitions", "never", disk.node,
+          "--quiet", "--no-reread", "--no-tell-kernel", "--wipe", "never", "--wipe-partitions", "never",
+          disk.node,
         ],
         input: layout.sfdiskScript))
     let read = Command("sfdisk", ["--json", disk.node])

@@ -97,12 +97,11 @@ internal import Testing
 
   @Test func heartbeatsBreakTheSilenceButNotTheLimit() async throws {
     let beat: [FakeAgent.Action] = [.say(.event(.heartbeat)), .pause(.milliseconds(300))]
-    let beats = Array(repeatElement(beat, count: 4).joined())
+    let beats = Array(repeatElement(beat, count: 8).joined())
     let (patient, _) = try await client([.hear] + beats + [.answer()])
-    try await patient.perform(Self.step, silence: .seconds(1))
+    try await patient.perform(Self.step, silence: .seconds(2))
 
-    let error = try await failure(
-      [.hear] + beats + [.answer()], silence: .seconds(1), limit: .milliseconds(700))
+    let error = try await failure([.hear] + beats + [.hang], silence: .seconds(2), limit: .milliseconds(700))
     #expect(error?.cause == "it was not done in time")
   }
 

@@ -64,20 +64,20 @@ import Testing
     let accelerator = try await probe(runner, cache: nil, bootID: "a").accelerator()
     #expect(accelerator.kind == .tcg)
     #expect(accelerator.reason.contains("took a KVM guest seconds"))
-    #expect(ContinuousClock.now - time < .seconds(10))
+    #expect(ContinuousClock.now - time < .seconds(60))
   }
 
   @Test func aQEMUThatCannotBeStoppedDoesNotHoldUpTheProbe() async throws {
     let runner = ScriptedRunner { _ in
       // Deaf to cancellation, like a process in an uninterruptible system call.
       await withUnsafeContinuation { continuation in
-        DispatchQueue.global().asyncAfter(deadline: .now() + 8) { continuation.resume() }
+        DispatchQueue.global().asyncAfter(deadline: .now() + 60) { continuation.resume() }
       }
       return "K"
     }
     let time = ContinuousClock.now
     #expect(try await probe(runner, cache: nil, bootID: "a").accelerator().kind == .tcg)
-    #expect(ContinuousClock.now - time < .seconds(6))
+    #expect(ContinuousClock.now - time < .seconds(30))
   }
 
   @Test func aQEMUThatFailsGivesItsReasonAndIsTriedAgain() async throws {

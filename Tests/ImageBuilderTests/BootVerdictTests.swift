@@ -8,7 +8,7 @@ import Testing
   @Test func aLoginPromptIsUp() throws {
     var verdict = try BootVerdict(expect: login)
     #expect(verdict.read("Welcome to NixOS\r\n\r\nnixos lo") == .open)
-    #expect(verdict.read("gin: ") == .up("login: "))
+    #expect(verdict.read("gin: ") == .up("nixos login: "))
   }
 
   @Test func controlSequencesBetweenTheWordsDoNotHideIt() throws {

@@ -6,6 +6,10 @@ let
   text = body: "#!${shell}\nexport PATH=${packages.busybox}/bin\n${body}\n";
   # The panic comes from the kernel itself, as one of a driver would.
   panic = "[ -e /proc/sysrq-trigger ] || mount -t proc proc /proc\necho c >/proc/sysrq-trigger\nsleep 60";
+  full = name: place: tiny {
+    name = "broken-full-${name}";
+    installBootloader = program "broken-full-${name}.sh" "set -e\ncat /dev/zero >${place}/fill";
+  };
 in
 {
   # The bootloader's step fails.
@@ -14,6 +18,9 @@ in
     installBootloader = program "broken-bootloader.sh"
       ''echo "broken-bootloader: the bootloader cannot be installed, on purpose" >&2; exit 7'';
   };
+  # The bootloader's step finds no room left on the ESP, or in the root, whatever their sizes.
+  broken-full-esp = full "esp" "/boot";
+  broken-full-root = full "root" "/";
   # As `system.switch.enable = false`.
   broken-no-switch = tiny { name = "broken-no-switch"; hasSwitch = false; };
   # Activation brings the kernel down, also the installer's.
@@ -29,5 +36,8 @@ in
       exec sh''}";
   };
   # Installs, and its first stage brings the kernel down.
-  broken-boot-panic = tiny { name = "broken-boot-panic"; rootInitrd = initrd { beforeMount = "echo c >/proc/sysrq-trigger"; }; };
+  broken-boot-panic = tiny {
+    name = "broken-boot-panic";
+    rootInitrd = initrd { beforeMount = "echo c >/proc/sysrq-trigger"; };
+  };
 }

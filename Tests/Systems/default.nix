@@ -23,8 +23,16 @@ let
     kernelParams = [ "console=tty0" "console=ttyS0,115200" "loglevel=4" "mitigations=off" "random.trust_cpu=on" ];
   };
 
-  tiny = import ./tiny common;
-  demo = import ./demo common;
+  # A system has one specialisation: itself, with a kernel that says more.
+  withSpecialisation = make: arguments: make (arguments // {
+    specialisations.verbose = make (arguments // {
+      name = "${arguments.name}-verbose";
+      kernelParams = (arguments.kernelParams or common.kernelParams) ++ [ "loglevel=7" ];
+    });
+  });
+
+  tiny = withSpecialisation (import ./tiny common);
+  demo = withSpecialisation (import ./demo common);
   broken = import ./broken.nix { inherit lib packages initrd tiny; };
 in
 {

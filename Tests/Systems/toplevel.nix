@@ -1,4 +1,4 @@
-# A system with the interface of a NixOS toplevel. What each argument is, is in README.md.
+# A system with the interface of a NixOS toplevel.
 { lib, packages, linux, initrd }:
 { name
 , label ? "NixOS 24.11 (Linux ${linux.version})"

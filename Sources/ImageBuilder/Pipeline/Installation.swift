@@ -40,33 +40,40 @@ struct Installation: Sendable {
     try await storeErrorsAsBuildErrors { try source.reserve() }
     let templateBytes = try FileSystem.read(FilePath(plan.machine.firmware.variablesTemplate))
     try FileSystem.write(templateBytes, to: variables)
-    // Written while firmware and kernel boot: the guest does not look at the disk before the step that needs it.
-    let sourceDisk = Task { try await writeSource() }
-    do {
-      try await runSteps(sourceDisk)
-    } catch {
-      sourceDisk.cancel()
-      _ = await sourceDisk.result
-      throw error
+    try await machineErrorsAsBuildErrors {
+      try await withMachine(configuration()) { machine in
+        try await withSourceDisk { sourceDisk in try await runSteps(on: machine, sourceDisk) }
+      }
     }
     try checkVariables(since: templateBytes)
     try FileSystem.remove(source.file)
     try FileSystem.remove(database)
   }
 
-  private func runSteps(_ sourceDisk: Task<Void, any Error>) async throws {
-    try await machineErrorsAsBuildErrors {
-      try await withMachine(configuration()) { machine in
-        let agent = try await recorder.step("boot") {
-          try await machine.connectAgent(build: buildName, within: Self.bootLimit)
-        }
-        for planned in plan.steps {
-          if case .copyStore = planned.step { try await sourceDisk.value }
-          try await perform(planned, agent, machine)
-        }
-        try await recorder.step("powerOff") { try await machine.powerOff(agent) }
-      }
+  /// Writes the source disk while `body` runs, and is done with that when it returns.
+  ///
+  /// Begun when the machine has its disks: QEMU keeps the size that a disk has when it opens it, and the disk is
+  /// shorter while it is written. The guest does not look at it before the step that needs it.
+  private func withSourceDisk(_ body: (Task<Void, any Error>) async throws -> Void) async throws {
+    let sourceDisk = Task { try await writeSource() }
+    do {
+      try await body(sourceDisk)
+    } catch {
+      sourceDisk.cancel()
+      _ = await sourceDisk.result
+      throw error
     }
+  }
+
+  private func runSteps(on machine: Machine, _ sourceDisk: Task<Void, any Error>) async throws {
+    let agent = try await recorder.step("boot") {
+      try await machine.connectAgent(build: buildName, within: Self.bootLimit)
+    }
+    for planned in plan.steps {
+      if case .copyStore = planned.step { try await sourceDisk.value }
+      try await perform(planned, agent, machine)
+    }
+    try await recorder.step("powerOff") { try await machine.powerOff(agent) }
   }
 
   private func perform(_ planned: PlannedStep, _ agent: AgentClient, _ machine: Machine) async throws {

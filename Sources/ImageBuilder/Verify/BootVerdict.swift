@@ -4,7 +4,7 @@ struct BootVerdict {
   enum Verdict: Hashable {
     /// Neither up nor lost.
     case open
-    /// The expected text, as it stands on the console.
+    /// The line with the expected text, as it stands on the console.
     case up(String)
     /// Why this boot can no longer succeed.
     case lost(String)
@@ -51,11 +51,15 @@ struct BootVerdict {
       return .lost("\(reason): \(line ?? "")")
     }
     guard let match = text.firstMatch(of: expected) else { return .open }
-    return .up(text[match.range].split(separator: "\n").joined(separator: " "))
+    // The whole line says more than what matched: "nixos login:".
+    let start = text[..<match.range.lowerBound].lastIndex(of: "\n").map(text.index(after:)) ?? text.startIndex
+    return .up(text[start..<match.range.upperBound].split(separator: "\n").joined(separator: " "))
   }
 
   /// Without terminal control sequences (ECMA-48), which firmware and systemd put between words.
   private func plain(_ piece: String) -> String {
-    piece.replacing(controlSequence, with: "").replacing("\r", with: "")
+    // By scalars: to Swift "\r\n" is one character, which is neither of the two.
+    let scalars = piece.replacing(controlSequence, with: "").unicodeScalars.filter { $0 != "\r" }
+    return String(String.UnicodeScalarView(scalars))
   }
 }

@@ -7,9 +7,10 @@ import tarfile
 
 # What no system needs at run time, as folders of the folded tree (without /usr).
 UNWANTED = (
-    "etc/apparmor.d/", "etc/default/", "etc/init.d/", "etc/kernel/", "etc/rc", "lib/udev/hwdb.d/", "lib/x86_64-linux-gnu/gconv/",
-    "share/bash-completion/", "share/bug/", "share/doc", "share/i18n/", "share/info/", "share/initramfs-tools/",
-    "share/libc-bin/", "share/lintian/", "share/locale/", "share/man/", "share/menu/", "share/zsh/", "var/",
+    "etc/apparmor.d/", "etc/default/", "etc/init.d/", "etc/kernel/", "etc/rc", "lib/udev/hwdb.d/",
+    "lib/x86_64-linux-gnu/gconv/", "share/bash-completion/", "share/bug/", "share/doc", "share/i18n/",
+    "share/info/", "share/initramfs-tools/", "share/libc-bin/", "share/lintian/", "share/locale/", "share/man/",
+    "share/menu/", "share/zsh/", "var/",
 )
 
 
@@ -22,7 +23,9 @@ def fold(path):
 
 
 def selected(path, only):
-    return not path.startswith(UNWANTED) and (not only or any(path == o or path.startswith(o + "/") for o in only))
+    if path.startswith(UNWANTED):
+        return False
+    return not only or any(path == wanted or path.startswith(wanted + "/") for wanted in only)
 
 
 def unpack(deb, root, only=()):

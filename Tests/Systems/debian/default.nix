@@ -4,7 +4,8 @@
 let
   inherit (lib) run unique;
 
-  # Packages that are one store path: they need each other, or one is useless without the other.
+  # Packages that are one store path: they need each other, or one is useless without the other. `with'`: what their
+  # scripts and units name, beside what their ELF files need. `only`: these files and folders.
   groups = {
     glibc.debs = [ "libc6" "libgcc-s1" "libc-bin" ];
     systemd = {
@@ -21,7 +22,6 @@ let
     flock = { debs = [ "util-linux" ]; only = [ "bin/flock" ]; };
     pam.debs = [ "libpam0g" "libpam-modules" "libpam-modules-bin" ];
     python3.debs = [ "python3.11-minimal" "libpython3.11-minimal" "libpython3.11-stdlib" "python3-minimal" ];
-    busybox.debs = [ "busybox-static" ];
     nix.debs = [ "nix-bin" ];
     perl.debs = [ "perl-base" ];
     grep.with' = [ "bash" ];
@@ -52,8 +52,8 @@ let
   scanned = removeAttrs files kernel;
 
   # What needs what is read from the packages themselves, during evaluation.
-  graph = builtins.fromJSON (builtins.readFile (run "graph.json" { debs = builtins.attrValues scanned; }
-    "python3 ${tools}/graph.py $out $debs"));
+  graph = builtins.fromJSON (builtins.readFile
+    (run "graph.json" { debs = builtins.attrValues scanned; } "python3 ${tools}/graph.py $out $debs"));
 
   groupOf = builtins.listToAttrs (builtins.concatMap
     (group: map (name: { inherit name; value = group; }) groups.${group}.debs or [ group ])
@@ -67,14 +67,14 @@ let
     let
       present = builtins.filter (deb: files ? ${deb}) debs;
       isWanted = path: only == [ ] || builtins.any (o: path == o || lib.hasPrefix "${o}/" path) only;
-      needed = unique (builtins.concatMap
-        (deb: builtins.concatMap (path: graph.${deb}.needed.${path})
-          (builtins.filter isWanted (builtins.attrNames graph.${deb}.needed)))
-        present);
-      owners = unique (map (soname: ownerOf (providers.${soname} or (throw "${name}: no package has ${soname}")))
-        (builtins.filter (soname: !(builtins.elem (providers.${soname} or "") debs)) needed));
-      others = builtins.filter (owner: owner != name) (unique (owners ++ builtins.filter (w: files ? ${w} || groups ? ${w}) with'));
-      version = builtins.elemAt (builtins.match "[^_]*_([0-9]+=)?(.*)_[^_]*\\.deb" (builtins.unsafeDiscardStringContext (baseNameOf files.${builtins.head present}))) 1;
+      neededBy = deb: builtins.concatMap (path: graph.${deb}.needed.${path})
+        (builtins.filter isWanted (builtins.attrNames graph.${deb}.needed));
+      needed = unique (builtins.concatMap neededBy present);
+      providerOf = soname: providers.${soname} or (throw "${name} needs ${soname}, which no package of debs/ has");
+      owners = map ownerOf (builtins.filter (deb: !(builtins.elem deb debs)) (map providerOf needed));
+      others = builtins.filter (owner: owner != name) (unique (owners ++ with'));
+      fileName = baseNameOf (builtins.unsafeDiscardStringContext files.${builtins.head present});
+      version = builtins.elemAt (builtins.match "[^_]*_([0-9]+=)?(.*)_[^_]*\\.deb" fileName) 1; # without epoch
       spec = builtins.toJSON {
         debs = map (deb: "${files.${deb}}") present;
         deps = map (owner: "${packages.${owner}}") others;
@@ -88,4 +88,15 @@ let
 
   packages = builtins.mapAttrs relocate
     (builtins.mapAttrs (_: _: { }) (removeAttrs scanned (builtins.attrNames groupOf)) // groups);
-in packages // { linuxImage = files.${builtins.head kernel}; }
+in packages // {
+  # With a link for each of its commands.
+  busybox = run "busybox" { busybox = packages.busybox-static; } ''
+    mkdir -p $out/bin
+    cp $busybox/bin/busybox $out/bin/
+    for command in $($out/bin/busybox --list); do
+      [ $command = busybox ] || ln -s busybox $out/bin/$command
+    done
+  '';
+
+  linuxImage = files.${builtins.head kernel};
+}

@@ -1,7 +1,7 @@
 """Makes one store path out of Debian packages, so that every reference in it is a store path.
 
 Usage: relocate.py OUT SPEC, where SPEC is JSON: {"debs": [path], "deps": [store path], "only": [path],
-"isLibc": bool, "libc": store path}. Order of `deps` is the order of look-up.
+"isLibc": bool, "libc": store path}. What the path itself lacks is looked up in `deps`, in order.
 """
 
 import json
@@ -12,7 +12,9 @@ import sys
 
 import debs
 
-OUT, SPEC = sys.argv[1], json.load(open(sys.argv[2], encoding="utf-8"))
+OUT = sys.argv[1]
+with open(sys.argv[2], encoding="utf-8") as spec_file:
+    SPEC = json.load(spec_file)
 PLACES = [OUT] + SPEC["deps"]
 LOADER = "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
 # Text files that programs of the system read, and that name programs by absolute path.
@@ -30,7 +32,7 @@ def find(path):
 
 def make_links(links):
     """Links within the package become relative, links to another package absolute, others are dropped."""
-    own = {path for path in links} | set(debs.regular_files(OUT))
+    own = set(links) | set(debs.regular_files(OUT))
     folders = {os.path.dirname(path) for path in own}
     for path, target in sorted(links.items()):
         folded = debs.fold(target)
@@ -72,7 +74,7 @@ def patch_elfs():
         if elf["needed"] and not (SPEC["isLibc"] and path.startswith("lib/")):
             lost = [name for name in elf["needed"] if name not in folders]
             if lost:
-                raise SystemExit(f"{path} needs {lost}: no dependency has it; add its package in debian/default.nix")
+                raise SystemExit(f"{path} needs {lost}, which no dependency has: add its package in debs/")
             arguments += ["--set-rpath", ":".join(dict.fromkeys(folders[name] for name in elf["needed"]))]
         if arguments:
             os.chmod(file, 0o755)
@@ -88,18 +90,18 @@ def rewrite_text(path):
         return
 
     def replace(match):
-        return (find(match.group(0)) or match.group(0)).rstrip("/")
+        return find(match.group(0)) or match.group(0)
 
     def absolute(match):  # ExecStart=systemd-tmpfiles ...
         program = find("/bin/" + match.group(2)) or find("/sbin/" + match.group(2))
         return match.group(1) + (program or match.group(2))
 
     text = data.decode("utf-8", "surrogateescape")
-    text = re.sub(r"(?<![\w/.@-])(?:/usr)?/(?:bin|sbin|lib)/[\w./@+-]*\w", replace, text)
+    text = re.sub(r"(?<![\w/.])(?:/usr)?/(?:bin|sbin|lib)/[\w./@+-]*\w", replace, text)
     if path.startswith("lib/systemd/"):
         text = re.sub(r"(?m)^(Exec\w+=[-+!@:|]*)([\w.-]+)(?=\s|$)", absolute, text)
-    if script and " -S" not in text.split("\n", 1)[0]:
-        # The interpreter: `#!/usr/bin/env python3` too.
+    if script:
+        # `#!/usr/bin/env python3`; other interpreters are replaced above.
         text = re.sub(r"\A#! ?\S*/env ([\w.]+)", lambda m: "#!" + (find("/bin/" + m[1]) or m[1]), text)
     with open(file, "wb") as stream:
         stream.write(text.encode("utf-8", "surrogateescape"))
@@ -109,7 +111,7 @@ os.makedirs(OUT)
 all_links = {}
 for deb in SPEC["debs"]:
     all_links.update(debs.unpack(deb, OUT, SPEC["only"]))
-make_links({path: target for path, target in all_links.items()})
+make_links(all_links)
 patch_elfs()
 for text_path in debs.regular_files(OUT):
     rewrite_text(text_path)

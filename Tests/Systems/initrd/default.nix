@@ -11,10 +11,7 @@ in lib.run "initrd-linux-${linux.version}" {
   tree = linux.modules;
 } ''
   mkdir -p root/bin root/dev root/proc root/sys root/run root/mnt-root root/lib/modules/$version
-  cp $busybox/bin/busybox root/bin/busybox
-  for applet in $(root/bin/busybox --list); do
-    [ $applet = busybox ] || ln -s busybox root/bin/$applet
-  done
+  cp -P $busybox/bin/* root/bin/
   cp $init root/init
   cp $tree/lib/modules/$version/modules.builtin* $tree/lib/modules/$version/modules.order root/lib/modules/$version/
   for module in $modules; do

@@ -14,12 +14,15 @@ is_mounted() {
   return 1
 }
 
-# link TARGET PATH: atomically
+# link TARGET PATH: atomically where something is in the way. Few processes: an emulated machine starts them slowly.
 link() {
-  [ -L "$2" ] && [ "$(readlink "$2")" = "$1" ] && return
-  mkdir -p "${2%/*}/"
-  ln -sfn "$1" "$2.tmp"
-  mv -f -T "$2.tmp" "$2"
+  [ -d "${2%/*}/" ] || mkdir -p "${2%/*}/"
+  if [ ! -e "$2" ] && [ ! -L "$2" ]; then
+    ln -s "$1" "$2"
+  elif [ ! -L "$2" ] || [ "$(readlink "$2")" != "$1" ]; then
+    ln -sfn "$1" "$2.tmp"
+    mv -f -T "$2.tmp" "$2"
+  fi
 }
 
 echo "activating the configuration..."
@@ -51,6 +54,7 @@ link /proc/mounts /etc/mtab
 for file in @accounts@/*; do
   [ -e "/etc/${file##*/}" ] || cp "$file" "/etc/${file##*/}"
 done
+chmod 0644 /etc/passwd /etc/group
 chmod 0600 /etc/shadow
 
 # Paths that are compiled into programs.

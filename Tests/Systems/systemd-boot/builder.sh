@@ -30,11 +30,6 @@ install_bootloader() {
     bootctl --esp-path="$esp" @bootctlFlags@ update || fail "bootctl update failed ($?)"
 }
 
-# field FILTER: a value of the boot specification in $document
-field() {
-  jq -e -r ".\"org.nixos.bootspec.v1\" | $1" "$document" || fail "$document has no $1"
-}
-
 # copy_to_esp STORE_FILE: sets $espPath to where the file is on the ESP
 copy_to_esp() {
   file=$(readlink -f "$1")
@@ -44,26 +39,26 @@ copy_to_esp() {
   [ ! -e "$esp$espPath" ] || return 0
   cp "$file" "$esp$espPath.tmp" || {
     rm -f "$esp$espPath.tmp"
-    fail "cannot copy $file ($(stat -c %s "$file") bytes) to $esp ($(df -P -k "$esp" | awk 'END { print $4 }') KiB free)"
+    free=$(df -P -k "$esp" | awk 'END { print $4 }')
+    fail "cannot copy $file ($(stat -c %s "$file") bytes) to $esp ($free KiB free)"
   }
   mv "$esp$espPath.tmp" "$esp$espPath"
 }
 
-# write_entry GENERATION [SPECIALISATION], for the specification in $document
+# write_entry GENERATION, for the specification in the variables that the loop below reads
 write_entry() {
-  name=nixos-generation-$1${2:+-specialisation-$2}
-  toplevel=$(field .toplevel)
-  echo "title @distroName@${2:+ ($2)}" >"$work/entry"
+  name=nixos-generation-$1${specialisation:+-specialisation-$specialisation}
   {
+    echo "title @distroName@${specialisation:+ ($specialisation)}"
     echo "sort-key @sortKey@"
-    echo "version Generation $1 $(field .label), built on $(date -u -d "@$(stat -c %Z "$toplevel")" +%F)"
-    copy_to_esp "$(field .kernel)"
+    echo "version Generation $1 $label, built on $(date -u -d "@$(stat -c %Z "$toplevel")" +%F)"
+    copy_to_esp "$kernel"
     echo "linux $espPath"
-    copy_to_esp "$(field .initrd)"
+    copy_to_esp "$initrd"
     echo "initrd $espPath"
-    echo "options init=$(field .init) $(field '.kernelParams | join(" ")')"
+    echo "options init=$init $kernelParams"
     [ ! -s /etc/machine-id ] || echo "machine-id $(head -n 1 /etc/machine-id)"
-  } >>"$work/entry"
+  } >"$work/entry"
   put "$work/entry" "$esp/loader/entries/$name.conf"
   if [ "$toplevel" = "$defaultToplevel" ]; then
     defaultEntry=$name.conf
@@ -89,6 +84,13 @@ generations=$(ls $profiles | sed -n 's/^system-\([0-9]\{1,\}\)-link$/\1/p' | sor
 install_bootloader
 mkdir -p "$esp/EFI/nixos" "$esp/loader/entries"
 
+# Of the boot specification and then of each of its specialisations: seven lines, the first the specialisation's name.
+describe='
+  def need(key): .[key] // error("it has no \(key)");
+  def lines(name): ."org.nixos.bootspec.v1" | name, need("toplevel"), need("kernel"), need("initrd"), need("init"),
+    need("label"), (need("kernelParams") | join(" "));
+  lines(""), (."org.nixos.specialisation.v1" // {} | to_entries[] | .key as $name | .value | lines($name))'
+
 defaultEntry=
 for generation in $generations; do
   link=$profiles/system-$generation-link
@@ -96,13 +98,11 @@ for generation in $generations; do
     echo "systemd-boot-builder: generation $generation has no boot.json, ignored" >&2
     continue
   fi
-  document=$link/boot.json
-  write_entry "$generation"
-  for specialisation in $(jq -r '."org.nixos.specialisation.v1" // {} | keys[]' "$link/boot.json"); do
-    document=$work/specialisation.json
-    jq --arg name "$specialisation" '."org.nixos.specialisation.v1"[$name]' "$link/boot.json" >"$document"
-    write_entry "$generation" "$specialisation"
-  done
+  jq -r "$describe" "$link/boot.json" >"$work/specifications" || fail "cannot use $link/boot.json"
+  while read -r specialisation && read -r toplevel && read -r kernel && read -r initrd && read -r init &&
+    read -r label && read -r kernelParams; do
+    write_entry "$generation"
+  done <"$work/specifications"
 done
 [ -n "$defaultEntry" ] || fail "no generation in $profiles is $defaultToplevel: set the profile first"
 

@@ -1,5 +1,5 @@
-# tiny: a busybox for process 1. The smallest system with a real bootctl. Arguments: those of toplevel.nix, and
-# `canTouchEfiVariables`.
+# tiny: a busybox for process 1. The smallest system with a real bootctl. Arguments: those of toplevel.nix,
+# `canTouchEfiVariables`, and `terminal` (lines of inittab that start what is on the terminals).
 { lib, packages, linux, initrd, systemdBoot, makeEtc, makeAccounts, makeToplevel, release, kernelParams }:
 let
   inherit (packages) busybox bootctl;
@@ -22,26 +22,21 @@ let
     ::shutdown:${busybox}/bin/umount -a -r
   '';
   loginPrompts = lib.concat "\n" [
-    "ttyS0::respawn:${busybox}/bin/getty -L ttyS0 115200 vt100"
-    "tty1::respawn:${busybox}/bin/getty 38400 tty1 linux"
+    "ttyS0::respawn:${busybox}/bin/getty -l ${busybox}/bin/login -L ttyS0 115200 vt100"
+    "tty1::respawn:${busybox}/bin/getty -l ${busybox}/bin/login 38400 tty1 linux"
   ];
 
-  make = { name, canTouchEfiVariables ? true, terminal ? loginPrompts, ... }@arguments:
+  make = { canTouchEfiVariables ? true, terminal ? loginPrompts, ... }@arguments:
     makeToplevel ({
-      inherit links;
-      kernelParams = kernelParams;
-      etc = "${makeEtc (release // { "inittab" = inittab terminal; })}/etc";
+      inherit links kernelParams;
+      etc = "${makeEtc (release // {
+        "inittab" = inittab terminal;
+        "profile" = "export PATH=/run/current-system/sw/bin\n";
+      })}/etc";
       accounts = makeAccounts { shell = "${busybox}/bin/sh"; groups = { tty = 5; }; };
       software = [ packages.flock packages.jq bootctl busybox ];
       modprobe = "${busybox}/bin/modprobe";
       firstProcess = "${busybox}/bin/init";
       installBootloader = systemdBoot { inherit bootctl canTouchEfiVariables; };
     } // removeAttrs arguments [ "canTouchEfiVariables" "terminal" ]);
-in
-# A system has one specialisation: itself with one more kernel parameter.
-arguments: make (arguments // {
-  specialisations.verbose = make (arguments // {
-    name = "${arguments.name}-verbose";
-    kernelParams = builtins.filter (p: p != "quiet") kernelParams ++ [ "loglevel=7" ];
-  });
-})
+in make

@@ -1,0 +1,121 @@
+internal import AgentProtocol
+internal import Command
+internal import SystemPackage
+internal import TestSupport
+internal import Testing
+
+@testable internal import InstallSteps
+
+private let system = "/nix/store/abc-nixos"
+
+/// A root with a system whose `sw` is an absolute link, as NixOS's is.
+private func withRoot(_ names: [String], _ body: (FilePath) async throws -> Void) async throws {
+  try await withScratchDirectory { root in
+    for name in names { try root.appending(name).write("") }
+    try root.appending("\(system)/sw").link(to: "/nix/store/def-system-path")
+    try root.appending("nix/var/nix/profiles/system").link(to: "system-1-link")
+    try root.appending("nix/var/nix/profiles/system-1-link").link(to: system)
+    try root.appending("etc").makeDirectory()
+    try await body(root)
+  }
+}
+
+@Suite("activate")
+struct ActivateTests {
+  private let step = ActivateSystem(system: system)
+
+  @Test("activation, then tmpfiles, in a fixed environment")
+  func commands() async throws {
+    try await withRoot(["nix/store/abc-nixos/activate", "nix/store/def-system-path/bin/systemd-tmpfiles"]) {
+      let (runner, log) = (RecordingRunner(), EventLog())
+      try await step.activate(in: Chroot(root: $0.string, system: system), log.context(runner, root: $0))
+      #expect(runner.recorded.map(\.executable) == ["chroot", "chroot"])
+      #expect(
+        runner.recorded.map(\.arguments) == [
+          [$0.string, "\(system)/activate"],
+          [$0.string, "\(system)/sw/bin/systemd-tmpfiles", "--create", "--remove", "-E"],
+        ])
+      #expect(
+        runner.recorded.first?.environment == [
+          "HOME": "/run/slipway-home", "IN_NIXOS_ENTER": "1", "LC_ALL": "C",
+          "LOCALE_ARCHIVE": "\(system)/sw/lib/locale/locale-archive",
+          "PATH": "\(system)/sw/bin:\(system)/sw/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "PERL_HASH_SEED": "0",
+          "SOURCE_DATE_EPOCH": "315532800", "TZ": "UTC",
+        ])
+      #expect(log.all == [])
+    }
+  }
+
+  @Test("a failure is a warning with the command's last lines, and tmpfiles run all the same")
+  func warning() async throws {
+    try await withRoot(["nix/store/abc-nixos/activate", "nix/store/def-system-path/bin/systemd-tmpfiles"]) {
+      let (runner, log) = (RecordingRunner(failing: ["\(system)/activate": ["no such group"]]), EventLog())
+      try await step.activate(in: Chroot(root: $0.string, system: system), log.context(runner, root: $0))
+      #expect(runner.recorded.count == 2)
+      #expect(log.warnings.count == 1)
+      #expect(log.warnings.first?.contains("no such group") == true)
+    }
+  }
+
+  @Test("without tmpfiles only activation runs; without activation nothing does")
+  func missing() async throws {
+    try await withRoot(["nix/store/abc-nixos/activate"]) {
+      let runner = RecordingRunner()
+      let chroot = Chroot(root: $0.string, system: system)
+      try await step.activate(in: chroot, EventLog().context(runner, root: $0))
+      #expect(runner.recorded.count == 1)
+    }
+    try await withRoot([]) { root in
+      await #expect(throws: StepFailure.self) {
+        try await step.activate(
+          in: Chroot(root: root.string, system: system), EventLog().context(RecordingRunner(), root: root))
+      }
+    }
+  }
+}
+
+@Suite("installBootLoader")
+struct InstallBootLoaderTests {
+  private let step = InstallBootLoader(system: system, touchEFIVariables: true)
+  private let program = "/nix/var/nix/profiles/system/bin/switch-to-configuration"
+
+  @Test("the system's own program runs, told to install")
+  func command() async throws {
+    try await withRoot(["nix/store/abc-nixos/bin/switch-to-configuration"]) {
+      let runner = RecordingRunner()
+      let chroot = Chroot(root: $0.string, system: system)
+      try await step.install(in: chroot, EventLog().context(runner, root: $0))
+      #expect(runner.recorded.map(\.arguments) == [[$0.string, program, "boot"]])
+      #expect(runner.recorded.first?.environment["NIXOS_INSTALL_BOOTLOADER"] == "1")
+      #expect(try $0.appending("etc/mtab").linkDestination() == "/proc/mounts")
+    }
+  }
+
+  @Test("a missing switch-to-configuration is named with its remedies")
+  func missing() async throws {
+    try await withRoot([]) { root in
+      let failure = await #expect(throws: StepFailure.self) {
+        try await step.install(
+          in: Chroot(root: root.string, system: system), EventLog().context(RecordingRunner(), root: root))
+      }
+      #expect(failure?.message.contains("system.switch.enable") == true)
+      #expect(failure?.message.contains("installBootLoader = false") == true)
+    }
+  }
+
+  @Test(
+    "a failure brings the command and its last lines; a full disk brings the remedy",
+    arguments: [("bootctl: boom", false), ("cp: write error: No space left on device", true)])
+  func failure(line: String, isFull: Bool) async throws {
+    try await withRoot(["nix/store/abc-nixos/bin/switch-to-configuration"]) { root in
+      let failure = await #expect(throws: StepFailure.self) {
+        try await step.install(
+          in: Chroot(root: root.string, system: system),
+          EventLog().context(RecordingRunner(failing: ["boot": [line]]), root: root))
+      }
+      #expect(failure?.output == [line])
+      #expect(failure?.command?.contains("NIXOS_INSTALL_BOOTLOADER=1") == true)
+      #expect(failure?.message.contains("bootSize") == isFull)
+    }
+  }
+}
