@@ -38,7 +38,7 @@ package struct VariableStore: Sendable {
         entry = bootentry.BootEntry(data=var.data)
         if str(entry.title) != "Linux Boot Manager":
             continue
-        node = entry.devicepath.elems[0]
+        node = entry.devicepath[0]
         assert (node.devtype, node.subtype) == (4, 1), "the entry does not start at a hard drive"
         number, start, size = struct.unpack_from("<LQQ", node.data)
         print(uuid.UUID(bytes_le=bytes(node.data[20:36])), start, size)
