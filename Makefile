@@ -61,7 +61,8 @@ check: build ## lint, check imports, and check the agent
 	@scripts/check-agent $(STAGE)/libexec/slipway/slipway-agent $(AGENT_LIMIT)
 
 bench: build systems ## print how build times compare, both sides measured in one run
-	@scripts/bench $(SLIPWAY)
+	@swift build -c release --product slipway-bench
+	@.build/release/slipway-bench $(SLIPWAY) $$(Tests/Systems/build tiny)
 
 fmt: ## format the sources
 	swift format --in-place --recursive --parallel Sources Tests Package.swift

@@ -75,11 +75,13 @@ let package = Package(
     .target(
       name: "ImageBuilder",
       dependencies: [
-        "BuildMachine", "BuildPlan", "AgentProtocol", "ImageModel", "NixStore", "Appliance", "HostProbe", "Command",
+        "BuildMachine", "BuildPlan", "AgentProtocol", "ImageModel", "NixStore", "Appliance", "HostProbe",
+        "Command",
         "CLinux", crypto, systemPackage,
       ]),
     // The command line.
-    .executableTarget(name: "slipway", dependencies: ["ImageBuilder", "BuildPlan", "ImageModel", argumentParser]),
+    .executableTarget(
+      name: "slipway", dependencies: ["ImageBuilder", "BuildPlan", "ImageModel", argumentParser]),
 
     .target(
       name: "TestSupport", dependencies: ["AgentProtocol", "Command", subprocess, systemPackage],

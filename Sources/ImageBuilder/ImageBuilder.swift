@@ -85,7 +85,8 @@ public struct ImageBuilder: Sendable {
     try FileSystem.write(manifest.json(), to: folder.work.appending(Manifest.fileName))
     let products = folder.work.appending("nix-support")
     try FileSystem.makeDirectory(products)
-    let line = "file \(plan.outputs.format.rawValue)-image \(folder.destination.appending(plan.outputs.image))\n"
+    let line =
+      "file \(plan.outputs.format.rawValue)-image \(folder.destination.appending(plan.outputs.image))\n"
     try FileSystem.write(Array(line.utf8), to: products.appending("hydra-build-products"))
     return manifest
   }

@@ -6,7 +6,9 @@ enum ToolVersions {
   static func collect() async -> [String: String] {
     let runner = SubprocessRunner()
     var versions = ["slipway": buildName]
-    for (tool, argument) in [("qemu-system-x86_64", "--version"), ("qemu-img", "--version"), ("mksquashfs", "-version")] {
+    for (tool, argument) in [
+      ("qemu-system-x86_64", "--version"), ("qemu-img", "--version"), ("mksquashfs", "-version"),
+    ] {
       let output = try? await runner.run(tool, argument)
       versions[tool] = output?.split(separator: "\n").first.map(String.init)
     }

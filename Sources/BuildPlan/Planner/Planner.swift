@@ -58,11 +58,11 @@ public struct Planner: Sendable {
 
   /// 1980-01-02 at noon UTC. FAT cannot keep an earlier year; noon keeps the day the same in a build that is
   /// some hours late by its own clock.
-  static let clock: Int64 = 315_662_400
+  package static let clock: Int64 = 315_662_400
 
   /// `panic=-1` turns a panic into a reset, which ends the domain. A static Swift program needs `SWIFT_ROOT`
   /// to start where `/proc` is not mounted yet; the kernel hands words it does not know to init.
-  static let kernelCommandLine = "console=ttyS0 panic=-1 SWIFT_ROOT=/ quiet cryptomgr.notests"
+  package static let kernelCommandLine = "console=ttyS0 panic=-1 SWIFT_ROOT=/ quiet cryptomgr.notests"
 
   /// The bootloader, its entries and one more kernel and initrd while they are replaced.
   private func checkBootArea(_ geometry: DiskGeometry) throws(SpecError) {

@@ -24,7 +24,9 @@ struct Installation: Sendable {
   var variables: FilePath { work.appending(preparation.plan.outputs.efiVariables) }
   var consoleLog: FilePath { work.appending("log").appending("console.log") }
 
-  private var source: SourceDisk { SourceDisk(file: work.appending("source.img"), size: plan.source.capacity) }
+  private var source: SourceDisk {
+    SourceDisk(file: work.appending("source.img"), size: plan.source.capacity)
+  }
   private var database: FilePath { work.appending("db.sqlite") }
   private var plan: BuildPlan { preparation.plan }
 
@@ -80,7 +82,9 @@ struct Installation: Sendable {
     let name = planned.step.name
     let total = Mutex<UInt64>(0)
     do {
-      try await recorder.step(name, detail: { _ in total.withLock { $0 == 0 ? nil : "\(ByteSize(bytes: $0))" } }) {
+      try await recorder.step(
+        name, detail: { _ in total.withLock { $0 == 0 ? nil : "\(ByteSize(bytes: $0))" } }
+      ) {
         try await agent.perform(planned.step, limit: .seconds(planned.timeLimit)) { event in
           switch event {
           case .heartbeat: break

@@ -108,7 +108,8 @@ public struct Verification: Sendable {
     }
     try Task.checkCancellation()
     guard ContinuousClock.now < deadline else {
-      throw failure("'\(request.expect)' did not appear on the console in \(request.timeLimit) seconds", machine)
+      throw failure(
+        "'\(request.expect)' did not appear on the console in \(request.timeLimit) seconds", machine)
     }
     throw failure("\(try await machine.ended())", machine)
   }

@@ -22,9 +22,10 @@ struct VerifyArtefacts: Sendable {
     let manifest = try request.folder.map(Manifest.read)
     let folder = request.folder.map(absolute)
     guard
-      let image = request.image.map(absolute) ?? folder.flatMap({ folder in
-        manifest.map { folder.appending($0.image) }
-      })
+      let image = request.image.map(absolute)
+        ?? folder.flatMap({ folder in
+          manifest.map { folder.appending($0.image) }
+        })
     else { throw BuildError(.badInput, "there is no image", remedy: "Give an output folder or --image") }
     let wantedCode = request.efiFirmware ?? manifest?.firmware.code
     let ownTemplate = request.efiFirmware == nil ? manifest?.firmware.variablesTemplate : nil
@@ -48,7 +49,8 @@ struct VerifyArtefacts: Sendable {
   private static func checkVariables(_ variables: FilePath, _ firmware: FirmwarePair) throws {
     do {
       let store = try FileSystem.read(variables)
-      _ = try VariableStoreHeader.changes(in: store, since: FileSystem.read(FilePath(firmware.variablesTemplate)))
+      _ = try VariableStoreHeader.changes(
+        in: store, since: FileSystem.read(FilePath(firmware.variablesTemplate)))
     } catch let fault as VariableStoreFault {
       throw BuildError(
         .badInput, "\(variables) is not a variable store of the firmware \(firmware.code): \(fault)",
@@ -81,7 +83,8 @@ extension Manifest {
     let file = FilePath(folder).appending(fileName)
     guard let data = FileManager.default.contents(atPath: file.string) else {
       throw BuildError(
-        .badInput, "\(folder) has no \(fileName)", remedy: "Give the output folder of a build, or use --image")
+        .badInput, "\(folder) has no \(fileName)", remedy: "Give the output folder of a build, or use --image"
+      )
     }
     do {
       return try JSONDecoder().decode(Manifest.self, from: data)

@@ -1,0 +1,65 @@
+internal import AgentProtocol
+internal import BuildMachine
+internal import BuildPlan
+internal import Command
+internal import Foundation
+internal import HostProbe
+internal import SystemPackage
+
+/// The least that any build in a VM takes: the installer's own domain, with its firmware and kernel, and a busybox that
+/// powers off as the only thing in its initramfs.
+struct BareBoot {
+  let kernel: String
+  let initramfs: String
+  let scratch: String
+  let firmware: FirmwarePair
+  let accelerator: Accelerator.Kind
+
+  static func prepare(slipway: String, scratch: String) async throws -> BareBoot {
+    let runner = SubprocessRunner()
+    let appliance = try await runner.run(slipway, "appliance", "build")
+    let script = """
+      set -e; mkdir root; cp "$(command -v busybox)" root/busybox
+      printf '#!/busybox sh\\n/busybox poweroff -f\\n' > root/init; chmod +x root/init
+      mkdir root/dev; (cd root && find . | cpio --quiet -o -H newc) > initramfs
+      """
+    try await runner.run(Command("sh", ["-c", "cd \(scratch) && \(script)"]))
+    for disk in ["target.raw", "source.img"] {
+      try await runner.run("truncate", "-s", "900M", "\(scratch)/\(disk)")
+    }
+    let host = HostProbe()
+    return BareBoot(
+      kernel: "\(appliance)/kernel", initramfs: "\(scratch)/initramfs", scratch: scratch,
+      firmware: try await host.firmware(), accelerator: try await host.accelerator().kind)
+  }
+
+  func run() async throws {
+    let variables = "\(scratch)/vars.fd"
+    try? FileManager.default.removeItem(atPath: variables)
+    try FileManager.default.copyItem(atPath: firmware.variablesTemplate, toPath: variables)
+    let configuration = MachineConfiguration { session in
+      let common = DomainValues(
+        name: session.name, uuid: session.uuid, accelerator: accelerator, memory: 1024, cpus: 2,
+        firmware: firmware, variables: variables, consoleLog: session.consoleLog.string)
+      let installer = [
+        "kernel": kernel, "initramfs": initramfs, "kernelCommandLine": Planner.kernelCommandLine,
+        "clock": "\(Planner.clock)", "targetDisk": "\(scratch)/target.raw", "targetSerial": DiskSerial.target,
+        "sourceDisk": "\(scratch)/source.img", "sourceSerial": DiskSerial.source,
+        "agentSocket": session.agentSocket.string, "agentPort": AgentProtocol.portName,
+        "debugSocket": session.debugSocket.string,
+      ]
+      return try DomainTemplate.installer().render(common.placeholders.merging(installer) { $1 })
+    }
+    try await withMachine(configuration) { machine in
+      let end = try await machine.ended()
+      guard end == .shutDown else {
+        throw BareBootFailure(description: "the bare guest did not power off: \(end)")
+      }
+    }
+  }
+}
+
+/// The bare guest ended otherwise than by its power-off.
+struct BareBootFailure: Error, CustomStringConvertible {
+  let description: String
+}
