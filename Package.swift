@@ -37,6 +37,8 @@ let package = Package(
   targets: [
     // Words both sides share: sizes, GUIDs, partitions, filesystems.
     .target(name: "ImageModel"),
+    // Code that blocks, on threads of its own.
+    .target(name: "Threads", dependencies: [systemPackage]),
     // One external command: value, runner, failure that can be pasted into a shell.
     .target(name: "Command", dependencies: [subprocess, systemPackage]),
     // What host and guest say to each other, and the frames it travels in.
@@ -48,16 +50,17 @@ let package = Package(
         .embedInCode("../../vm-templates/installer.xml"), .embedInCode("../../vm-templates/verify.xml"),
       ]),
     // Closures, their registration, and the Nix database.
-    .target(name: "NixStore", dependencies: ["ImageModel", "Command", grdb, systemPackage]),
+    .target(name: "NixStore", dependencies: ["ImageModel", "Command", "Threads", grdb, systemPackage]),
     // System calls that Swift cannot import; headers only.
     .systemLibrary(name: "CLinux"),
     // The guest's side of each step, one file a step.
     .target(
-      name: "InstallSteps", dependencies: ["AgentProtocol", "ImageModel", "Command", "CLinux", systemPackage]),
+      name: "InstallSteps",
+      dependencies: ["AgentProtocol", "ImageModel", "Command", "CLinux", "Threads", systemPackage]),
     // The guest executable: first process, supervisor and agent.
     .executableTarget(
       name: "slipway-agent",
-      dependencies: ["InstallSteps", "AgentProtocol", "Command", "CLinux", systemPackage]),
+      dependencies: ["InstallSteps", "AgentProtocol", "Command", "CLinux", "Threads", systemPackage]),
     // The kernel and initramfs that carry the agent, built once and cached.
     .target(name: "Appliance", dependencies: ["ImageModel", "Command", crypto, systemPackage]),
     // The kernel's KVM interface.
@@ -67,17 +70,18 @@ let package = Package(
     // libvirt's C API.
     .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
     // Connections, domains, events and errors; knows nothing of images.
-    .target(name: "Libvirt", dependencies: ["CLibvirt"]),
+    .target(name: "Libvirt", dependencies: ["CLibvirt", "Threads"]),
     // One VM session: channel, console, deadlines, teardown.
     .target(
-      name: "BuildMachine", dependencies: ["Libvirt", "AgentProtocol", "Command", subprocess, systemPackage]),
+      name: "BuildMachine",
+      dependencies: ["Libvirt", "AgentProtocol", "Command", "Threads", subprocess, systemPackage]),
     // The pipeline from plan to verified artefacts.
     .target(
       name: "ImageBuilder",
       dependencies: [
         "BuildMachine", "BuildPlan", "AgentProtocol", "ImageModel", "NixStore", "Appliance", "HostProbe",
         "Command",
-        "CLinux", crypto, systemPackage,
+        "CLinux", "Threads", crypto, systemPackage,
       ]),
     // The command line.
     .executableTarget(
@@ -98,7 +102,8 @@ let package = Package(
     .testTarget(
       name: "InstallStepsTests",
       dependencies: [
-        "InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "TestSupport", systemPackage,
+        "InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "Threads", "TestSupport",
+        systemPackage,
       ]),
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
     .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "TestSupport"], exclude: ["Snapshots"]),

@@ -62,8 +62,9 @@ struct ApplianceCache {
     try await fill(temporary)
     let made = Appliance(
       kernel: temporary.appending("kernel"), initramfs: temporary.appending("initramfs"), digest: digest)
-    let sizes = try JSONEncoder().encode(Self.sizes(of: made))
-    try write(Array(sizes), to: temporary.appending("sizes.json"))
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    try write(Array(encoder.encode(Self.sizes(of: made))), to: temporary.appending("sizes.json"))
     return try publish(temporary, digest)
   }
 

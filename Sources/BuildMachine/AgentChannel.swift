@@ -1,6 +1,7 @@
 internal import Foundation
 internal import Libvirt
 internal import SystemPackage
+internal import Threads
 
 /// The host's end of the agent's Unix socket.
 ///
@@ -33,7 +34,7 @@ final class AgentChannel: Sendable {
   /// - Throws: `CancellationError` when the task is cancelled; the channel is hung up then.
   func read(within limit: Duration) async throws -> Input {
     let input = try await withTaskCancellationHandler {
-      try await offThePool { [self] in try readBlocking(within: limit) }
+      try await onThread { [self] in try readBlocking(within: limit) }
     } onCancel: {
       hangUp()
     }
@@ -46,7 +47,7 @@ final class AgentChannel: Sendable {
   /// - Throws: `Errno`; `timedOut` when the other end does not take them in time.
   func write(_ bytes: [UInt8], within limit: Duration) async throws {
     try await withTaskCancellationHandler {
-      try await offThePool { [self] in try writeBlocking(bytes, within: limit) }
+      try await onThread { [self] in try writeBlocking(bytes, within: limit) }
     } onCancel: {
       hangUp()
     }

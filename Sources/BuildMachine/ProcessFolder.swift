@@ -2,6 +2,7 @@ internal import Foundation
 internal import Libvirt
 internal import Synchronization
 package import SystemPackage
+internal import Threads
 
 /// The folder in which this process keeps everything that lives as long as its machines: the embedded driver's
 /// root and a folder for each session. There is one, since libvirt takes one embedded root in a process's life.
@@ -77,7 +78,7 @@ package final class ProcessFolder: Sendable {
   private static func make() async -> Result<ProcessFolder, MachineError> {
     do {
       let base = FilePath("/tmp/slipway-\(geteuid())")
-      let folder = try await offThePool {
+      let folder = try await onThread {
         try attempt("make a folder below \(base)") { try make(below: base) }
       }
       try await Watchdog.start(over: folder.path)

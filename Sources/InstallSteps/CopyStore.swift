@@ -2,6 +2,7 @@ internal import AgentProtocol
 internal import CLinux
 internal import Glibc
 internal import SystemPackage
+internal import Threads
 
 extension CopyStore {
   private static let mountPoint = "/mnt/source"

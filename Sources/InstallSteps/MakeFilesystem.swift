@@ -1,6 +1,7 @@
 internal import AgentProtocol
 internal import Command
 internal import ImageModel
+internal import Threads
 
 extension MakeFilesystem {
   /// Makes the filesystem with every identifier given.

@@ -1,5 +1,6 @@
 internal import AgentProtocol
 internal import ImageModel
+internal import Threads
 
 extension MountFilesystem {
   /// Mounts the partition at its place below the root, and makes the links that udev would make for its

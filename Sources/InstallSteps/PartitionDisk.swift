@@ -2,6 +2,7 @@ internal import AgentProtocol
 internal import Command
 internal import FoundationEssentials
 internal import ImageModel
+internal import Threads
 
 extension PartitionDisk {
   /// Writes the table with sfdisk, and proves that it is the one asked for.

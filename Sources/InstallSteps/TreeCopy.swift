@@ -3,6 +3,7 @@ internal import Dispatch
 internal import Glibc
 internal import Synchronization
 internal import SystemPackage
+internal import Threads
 
 /// Copies a tree into an empty directory with several threads: contents, modes, modification times, hard
 /// links, extended attributes and holes. Owner and group are those of the copying process: in a valid store

@@ -1,5 +1,6 @@
 internal import CLibvirt
 internal import Foundation
+internal import Threads
 
 /// A connection to a hypervisor. It is closed with its last reference; domains and event streams hold one.
 ///
@@ -26,7 +27,7 @@ package final class Connection: Sendable {
   /// A process can use one root of `qemu:///embed` in its lifetime; libvirt refuses a second one.
   /// - Throws: `LibvirtError`.
   package static func open(_ uri: String) async throws -> Connection {
-    try await offThePool {
+    try await onThread {
       try EventLoop.start()
       return Connection(uri: uri, raw: try LibvirtError.check(virConnectOpen(uri), "connect to \(uri)"))
     }
@@ -36,7 +37,7 @@ package final class Connection: Sendable {
   ///
   /// - Throws: `LibvirtError`.
   package func versions() async throws -> (library: Version, hypervisor: Version) {
-    try await offThePool { [self] in
+    try await onThread { [self] in
       var library: UInt = 0
       var hypervisor: UInt = 0
       _ = try LibvirtError.check(virConnectGetLibVersion(raw, &library), "tell its version")
@@ -49,7 +50,7 @@ package final class Connection: Sendable {
   ///
   /// - Throws: `LibvirtError`.
   package func capabilities() async throws -> String {
-    try await offThePool { [self] in
+    try await onThread { [self] in
       let text = try LibvirtError.check(virConnectGetCapabilities(raw), "tell its capabilities")
       defer { free(text) }
       return String(cString: text)
@@ -60,7 +61,7 @@ package final class Connection: Sendable {
   ///
   /// - Throws: `LibvirtError`.
   package func createDomain(xml: String, flags: DomainStartFlags = []) async throws -> Domain {
-    try await offThePool { [self] in
+    try await onThread { [self] in
       let raw = try LibvirtError.check(
         virDomainCreateXML(raw, xml, flags.rawValue), "start the domain")
       return Domain(connection: self, owning: raw)
@@ -71,7 +72,7 @@ package final class Connection: Sendable {
   ///
   /// - Throws: `LibvirtError`, with code `noDomain` when there is none of that name.
   package func domain(named name: String) async throws -> Domain {
-    try await offThePool { [self] in
+    try await onThread { [self] in
       Domain(
         connection: self,
         owning: try LibvirtError.check(virDomainLookupByName(raw, name), "find the domain '\(name)'"))

@@ -1,5 +1,6 @@
 internal import CLibvirt
 internal import Foundation
+internal import Threads
 
 /// A domain: one virtual machine as libvirt sees it.
 package final class Domain: Sendable {
@@ -27,7 +28,7 @@ package final class Domain: Sendable {
   ///
   /// - Throws: `LibvirtError`. A domain that has ended already is no error.
   package func destroy() async throws {
-    try await offThePool { [self] in
+    try await onThread { [self] in
       guard virDomainDestroy(raw) < 0 else { return }
       let error = LibvirtError.last("destroy the domain '\(name)'")
       guard error.code == .noDomain || error.code == .operationInvalid else { throw error }
@@ -38,7 +39,7 @@ package final class Domain: Sendable {
   ///
   /// - Throws: `LibvirtError`, with code `noDomain` once a transient domain has ended.
   package func state() async throws -> DomainState {
-    try await offThePool { [self] in
+    try await onThread { [self] in
       var state: Int32 = 0
       var reason: Int32 = 0
       _ = try LibvirtError.check(
@@ -51,7 +52,7 @@ package final class Domain: Sendable {
   ///
   /// - Throws: `LibvirtError`.
   package func suspend() async throws {
-    try await offThePool { [self] in
+    try await onThread { [self] in
       _ = try LibvirtError.check(virDomainSuspend(raw), "suspend the domain '\(name)'")
     }
   }
@@ -60,7 +61,7 @@ package final class Domain: Sendable {
   ///
   /// - Throws: `LibvirtError`.
   package func resume() async throws {
-    try await offThePool { [self] in
+    try await onThread { [self] in
       _ = try LibvirtError.check(virDomainResume(raw), "resume the domain '\(name)'")
     }
   }
@@ -70,7 +71,7 @@ package final class Domain: Sendable {
   /// - Returns: the picture's media type: `image/png`, or `image/x-portable-pixmap` of a QEMU without PNG.
   /// - Throws: `LibvirtError`; also when the domain has no screen or the file cannot be written.
   package func screenshot(to path: String) async throws -> String {
-    try await offThePool { [self] in
+    try await onThread { [self] in
       let attempt = "take a screenshot of the domain '\(name)'"
       let stream = try LibvirtError.check(virStreamNew(connection.raw, 0), attempt)
       defer { virStreamFree(stream) }

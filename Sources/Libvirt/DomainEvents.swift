@@ -1,5 +1,6 @@
 internal import CLibvirt
 internal import Foundation
+internal import Threads
 
 /// Something that happened to one domain of a connection.
 package struct DomainEvent: Hashable, Sendable {
@@ -41,7 +42,7 @@ extension Connection {
   /// - Throws: `LibvirtError`; libvirt refuses a second stream of the same connection while there is a first.
   package func events() async throws -> AsyncStream<DomainEvent> {
     let (stream, continuation) = AsyncStream.makeStream(of: DomainEvent.self)
-    let identifiers = try await offThePool { [self] in try register(continuation) }
+    let identifiers = try await onThread { [self] in try register(continuation) }
     continuation.onTermination = { [self] _ in
       // May run inside a libvirt callback, where libvirt may not be called.
       DispatchQueue(label: "slipway.libvirt").async {

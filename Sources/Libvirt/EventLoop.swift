@@ -29,16 +29,3 @@ private func discardError(_ context: UnsafeMutableRawPointer?, _ error: virError
     if virEventRunDefaultImpl() < 0 { usleep(100_000) }
   }
 }
-
-/// Runs a blocking call on a thread of its own.
-///
-/// The cooperative pool has as many threads as the machine has cores: two blocked calls would freeze every task.
-/// Each call has its own queue, so that a domain can be destroyed while another call hangs.
-package func offThePool<Value: Sendable>(_ call: @escaping @Sendable () throws -> Value) async throws -> Value
-{
-  try await withCheckedThrowingContinuation { continuation in
-    DispatchQueue(label: "slipway.libvirt").async {
-      continuation.resume(with: Result { try call() })
-    }
-  }
-}

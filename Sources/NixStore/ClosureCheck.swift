@@ -1,4 +1,5 @@
 internal import SystemPackage
+internal import Threads
 
 extension Closure {
   /// What every NixOS system has and an installation uses, relative to the toplevel.
@@ -19,7 +20,7 @@ extension Closure {
   package func check(
     in store: StoreLocation, system: StorePath, entries: [String] = Closure.systemEntries
   ) async throws -> TreeScan {
-    try await blocking {
+    try await onThread {
       var problems = danglingReferences()
       if !paths.contains(where: { $0.path == system }) {
         problems.append(

@@ -1,6 +1,7 @@
 internal import Foundation
 internal import GRDB
 package import SystemPackage
+internal import Threads
 
 extension Closure {
   /// Reads the closure of some paths from the database of a live store, without a daemon and without writing
@@ -15,7 +16,7 @@ extension Closure {
   package static func read(
     roots: [StorePath], from store: StoreLocation, scratch: FilePath
   ) async throws -> Closure {
-    try await blocking {
+    try await onThread {
       do {
         try checkSchema(of: store)
         return try withDatabaseCopy(of: store, scratch: scratch) { copy in

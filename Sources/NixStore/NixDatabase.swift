@@ -1,6 +1,7 @@
 internal import Foundation
 internal import GRDB
 package import SystemPackage
+internal import Threads
 
 /// The Nix database of the target.
 package enum NixDatabase {
@@ -21,7 +22,7 @@ package enum NixDatabase {
   package static func write(
     _ closure: Closure, from store: StoreLocation, registrationTime: Int64, to file: FilePath
   ) async throws {
-    try await blocking {
+    try await onThread {
       do {
         guard try FileStamp(of: file) == nil else { throw Errno.fileExists }
         try build(closure, from: store, registrationTime: registrationTime, at: file)

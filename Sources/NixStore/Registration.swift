@@ -1,5 +1,6 @@
 internal import Foundation
 package import SystemPackage
+internal import Threads
 
 extension Closure {
   /// Reads a folder made by nixpkgs' `closureInfo`: every path it lists, reachable from the roots or not.
@@ -8,7 +9,7 @@ extension Closure {
   package static func read(
     roots: [StorePath], closureInfo folder: FilePath
   ) async throws -> Closure {
-    try await blocking {
+    try await onThread {
       let paths = try Registration.parse(contents(of: "registration", in: folder), in: folder)
       let listed = try contents(of: "store-paths", in: folder).split(separator: UInt8(ascii: "\n"))
         .map { String(decoding: $0, as: UTF8.self) }

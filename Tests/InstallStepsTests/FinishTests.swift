@@ -3,6 +3,7 @@ internal import Command
 internal import SystemPackage
 internal import TestSupport
 internal import Testing
+internal import Threads
 
 @testable internal import InstallSteps
 

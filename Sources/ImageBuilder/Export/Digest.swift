@@ -1,6 +1,7 @@
 internal import Crypto
 internal import Foundation
 internal import SystemPackage
+internal import Threads
 
 /// SHA-256 of a file, read in pieces.
 enum FileDigest {
@@ -8,11 +9,7 @@ enum FileDigest {
 
   /// The digest in lower-case hexadecimal. Reads on a thread of its own, away from the tasks.
   static func sha256(of path: FilePath) async throws -> String {
-    try await withCheckedThrowingContinuation { continuation in
-      DispatchQueue.global().async {
-        continuation.resume(with: Result { try read(path) })
-      }
-    }
+    try await onThread { try read(path) }
   }
 
   private static func read(_ path: FilePath) throws -> String {

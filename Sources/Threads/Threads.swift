@@ -1,17 +1,17 @@
 internal import Glibc
-internal import SystemPackage
+package import SystemPackage
 
 /// Starts a thread of its own for code that blocks: the cooperative pool has as many threads as cores, and
 /// two blocked tasks would stop everything on a machine with two.
 ///
-/// - Throws: `SystemFailure` when the kernel has no thread left.
-package func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemFailure) {
+/// - Throws: `Errno` when the kernel has no thread left.
+package func startThread(_ body: @escaping @Sendable () -> Void) throws(Errno) {
   let box = Unmanaged.passRetained(ThreadBody(body))
   var thread = pthread_t()
   let code = pthread_create(&thread, nil, runThread, box.toOpaque())
   guard code == 0 else {
     box.release()
-    throw SystemFailure("start a thread", Errno(rawValue: code))
+    throw Errno(rawValue: code)
   }
   pthread_detach(thread)
 }
