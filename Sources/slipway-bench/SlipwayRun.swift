@@ -1,7 +1,7 @@
 internal import Command
 internal import Foundation
 
-/// One `slipway build`, as a user runs it, under `time`.
+/// One `slipway build`, as a user runs it.
 struct SlipwayRun {
   let slipway: String
   let system: String
@@ -10,20 +10,39 @@ struct SlipwayRun {
   /// What one build took.
   struct Measure {
     var seconds: Double
-    /// In KiB.
+    /// The most memory that slipway itself had in use, in KiB; QEMU's is not in it.
     var peakMemory: Int
   }
 
   /// Builds once, and removes the result.
   func build() async throws -> Measure {
     let out = "\(scratch)/result"
-    let report = "\(scratch)/time"
-    let command = Command(
-      "/usr/bin/time", ["-f", "%M", "-o", report, slipway, "build", "--system", system, "--out", out])
-    let time = try await seconds { try await SubprocessRunner().run(command) }
+    let pidFile = "\(scratch)/pid"
+    // The shell becomes slipway, so the number it writes is slipway's.
+    let script = "echo $$ > '\(pidFile)'; exec '\(slipway)' build --system '\(system)' --out '\(out)'"
+    async let peak = peakMemory(pidFile)
+    let time = try await seconds { try await SubprocessRunner().run("sh", "-c", script) }
     try FileManager.default.removeItem(atPath: out)
-    let memory = try String(contentsOfFile: report, encoding: .utf8)
-    return Measure(
-      seconds: time, peakMemory: Int(memory.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0)
+    defer { try? FileManager.default.removeItem(atPath: pidFile) }
+    return Measure(seconds: time, peakMemory: await peak)
+  }
+
+  /// Follows the kernel's own record of a process's peak (`VmHWM`, proc(5)) until the process is gone.
+  private func peakMemory(_ pidFile: String) async -> Int {
+    var peak = 0
+    var wasSeen = false
+    while !Task.isCancelled {
+      try? await Task.sleep(for: .milliseconds(50))
+      guard let pid = try? String(contentsOfFile: pidFile, encoding: .utf8) else { continue }
+      let path = "/proc/\(pid.trimmingCharacters(in: .whitespacesAndNewlines))/status"
+      let status = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+      guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }) else {
+        if wasSeen { break }
+        continue
+      }
+      wasSeen = true
+      peak = max(peak, Int(line.filter(\.isNumber)) ?? 0)
+    }
+    return peak
   }
 }

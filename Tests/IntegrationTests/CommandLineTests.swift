@@ -1,0 +1,77 @@
+import Command
+import Foundation
+import SystemPackage
+import TestSupport
+import Testing
+
+/// What the command line says and how it ends, without a machine being started.
+@Suite(.virtualMachines) struct CommandLineTests {
+  @Test(arguments: [
+    [], ["build"], ["plan"], ["verify"], ["doctor"], ["appliance"], ["appliance", "build"],
+  ])
+  func helpIsTheGoldenText(command: [String]) async throws {
+    let result = try await SlipwayCommand.run(command + ["--help"], environment: ["COLUMNS": "100"])
+    #expect(result.status == 0)
+    try expectSnapshot(result.output + "\n", named: "help-\((["slipway"] + command).joined(separator: "-")).txt")
+  }
+
+  /// Arguments that must be refused, and what the message must name.
+  static let refusals: [([String], String)] = [
+    (["build"], "system"),
+    (["build", "--system", "/nowhere"], "/nowhere"),
+    (["build", "--system", "/etc"], "/etc"),
+    (["build", "--fs-type", "zfs"], "--fs-type"),
+    (["build", "--unheard-of"], "--unheard-of"),
+    (["build", "--disk-size", "huge"], "--disk-size"),
+    (["build", "/nowhere/spec.json"], "/nowhere/spec.json"),
+    (["plan", "--seed", "97FD5997-D90B-4AA3-8D16-C1723AEA73C"], "--seed"),
+    (["verify"], "--image"),
+    (["verify", "/nowhere"], "/nowhere"),
+    (["verify", "--image", "/nowhere.img"], "/nowhere.img"),
+    (["verify", "--image", "/dev/null", "--expect", "("], "--expect"),
+    (["verify", "--image", "/dev/null"], "--format"),
+    (["build", "--system", "/x", "--vm-template", "/nowhere.xml"], "/nowhere.xml"),
+  ]
+
+  @Test(arguments: refusals)
+  func badInputEndsWithTwo(arguments: [String], word: String) async throws {
+    let result = try await SlipwayCommand.run(arguments)
+    #expect(result.status == 2, "\(result.errors)")
+    #expect(result.errors.contains(word), "\(result.errors)")
+  }
+
+  @Test func aSpecWithAnUnknownKeyNamesIt() async throws {
+    try await withScratchDirectory { scratch in
+      let spec = scratch.appending("spec.json").string
+      try #"{"system": "/x", "partionTableType": "efi"}"#.write(toFile: spec, atomically: true, encoding: .utf8)
+      let result = try await SlipwayCommand.run(["build", spec, "--out", scratch.appending("r").string])
+      #expect(result.status == 2)
+      #expect(result.cause.contains("partionTableType: no such key"), "\(result.errors)")
+    }
+  }
+
+  @Test func anUnusableAcceleratorIsTheHosts() async throws {
+    let system = try await TestSystem.path("tiny")
+    let result = try await SlipwayCommand.run(["plan", "--system", system, "--accel", "kvm"])
+    let doctor = try await SlipwayCommand.run(["doctor"])
+    // Where KVM works, it is no error to ask for it.
+    #expect(result.status == (doctor.output.contains("KVM: ") ? 0 : 3), "\(result.errors)")
+  }
+
+  @Test func thePlanNeedsNoMachineAndIsTheSameEachTime() async throws {
+    let system = try await TestSystem.path("tiny")
+    let first = try await SlipwayCommand.run(["plan", "--system", system, "--json"])
+    #expect(first.status == 0, "\(first.errors)")
+    #expect(first.output == (try await SlipwayCommand.run(["plan", "--system", system, "--json"])).output)
+    let text = try await SlipwayCommand.run(["plan", "--system", system])
+    #expect(text.output.contains("installBootLoader"), "\(text.output)")
+  }
+
+  @Test func theDoctorFindsThisMachineAble() async throws {
+    let result = try await SlipwayCommand.run(["doctor"])
+    #expect(result.status == 0, "\(result.output)")
+    #expect(result.output.contains("accelerator"), "\(result.output)")
+    let json = try await SlipwayCommand.run(["doctor", "--json"])
+    #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(json.output.utf8)) }
+  }
+}
