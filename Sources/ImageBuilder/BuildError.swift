@@ -10,6 +10,7 @@ public struct BuildError: Error, Hashable, Sendable {
     case failed
   }
 
+  /// Whose turn it is.
   public var kind: Kind
   /// What was attempted and why it failed.
   public var message: String
@@ -18,6 +19,7 @@ public struct BuildError: Error, Hashable, Sendable {
   /// The failed command with its last lines, or the guest's last lines.
   public var details: [String]
 
+  /// Describes a failure.
   public init(_ kind: Kind, _ message: String, remedy: String? = nil, details: [String] = []) {
     self.kind = kind
     self.message = message

@@ -10,19 +10,28 @@ enum DebugShell {
     let terminal = RawTerminal()
     defer { terminal.restore() }
     try await machine.withDebugLine { line in
-      let input = Thread { pump(from: STDIN_FILENO, to: line.rawValue) }
-      let output = Thread { pump(from: line.rawValue, to: STDOUT_FILENO) }
-      input.start()
-      output.start()
+      let number = line.rawValue
+      let shellIsUp = DispatchSemaphore(value: 0)
+      Thread.detachNewThread { pump(from: number, to: STDOUT_FILENO) { shellIsUp.signal() } }
+      Thread.detachNewThread {
+        // What arrives before the shell has opened its line is lost.
+        shellIsUp.wait()
+        pump(from: STDIN_FILENO, to: number)
+        // The end of a script ends the shell. Not by Ctrl-D: the terminal drops it while a command runs.
+        _ = "\nexit\n".utf8.withContiguousStorageIfAvailable { write(number, $0.baseAddress, $0.count) }
+      }
       try await agent.debugShell()
     }
   }
 
-  /// Copies bytes until either side ends. Blocks its thread.
-  private static func pump(from source: Int32, to sink: Int32) {
+  /// Copies bytes until either side ends, and tells when the first have come. Blocks its thread.
+  private static func pump(from source: Int32, to sink: Int32, onFirst: () -> Void = {}) {
+    var isFirst = true
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 1)
     defer { buffer.deallocate() }
     while case let count = read(source, buffer.baseAddress, buffer.count), count > 0 {
+      if isFirst { onFirst() }
+      isFirst = false
       guard write(sink, buffer.baseAddress, count) == count else { return }
     }
   }

@@ -7,15 +7,25 @@ internal import Foundation
 /// whether its pid is gone. A dead process keeps its pid until its parent waits for it. Some container's process
 /// 1 does that late (measured: 1.5 s for each domain, 8 s for the driver's first look at QEMU's abilities) or
 /// never, and then the driver fails. So this process adopts them and waits for them itself.
+///
+/// Adopting them means adopting every orphan below this process. One that nobody waits for stays the first dead
+/// child for ever, and hides all others from whoever asks for any child; it is buried after a while.
 package enum EmbeddedReaper {
-  /// Starts a thread that waits for orphaned hypervisors, for ever.
+  /// How long a dead child may wait for whoever started it, in turns of the thread: five seconds.
+  private static let patience = 250
+
+  /// Starts a thread that waits for orphans, for ever.
   package static func start() {
     guard slipway_adopt_orphans() == 0 else { return }
     Thread.detachNewThread { @Sendable in
+      var waiting: (pid: pid_t, turns: Int) = (0, 0)
       while true {
         usleep(20_000)
-        // A dead child of another kind is left to whoever started it, and is gone by the next time.
-        while let pid = deadChild(), isHypervisor(pid) { _ = waitpid(pid, nil, 0) }
+        while let pid = deadChild() {
+          waiting = pid == waiting.pid ? (pid, waiting.turns + 1) : (pid, 0)
+          guard isHypervisor(pid) || waiting.turns > patience else { break }
+          _ = waitpid(pid, nil, 0)
+        }
       }
     }
   }

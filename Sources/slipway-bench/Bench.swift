@@ -4,7 +4,7 @@ internal import Foundation
 /// Prints how build times compare. Both sides of a ratio are measured in one run, in turns: machines are noisy.
 @main
 struct Bench {
-  static let rounds = 5
+  static let rounds = 3
 
   static func main() async throws {
     let arguments = CommandLine.arguments

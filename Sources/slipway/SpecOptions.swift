@@ -9,18 +9,21 @@ extension FilesystemKind: ExpressibleByArgument {}
 extension PartitionTable: ExpressibleByArgument {}
 
 extension ByteSize: ExpressibleByArgument {
+  /// Reads a flag's value.
   public init?(argument: String) {
     self.init(argument)
   }
 }
 
 extension DiskSize: ExpressibleByArgument {
+  /// Reads a flag's value.
   public init?(argument: String) {
     self.init(argument)
   }
 }
 
 extension GUID: ExpressibleByArgument {
+  /// Reads a flag's value.
   public init?(argument: String) {
     self.init(argument)
   }
@@ -40,13 +43,13 @@ struct SpecOptions: ParsableArguments {
   @Option(help: "File name of the image, without its extension. [nixos]")
   var baseName: String?
 
-  @Option(help: "Format of the image: \(ImageFormat.allCases.map(\.rawValue).joined(separator: ", ")). [raw]")
+  @Option(help: "Format of the image. [raw]")
   var format: ImageFormat?
 
   @Option(help: "Partition layout. [efi]")
   var partitionTableType: PartitionTable?
 
-  @Option(help: "Root filesystem: ext4, xfs, btrfs. [ext4]")
+  @Option(help: "Root filesystem. [ext4]")
   var fsType: FilesystemKind?
 
   @Option(help: "Label of the root filesystem. [nixos]")

@@ -12,7 +12,8 @@ import Testing
   func helpIsTheGoldenText(command: [String]) async throws {
     let result = try await SlipwayCommand.run(command + ["--help"], environment: ["COLUMNS": "100"])
     #expect(result.status == 0)
-    try expectSnapshot(result.output + "\n", named: "help-\((["slipway"] + command).joined(separator: "-")).txt")
+    let name = (["help", "slipway"] + command).joined(separator: "-")
+    try expectSnapshot(result.output + "\n", named: "\(name).txt")
   }
 
   /// Arguments that must be refused, and what the message must name.
@@ -43,7 +44,8 @@ import Testing
   @Test func aSpecWithAnUnknownKeyNamesIt() async throws {
     try await withScratchDirectory { scratch in
       let spec = scratch.appending("spec.json").string
-      try #"{"system": "/x", "partionTableType": "efi"}"#.write(toFile: spec, atomically: true, encoding: .utf8)
+      let json = #"{"system": "/x", "partionTableType": "efi"}"#
+      try json.write(toFile: spec, atomically: true, encoding: .utf8)
       let result = try await SlipwayCommand.run(["build", spec, "--out", scratch.appending("r").string])
       #expect(result.status == 2)
       #expect(result.cause.contains("partionTableType: no such key"), "\(result.errors)")

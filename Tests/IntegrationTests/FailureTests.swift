@@ -36,6 +36,24 @@ import Testing
     }
   }
 
+  @Test func aDebugShellTakesAScriptInTheGuest() async throws {
+    try await withScratchDirectory { scratch in
+      let system = try await TestSystem.path("broken-bootloader")
+      let slipway = SlipwayCommand.executable.string
+      let out = scratch.appending("r").string
+      let script = "echo in-guest-$((6 * 7)); ls /mnt/target/etc/NIXOS"
+      let result = try await SlipwayCommand.run(
+        [],
+        wrapper: [
+          "sh", "-c", "echo '\(script)' | '\(slipway)' build --system \(system) --out \(out) --debug-shell",
+        ])
+      #expect(result.status == 1, "\(result.errors)")
+      #expect(result.output.contains("in-guest-42"), "\(result.output)")
+      #expect(result.output.contains("/mnt/target/etc/NIXOS\r") || result.output.contains("etc/NIXOS\n"))
+      #expect(try await leftovers(in: scratch).isEmpty)
+    }
+  }
+
   @Test func aDamagedClosureIsRefusedBeforeAMachineStarts() async throws {
     try await withScratchDirectory { scratch in
       let info = scratch.appending("closure-info")
