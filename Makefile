@@ -70,5 +70,5 @@ fmt: ## format the sources
 record: ## write the golden files anew
 	-RECORD_SNAPSHOTS=1 $(SWIFT_TEST) --skip IntegrationTests
 
-clean: ## remove what was built, and cached test systems and images
-	rm -rf .build .build-agent .cache
+clean: ## remove what was built, and cached test systems, images and appliances
+	rm -rf .build .build-agent .cache "$${XDG_CACHE_HOME:-$$HOME/.cache}/slipway"

@@ -60,7 +60,9 @@ let package = Package(
     // The guest executable: first process, supervisor and agent.
     .executableTarget(
       name: "slipway-agent",
-      dependencies: ["InstallSteps", "AgentProtocol", "Command", "CLinux", "Threads", systemPackage]),
+      dependencies: [
+        "InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "Threads", systemPackage,
+      ]),
     // The kernel and initramfs that carry the agent, built once and cached.
     .target(name: "Appliance", dependencies: ["ImageModel", "Command", crypto, systemPackage]),
     // The kernel's KVM interface.

@@ -37,8 +37,11 @@ package struct ApplianceTool: Hashable, Sendable {
 
 /// Which drivers the guest has.
 enum ApplianceModules {
-  /// Loaded by the agent before it opens its port: the disks, the port, and entropy for UUIDs and hashes.
-  static let atBoot = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng"]
+  /// Loaded by the agent before it opens its port: the disks, the port, entropy for UUIDs and hashes, and what
+  /// every installation mounts, for which the kernel would start a process of its own each.
+  static let atBoot = [
+    "virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "vfat", "nls_cp437", "nls_ascii", "efivarfs",
+  ]
   /// Loaded by the kernel when something is mounted: targets, the ESP's code pages, EFI variables.
   static let required = [
     "ext4", "vfat", "nls_cp437", "nls_iso8859-1", "nls_ascii", "nls_utf8", "efivarfs",

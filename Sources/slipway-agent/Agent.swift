@@ -1,6 +1,7 @@
 internal import AgentProtocol
 internal import Command
 internal import Glibc
+internal import ImageModel
 internal import InstallSteps
 internal import Synchronization
 
@@ -43,7 +44,7 @@ final class Agent: Sendable {
     guard case .hello(let hello) = message, hello.magic == AgentProtocol.magic else {
       throw PeerError("the first message on the port is not a host's hello")
     }
-    let own = Hello(build: (try? Files.text(of: "/etc/slipway-build"))?.trimmingNewline ?? "unknown")
+    let own = Hello(build: SlipwayVersion.named)
     try outbox.start(with: .hello(own))
     guard hello.oldestVersion <= own.version, own.oldestVersion <= hello.version else {
       outbox.waitUntilSent()

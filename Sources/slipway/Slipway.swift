@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Glibc
+internal import ImageModel
 
 /// The command line. Each subcommand is a file: it parses, makes one call, and shows the result.
 @main
@@ -10,7 +11,7 @@ struct Slipway: AsyncParsableCommand {
     discussion: """
       Exit codes: 0 done, 1 the build failed, 2 bad input, 3 this machine is not able, 130 interrupted.
       """,
-    version: slipwayVersion,
+    version: SlipwayVersion.current,
     subcommands: [
       BuildCommand.self, PlanCommand.self, VerifyCommand.self, DoctorCommand.self, ApplianceCommand.self,
     ])
@@ -30,6 +31,3 @@ struct Slipway: AsyncParsableCommand {
     }
   }
 }
-
-/// The version of the tool.
-let slipwayVersion = "0.1.0"

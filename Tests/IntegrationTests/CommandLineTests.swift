@@ -31,6 +31,7 @@ import Testing
     (["verify", "--image", "/nowhere.img"], "/nowhere.img"),
     (["verify", "--image", "/dev/null", "--expect", "("], "--expect"),
     (["verify", "--image", "/dev/null"], "--format"),
+    (["verify", "--image", "/dev/null", "--timeout", "0"], "--timeout"),
     (["build", "--system", "/x", "--vm-template", "/nowhere.xml"], "/nowhere.xml"),
   ]
 

@@ -34,6 +34,9 @@ public struct Planner: Sendable {
   /// - Throws: `SpecError` for the first thing of the request that cannot be built.
   public func plan() throws(SpecError) -> BuildPlan {
     let request = try Request(spec)
+    if let limit = stepTimeLimit, limit < 1 {
+      throw SpecError("step-timeout", "\(limit) seconds are no time for a step", remedy: "Give 1 or more")
+    }
     let rootSize = RootSize(closure: closure, filesystem: request.filesystem, free: request.free)
     let geometry = try DiskGeometry(
       bootSize: request.bootSize, diskSize: request.diskSize, need: rootSize.need, free: request.free)

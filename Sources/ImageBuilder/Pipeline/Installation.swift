@@ -69,7 +69,7 @@ struct Installation: Sendable {
 
   private func runSteps(on machine: Machine, _ sourceDisk: Task<Void, any Error>) async throws {
     let agent = try await recorder.step("boot") {
-      try await machine.connectAgent(build: buildName, within: Self.bootLimit)
+      try await machine.connectAgent(build: SlipwayVersion.named, within: Self.bootLimit)
     }
     for planned in plan.steps {
       if case .copyStore = planned.step { try await sourceDisk.value }
@@ -146,6 +146,3 @@ struct Installation: Sendable {
     }
   }
 }
-
-/// Names this build in handshakes.
-let buildName = "slipway 0.1.0"

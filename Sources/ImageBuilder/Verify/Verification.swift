@@ -35,6 +35,10 @@ public struct Verification: Sendable {
   /// - Throws: `BuildError`; `CancellationError`. The artefacts are never written to.
   public func run() async throws -> VerifyResult {
     var verdict = try BootVerdict(expect: request.expect)
+    guard request.timeLimit > 0 else {
+      throw BuildError(
+        .badInput, "--timeout \(request.timeLimit) leaves no time to boot", remedy: "Give 1 second or more")
+    }
     let artefacts = try await VerifyArtefacts.resolve(request)
     let accelerator = try await hostFaultsAsBuildErrors {
       try await HostProbe().accelerator(wanted: request.machine.accelerator.kind)
