@@ -51,6 +51,11 @@ let package = Package(
       ]),
     // Closures, their registration, and the Nix database.
     .target(name: "NixStore", dependencies: ["ImageModel", "Command", "Threads", grdb, systemPackage]),
+    // libext2fs; headers only.
+    .systemLibrary(
+      name: "CExt2fs", pkgConfig: "ext2fs", providers: [.apt(["libext2fs-dev", "comerr-dev"])]),
+    // The pour: a tree into an ext4 filesystem, without a kernel or a VM.
+    .target(name: "Ext4", dependencies: ["CExt2fs", "CLinux", "ImageModel", "Threads", systemPackage]),
     // System calls that Swift cannot import; headers only.
     .systemLibrary(name: "CLinux"),
     // The guest's side of each step, one file a step.
@@ -106,6 +111,9 @@ let package = Package(
     .testTarget(
       name: "NixStoreTests",
       dependencies: ["NixStore", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
+    .testTarget(
+      name: "Ext4Tests",
+      dependencies: ["Ext4", "CExt2fs", "Command", "ImageModel", "TestSupport", systemPackage]),
     .testTarget(
       name: "InstallStepsTests",
       dependencies: [

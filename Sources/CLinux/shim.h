@@ -5,6 +5,7 @@
 // No _GNU_SOURCE: with it some structures have other members than in Swift's own view of glibc, and a file that
 // imports both does not compile.
 
+#include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
@@ -69,5 +70,14 @@ static const unsigned long slipway_MS_NOEXEC = MS_NOEXEC;
 static const unsigned long slipway_MS_NOATIME = MS_NOATIME;
 static const unsigned long slipway_MS_BIND = MS_BIND;
 static const unsigned long slipway_MS_REC = MS_REC;
+
+/// Makes a range of a file read as zeros, and gives its blocks back. fallocate(2) is hidden without _GNU_SOURCE.
+static inline int slipway_punch_hole(int file, long offset, long length) {
+  return (int)syscall(SYS_fallocate, file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
+/// Hidden without _GNU_SOURCE; from the kernel's <linux/fs.h> and <asm-generic/fcntl.h>.
+static const int slipway_SEEK_DATA = SEEK_DATA;
+static const int slipway_O_NOATIME = 01000000;
 
 #endif

@@ -1,0 +1,133 @@
+internal import CLinux
+internal import Glibc
+internal import SystemPackage
+
+/// What becomes a hole is decided by the content alone, so that a copy of a file gives the same image however
+/// its blocks are kept: each whole chunk of zeros, counted from the start of the file, is one. Shorter rows
+/// of zeros get blocks, which keeps files in few extents.
+enum Chunk {
+  static let blocks = 16
+  static let size = blocks * Ext4Options.blockSize
+
+  /// The whole chunks of this many bytes.
+  static func whole(_ size: UInt64) -> UInt64 { size / UInt64(Self.size) }
+}
+
+/// An open regular file of the host.
+struct SourceFile: ~Copyable {
+  private let file: HostFile
+  private let descriptor: CInt
+
+  /// Opens it without waiting, following no link, and without a trace in its access time where that is
+  /// allowed.
+  init(_ file: HostFile) throws(Ext4Error) {
+    self.file = file
+    let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+    var descriptor = file.path.withPlatformString { open($0, flags | slipway_O_NOATIME) }
+    if descriptor < 0, errno == EPERM { descriptor = file.path.withPlatformString { open($0, flags) } }
+    guard descriptor >= 0 else {
+      // It was no link when it was scanned.
+      if errno == ELOOP { throw .sourceChanged(file.path, "it is a symbolic link now") }
+      throw .source(file.path, doing: "open", Errno(rawValue: errno))
+    }
+    self.descriptor = descriptor
+  }
+
+  deinit {
+    close(descriptor)
+  }
+
+  /// Reads exactly these bytes.
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(Ext4Error) {
+    var done = 0
+    while done < buffer.count, let base = buffer.baseAddress {
+      let count = pread(descriptor, base + done, buffer.count - done, off_t(offset) + off_t(done))
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else {
+        let error = Errno(rawValue: errno)
+        try checkUnchanged()
+        throw .source(file.path, doing: "read", error)
+      }
+      guard count > 0 else {
+        throw .sourceChanged(file.path, "it ends at \(offset + UInt64(done)) of \(file.size) bytes")
+      }
+      done += count
+    }
+  }
+
+  /// The first byte at or after `offset` that is not in a hole; nil when only a hole is left.
+  func data(from offset: UInt64) throws(Ext4Error) -> UInt64? {
+    guard file.mayHaveHoles else { return offset }
+    let found = lseek(descriptor, off_t(offset), slipway_SEEK_DATA)
+    if found >= 0 { return UInt64(found) }
+    guard errno == ENXIO else { throw .source(file.path, doing: "look for holes", Errno(rawValue: errno)) }
+    return nil
+  }
+
+  /// Throws unless the file is still what was scanned. To be called after the last read.
+  func checkUnchanged() throws(Ext4Error) {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else {
+      throw .source(file.path, doing: "examine", Errno(rawValue: errno))
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw .sourceChanged(file.path, "it is no file any more")
+    }
+    guard UInt64(status.st_size) == file.size else {
+      throw .sourceChanged(file.path, "it had \(file.size) bytes and has \(status.st_size)")
+    }
+    guard Timestamp(status.st_mtim) == file.modified else {
+      throw .sourceChanged(file.path, "it was written to")
+    }
+  }
+}
+
+/// Bytes of a file to be, from wherever they are.
+enum OpenContent: ~Copyable {
+  case host(SourceFile)
+  case bytes([UInt8])
+
+  init(_ content: Node.Content) throws(Ext4Error) {
+    switch content {
+    case .host(let file): self = .host(try SourceFile(file))
+    case .bytes(let bytes): self = .bytes(bytes)
+    }
+  }
+
+  borrowing func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(Ext4Error) {
+    switch self {
+    case .host(let file): try file.read(into: buffer, at: offset)
+    case .bytes(let bytes): buffer.copyBytes(from: bytes[Int(offset)..<Int(offset) + buffer.count])
+    }
+  }
+
+  borrowing func data(from offset: UInt64) throws(Ext4Error) -> UInt64? {
+    switch self {
+    case .host(let file): try file.data(from: offset)
+    case .bytes: offset
+    }
+  }
+
+  borrowing func checkUnchanged() throws(Ext4Error) {
+    switch self {
+    case .host(let file): try file.checkUnchanged()
+    case .bytes: break
+    }
+  }
+}
+
+extension Node.Content {
+  /// Its length, in bytes.
+  var size: UInt64 {
+    switch self {
+    case .host(let file): file.size
+    case .bytes(let bytes): UInt64(bytes.count)
+    }
+  }
+}
+
+extension Timestamp {
+  init(_ time: timespec) {
+    self.init(seconds: Int64(time.tv_sec), nanoseconds: UInt32(time.tv_nsec))
+  }
+}

@@ -1,0 +1,120 @@
+package import SystemPackage
+
+/// A point in time of a file.
+package struct Timestamp: Hashable, Sendable {
+  /// Seconds since 1970. ext4 holds those from 1901 to 2446; others become the nearest of these.
+  package var seconds: Int64
+  /// Nanoseconds within the second.
+  package var nanoseconds: UInt32
+
+  package init(seconds: Int64, nanoseconds: UInt32 = 0) {
+    self.seconds = seconds
+    self.nanoseconds = nanoseconds
+  }
+}
+
+/// What an inode says about itself besides its type.
+package struct Attributes: Hashable, Sendable {
+  /// Permission bits, with set-user-id, set-group-id and sticky: 07777.
+  package var mode: UInt16
+  /// Numeric owner.
+  package var owner: UInt32
+  /// Numeric group.
+  package var group: UInt32
+  /// Last access.
+  package var accessed: Timestamp
+  /// Last change of the content.
+  package var modified: Timestamp
+  /// Last change of the inode.
+  package var changed: Timestamp
+  /// Extended attributes; their order does not matter.
+  package var extended: [ExtendedAttribute]
+
+  /// Attributes with one time for all three.
+  package init(
+    mode: UInt16, owner: UInt32 = 0, group: UInt32 = 0, time: Timestamp, extended: [ExtendedAttribute] = []
+  ) {
+    self.mode = mode
+    self.owner = owner
+    self.group = group
+    accessed = time
+    modified = time
+    changed = time
+    self.extended = extended
+  }
+}
+
+/// An extended attribute, named with its namespace: `user.origin`, `security.capability`.
+package struct ExtendedAttribute: Hashable, Sendable {
+  package var name: String
+  /// The value as getxattr(2) gives it.
+  package var value: [UInt8]
+
+  package init(name: String, value: [UInt8]) {
+    self.name = name
+    self.value = value
+  }
+}
+
+/// The inode of the host that several names may share.
+package struct LinkGroup: Hashable, Sendable {
+  package var device: UInt64
+  package var inode: UInt64
+
+  package init(device: UInt64, inode: UInt64) {
+    self.device = device
+    self.inode = inode
+  }
+}
+
+/// A regular file of the host, as it was when the tree was scanned.
+package struct HostFile: Hashable, Sendable {
+  package var path: FilePath
+  /// Its size in bytes.
+  package var size: UInt64
+  /// Its modification time; another one at the time of the pour means that the file was written to.
+  package var modified: Timestamp
+  /// Whether the host's filesystem holds fewer blocks than the size needs, so that looking for holes pays.
+  package var mayHaveHoles: Bool
+
+  package init(path: FilePath, size: UInt64, modified: Timestamp, mayHaveHoles: Bool) {
+    self.path = path
+    self.size = size
+    self.modified = modified
+    self.mayHaveHoles = mayHaveHoles
+  }
+}
+
+/// One name of a tree, and the inode behind it.
+package struct Node: Hashable, Sendable {
+  /// Where a regular file's bytes are.
+  package enum Content: Hashable, Sendable {
+    case host(HostFile)
+    case bytes([UInt8])
+  }
+
+  /// The types of inode.
+  package enum Kind: Hashable, Sendable {
+    case directory
+    case file(Content)
+    case symbolicLink(target: [UInt8])
+    case characterDevice(major: UInt32, minor: UInt32)
+    case blockDevice(major: UInt32, minor: UInt32)
+    case fifo
+    case socket
+  }
+
+  package var path: TreePath
+  package var kind: Kind
+  package var attributes: Attributes
+  /// Names of one group share an inode: that of the first, whose kind and attributes hold. Never for
+  /// directories.
+  package var linkGroup: LinkGroup?
+
+  package init(path: TreePath, kind: Kind, attributes: Attributes, linkGroup: LinkGroup? = nil) {
+    self.path = path
+    self.kind = kind
+    self.attributes = attributes
+    self.linkGroup = linkGroup
+  }
+}

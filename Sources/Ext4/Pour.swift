@@ -1,0 +1,119 @@
+internal import CExt2fs
+internal import CLinux
+internal import Glibc
+package import ImageModel
+internal import Synchronization
+package import SystemPackage
+internal import Threads
+
+/// Writes trees into ext4 filesystems, and says how large these must be.
+package enum Ext4 {
+  /// A filesystem that was made.
+  package struct Poured: Hashable, Sendable {
+    /// Blocks of the filesystem, which may be a few fewer than there was room for.
+    package var blocks: UInt64
+    /// Blocks that nothing uses, those reserved for root and by the kernel included.
+    package var freeBlocks: UInt64
+    package var inodes: UInt64
+    package var freeInodes: UInt64
+  }
+
+  /// Makes an ext4 filesystem with a tree in it, in a range of a file; nothing else in the file is touched.
+  ///
+  /// The same tree and options give the same bytes, however the sources are laid out on the host. The file is
+  /// made and extended as needed, and stays sparse. Nothing waits for the disk: the caller decides when to
+  /// fsync. After an error the range holds anything; throwing the file away is the caller's part.
+  ///
+  /// The work is done on a thread of its own.
+  ///
+  /// - Throws: `Ext4Error`, or `CancellationError` between two nodes.
+  package static func pour(
+    _ nodes: any NodeSource, to file: FilePath, _ options: Ext4Options
+  ) async throws -> Poured {
+    try await cancellably { isCancelled in
+      try pour(nodes, to: file, options, isCancelled: isCancelled)
+    }
+  }
+
+  /// Counts the blocks and inodes that a tree needs. Reads of the files no more than tells where holes are.
+  ///
+  /// - Parameter hashSeed: the one that the filesystem will have; it decides how entries share blocks.
+  /// - Throws: `Ext4Error`, or `CancellationError` between two nodes.
+  package static func measure(_ nodes: any NodeSource, hashSeed: GUID) async throws -> TreeNeed {
+    try await cancellably { isCancelled in
+      let meter = TreeMeter(hashSeed: hashSeed)
+      var assembler = TreeAssembler(meter, time: Timestamp(seconds: 1))
+      var nodes = nodes
+      try assembler.assemble(&nodes, isCancelled: isCancelled)
+      return TreeNeed(blocks: meter.blocks, inodes: assembler.inodes)
+    }
+  }
+
+  private static func pour(
+    _ nodes: any NodeSource, to path: FilePath, _ options: Ext4Options, isCancelled: () -> Bool
+  ) throws -> Poured {
+    try options.check()
+    let file = try openImage(path, options)
+    defer { close(file.rawValue) }
+    let filesystem = try FilesystemHandle(options, file: path)
+    let writer = TreeWriter(
+      filesystem, writer: ImageWriter(file, path: path, offset: options.offset), options: options)
+    var assembler = TreeAssembler(writer, time: Timestamp(seconds: Int64(options.time)))
+    var nodes = nodes
+    try assembler.assemble(&nodes, isCancelled: isCancelled)
+    try writer.finish()
+    let superblock = filesystem.raw.pointee.super
+    let poured = Poured(
+      blocks: ext2fs_blocks_count(superblock), freeBlocks: ext2fs_free_blocks_count(superblock),
+      inodes: UInt64(superblock?.pointee.s_inodes_count ?? 0),
+      freeInodes: UInt64(superblock?.pointee.s_free_inodes_count ?? 0))
+    try filesystem.finish()
+    return poured
+  }
+
+  /// Opens the image with room for the filesystem, and makes its range read as zeros.
+  private static func openImage(_ path: FilePath, _ options: Ext4Options) throws(Ext4Error) -> FileDescriptor
+  {
+    func call(_ doing: String, _ body: () -> CInt) throws(Ext4Error) {
+      guard body() == 0 else { throw .image(path, doing: doing, Errno(rawValue: errno)) }
+    }
+    let descriptor = path.withPlatformString { open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o644) }
+    guard descriptor >= 0 else { throw .image(path, doing: "open", Errno(rawValue: errno)) }
+    do throws(Ext4Error) {
+      var status = stat()
+      try call("examine") { fstat(descriptor, &status) }
+      let end = off_t(options.offset.bytes) + off_t(options.size.bytes)
+      if status.st_mode & S_IFMT == S_IFREG, status.st_size < end {
+        try call("extend to \(ByteSize(bytes: UInt64(end)))") { ftruncate(descriptor, end) }
+      }
+      // A fresh file need not be able to have holes made in it.
+      let data = lseek(descriptor, off_t(options.offset.bytes), slipway_SEEK_DATA)
+      let isClear = data < 0 ? errno == ENXIO : data >= end
+      if !isClear {
+        try call("clear the filesystem's range") {
+          slipway_punch_hole(descriptor, Int(options.offset.bytes), Int(options.size.bytes))
+        }
+      }
+      return FileDescriptor(rawValue: descriptor)
+    } catch {
+      close(descriptor)
+      throw error
+    }
+  }
+}
+
+/// Runs work that asks now and then whether its task was cancelled.
+private func cancellably<Value: Sendable>(
+  _ body: @escaping @Sendable (_ isCancelled: () -> Bool) throws -> Value
+) async throws -> Value {
+  let cancelled = Cancellation()
+  return try await withTaskCancellationHandler {
+    try await onThread { try body { cancelled.flag.load(ordering: .relaxed) } }
+  } onCancel: {
+    cancelled.flag.store(true, ordering: .relaxed)
+  }
+}
+
+private final class Cancellation: Sendable {
+  let flag = Atomic(false)
+}

@@ -1,0 +1,136 @@
+internal import Glibc
+package import ImageModel
+
+/// What a tree takes of a filesystem, whatever the filesystem's size.
+package struct TreeNeed: Hashable, Sendable {
+  /// Blocks of content, of directories, of extent trees, of long links and of extended attributes.
+  package var blocks: UInt64
+  /// Inodes, the eleven that every filesystem has included.
+  package var inodes: UInt64
+
+  package init(blocks: UInt64, inodes: UInt64) {
+    self.blocks = blocks
+    self.inodes = inodes
+  }
+
+  /// The smallest filesystem in which, with this tree, root still has `room` bytes and `inodes` more inodes.
+  ///
+  /// The room is what statfs(2) shows: `f_bavail` and the blocks reserved for root. In steps of 1 MiB.
+  ///
+  /// - Parameters:
+  ///   - room: bytes for the future.
+  ///   - more: inodes for the future, at least; there are never fewer than one per 16 KiB of room.
+  /// - Returns: the size, and the inodes to ask for; nil when it would be beyond 16 TiB.
+  package func filesystem(room: ByteSize, inodes more: UInt64 = 0) -> (size: ByteSize, inodes: UInt64)? {
+    let blockSize = UInt64(Ext4Options.blockSize)
+    let roomBlocks = room.bytes.dividedRoundingUp(by: blockSize)
+    let inodes = inodes + max(more, room.bytes / 16384)
+    let step = (UInt64(1) << 20) / blockSize
+    func suits(_ steps: UInt64) -> Bool {
+      guard let geometry = Geometry(blocks: steps * step, inodes: inodes) else { return false }
+      return geometry.available(after: self).map { $0 >= roomBlocks } ?? false
+    }
+    var low = (blocks + roomBlocks) / step
+    var high = low + 1
+    while !suits(high) {
+      low = high
+      high += high / 8 + 16
+      guard high * step <= Ext4Options.blockLimits.upperBound else { return nil }
+    }
+    while high - low > 1 {
+      let middle = low + (high - low) / 2
+      if suits(middle) { high = middle } else { low = middle }
+    }
+    return (ByteSize(bytes: high * step * blockSize), inodes)
+  }
+}
+
+/// Counts what a tree needs, by the rules by which it would be written.
+final class TreeMeter: TreeStore {
+  let inodeLimit = UInt32.max
+  private(set) var blocks: UInt64 = 0
+  private let hashSeed: HashSeed
+  /// For the look at chunks of zeros.
+  private let buffer: UnsafeMutableRawBufferPointer
+
+  init(hashSeed: GUID) {
+    self.hashSeed = HashSeed(hashSeed.bytes)
+    buffer = .allocate(byteCount: Chunk.size, alignment: 8)
+  }
+
+  deinit {
+    buffer.deallocate()
+  }
+
+  func store(_ node: Node, inode: UInt32) throws(Ext4Error) {
+    try countAttributes(node.attributes, node.path)
+    switch node.kind {
+    case .file(let content):
+      try checkFileSize(content.size, node.path)
+      try countContent(content)
+    case .symbolicLink(let target):
+      try checkLinkTarget(target, node.path)
+      if target.count >= linkBytesInInode { blocks += 1 }
+    case .directory, .characterDevice, .blockDevice, .fifo, .socket: break
+    }
+  }
+
+  func store(_ directory: OpenDirectory) throws(Ext4Error) {
+    try countAttributes(directory.attributes, directory.path)
+    let layout = try DirectoryLayout(directory.entries, seed: hashSeed, path: directory.path)
+    let isLostAndFound = directory.path.bytes == TreeAssembler.lostAndFound
+    countBlocks([isLostAndFound ? UInt64(Geometry.lostAndFoundBlocks) : UInt64(layout.blocks)])
+  }
+
+  func setLinks(_ count: UInt16, of inode: UInt32) {}
+
+  private func countAttributes(_ attributes: Attributes, _ path: TreePath) throws(Ext4Error) {
+    if try AttributeSpace(attributes.extended, path: path).needsBlock { blocks += 1 }
+  }
+
+  /// Counts rows of blocks and the extent tree over them. That a row may be broken by tables of the
+  /// filesystem is left out: it happens every 128 MiB at most, and costs a block in 340 times.
+  private func countBlocks(_ rows: [UInt64]) {
+    let limit = UInt64(ExtentList.lengthLimit)
+    let extents = rows.reduce(0) { $0 + $1.dividedRoundingUp(by: limit) }
+    blocks += rows.reduce(0, +) + ExtentList.treeBlocks(extents: Int(extents))
+  }
+
+  private func countContent(_ content: Node.Content) throws(Ext4Error) {
+    let size = content.size
+    let blockSize = UInt64(Ext4Options.blockSize)
+    let all = size.dividedRoundingUp(by: blockSize)
+    guard Chunk.whole(size) > 0 else { return countBlocks(all > 0 ? [all] : []) }
+    let source = try OpenContent(content)
+    var rows: [UInt64] = []
+    var row: UInt64 = 0
+    var chunk: UInt64 = 0
+    while chunk < Chunk.whole(size) {
+      let data = Chunk.whole(try source.data(from: chunk * UInt64(Chunk.size)) ?? size)
+      var isHole = data > chunk
+      if !isHole { isHole = try isZero(source, chunk) }
+      if isHole {
+        if row > 0 { rows.append(row) }
+        row = 0
+        chunk = max(min(data, Chunk.whole(size)), chunk + 1)
+      } else {
+        row += UInt64(Chunk.blocks)
+        chunk += 1
+      }
+    }
+    row += all - Chunk.whole(size) * UInt64(Chunk.blocks)
+    if row > 0 { rows.append(row) }
+    try source.checkUnchanged()
+    countBlocks(rows)
+  }
+
+  /// Looks at the chunk's first bytes, and at the rest only if these are zeros.
+  private func isZero(_ source: borrowing OpenContent, _ chunk: UInt64) throws(Ext4Error) -> Bool {
+    for range in [0..<64, 64..<Chunk.size] {
+      let part = UnsafeMutableRawBufferPointer(rebasing: buffer[range])
+      try source.read(into: part, at: chunk * UInt64(Chunk.size) + UInt64(range.lowerBound))
+      guard UnsafeRawBufferPointer(part).isZero else { return false }
+    }
+    return true
+  }
+}
