@@ -82,6 +82,26 @@ import Testing
     }
   }
 
+  @Test func anOrdinaryUserBuildsFromTheLiveStoreThroughADaemon() async throws {
+    try await withScratchDirectory { scratch in
+      let home = scratch.appending("home")
+      let runtime = home.appending("run")
+      try FileManager.default.createDirectory(atPath: runtime.string, withIntermediateDirectories: true)
+      try await SubprocessRunner().run("chown", "-R", "65534:65534", home.string)
+      try await SubprocessRunner().run("chmod", "700", runtime.string)
+      // libvirt starts that daemon by itself, and it would outlive the test by two minutes.
+      defer { for daemon in ["libvirtd", "virtlogd"] { OrdinaryUser.end(daemon) } }
+      let out = home.appending("r").string
+      let system = try await TestSystem.path("tiny")
+      let built = try await SlipwayCommand.run(
+        ["build", "--system", system, "--out", out, "--connect", "qemu:///session"],
+        wrapper: OrdinaryUser.wrapper,
+        environment: OrdinaryUser.environment(home: home).merging(["XDG_RUNTIME_DIR": runtime.string]) { $1 })
+      try #require(built.status == 0, "\(built.errors)")
+      #expect(try await guests(of: scratch).isEmpty)
+    }
+  }
+
   @Test func demoRunsItsOwnStoreCheck() async throws {
     try await withScratchDirectory { scratch in
       let out = scratch.appending("r")

@@ -120,24 +120,6 @@ import Testing
     }
   }
 
-  @Test(
-    .enabled(
-      if: geteuid() != 0 && FileManager.default.fileExists(atPath: "/usr/sbin/libvirtd"),
-      "needs an ordinary user, for whom libvirt starts its daemon by itself"))
-  func aDaemonsMachineEndsLikeAnEmbeddedOne() async throws {
-    try await withScratchDirectory { scratch in
-      var configuration = try await machine(in: scratch, action: "sleep")
-      configuration.hypervisor = .uri("qemu:///session")
-      try await withMachine(configuration) { machine in
-        let text = machine.console.text()
-        _ = await text.first { $0.contains("SLIPWAY-TEST-GUEST") }
-        let running = try await guests(of: scratch)
-        #expect(running.count == 1)
-      }
-      #expect(try await guests(of: scratch).isEmpty)
-    }
-  }
-
   @Test func aRefusalOfLibvirtsIsTheHostsFault() async throws {
     let configuration = MachineConfiguration { session in "<domain><name>\(session.name)</name></domain>" }
     let error = await #expect(throws: MachineError.self) { try await withMachine(configuration) { _ in } }

@@ -1,3 +1,4 @@
+internal import Foundation
 package import SystemPackage
 
 /// An ordinary user without rights of any kind, for tests that run as root.
@@ -11,5 +12,14 @@ package enum OrdinaryUser {
       "HOME": home.string, "XDG_CACHE_HOME": home.appending("cache").string,
       "XDG_RUNTIME_DIR": "", "TMPDIR": "/tmp", "USER": "nobody",
     ]
+  }
+
+  /// Ends that user's processes of a name.
+  package static func end(_ name: String) {
+    let pkill = Process()
+    pkill.executableURL = URL(fileURLWithPath: "/usr/bin/pkill")
+    pkill.arguments = ["-u", "65534", name]
+    try? pkill.run()
+    pkill.waitUntilExit()
   }
 }
