@@ -35,7 +35,7 @@ struct ApplianceBuilderTests {
         atBoot.split(separator: "\n") == ["ring", "pci", "blk", "console"].map {
           "/\(modules)/kernel/virtio_\($0).ko"
         }
-          + ["/\(modules)/kernel/virtio-rng.ko"])
+          + ["virtio-rng", "vfat"].map { "/\(modules)/kernel/\($0).ko" })
       #expect(try contents(of: appliance.kernel) == Array("a kernel".utf8))
       let kept = try names(in: host.cache.appending(appliance.digest))
       #expect(kept == ["initramfs", "kernel", "sizes.json"])
