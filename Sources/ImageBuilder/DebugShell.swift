@@ -11,27 +11,50 @@ enum DebugShell {
     defer { terminal.restore() }
     try await machine.withDebugLine { line in
       let number = line.rawValue
-      let shellIsUp = DispatchSemaphore(value: 0)
-      Thread.detachNewThread { pump(from: number, to: STDOUT_FILENO) { shellIsUp.signal() } }
+      let prompted = DispatchSemaphore(value: 0)
       Thread.detachNewThread {
-        // What arrives before the shell has opened its line is lost.
-        shellIsUp.wait()
+        var greeting: [UInt8]? = []
+        pump(from: number, to: STDOUT_FILENO) { bytes in
+          greeting?.append(contentsOf: bytes)
+          guard greeting?.contains(prompt) == true else { return }
+          greeting = nil
+          prompted.signal()
+        }
+        // Without a shell there is nothing to wait for.
+        prompted.signal()
+      }
+      Thread.detachNewThread {
+        // What arrives before the shell reads its line is lost; its greeting comes too early to tell.
+        prompted.wait()
         pump(from: STDIN_FILENO, to: number)
         // The end of a script ends the shell. Not by Ctrl-D: the terminal drops it while a command runs.
         _ = "\nexit\n".utf8.withContiguousStorageIfAvailable { write(number, $0.baseAddress, $0.count) }
       }
       try await agent.debugShell()
+      try await waitUntilRead(number)
     }
   }
 
-  /// Copies bytes until either side ends, and tells when the first have come. Blocks its thread.
-  private static func pump(from source: Int32, to sink: Int32, onFirst: () -> Void = {}) {
-    var isFirst = true
+  /// Waits until the last of the output has been taken from the line.
+  private static func waitUntilRead(_ line: Int32) async throws {
+    for _ in 0..<100 {
+      var unread: CInt = 0
+      guard ioctl(line, UInt(FIONREAD), &unread) == 0, unread > 0 else { return }
+      try await Task.sleep(for: .milliseconds(50))
+    }
+  }
+
+  /// How the agent's shell ends its prompt (`PS1`).
+  private static let prompt = Array("# ".utf8)
+
+  /// Copies bytes until either side ends, and shows each piece to `seen`. Blocks its thread.
+  private static func pump(
+    from source: Int32, to sink: Int32, seen: (UnsafeRawBufferPointer) -> Void = { _ in }
+  ) {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 1)
     defer { buffer.deallocate() }
     while case let count = read(source, buffer.baseAddress, buffer.count), count > 0 {
-      if isFirst { onFirst() }
-      isFirst = false
+      seen(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
       guard write(sink, buffer.baseAddress, count) == count else { return }
     }
   }

@@ -7,6 +7,11 @@ internal import Threads
 enum DebugShell {
   private static let terminal = "/dev/ttyS1"
 
+  /// The end of a session's leader hangs its line up, and what is still to be sent is lost. So the leader is not
+  /// the shell; it waits until all is sent, which `stty` does before it changes anything. The signal would stop
+  /// it, should the shell have left the line to another group.
+  private static let session = "trap '' TTOU; sh -l; stty sane"
+
   /// Waits until the person leaves the shell.
   static func run() async throws(StepFailure) {
     do {
@@ -15,7 +20,8 @@ enum DebugShell {
           "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=vt102", "PS1=slipway:\\w# ",
         ]
         guard
-          let shell = ChildProcess.start("/bin/sh", ["-sh"], environment: environment, terminal: terminal)
+          let shell = ChildProcess.start(
+            "/bin/sh", ["sh", "-c", session], environment: environment, terminal: terminal)
         else {
           let reason = String(cString: strerror(errno))
           throw StepFailure(message: "no shell could be started on \(terminal): \(reason)")

@@ -41,15 +41,15 @@ import Testing
       let system = try await TestSystem.path("broken-bootloader")
       let slipway = SlipwayCommand.executable.string
       let out = scratch.appending("r").string
-      let script = "echo in-guest-$((6 * 7)); ls /mnt/target/etc/NIXOS"
+      // Computed, because the terminal shows the script itself as well.
+      let script = "[ -e /mnt/target/etc/NIXOS ] && echo target-$((6 * 7))"
       let result = try await SlipwayCommand.run(
         [],
         wrapper: [
           "sh", "-c", "echo '\(script)' | '\(slipway)' build --system \(system) --out \(out) --debug-shell",
         ])
       #expect(result.status == 1, "\(result.errors)")
-      #expect(result.output.contains("in-guest-42"), "\(result.output)")
-      #expect(result.output.contains("/mnt/target/etc/NIXOS\r") || result.output.contains("etc/NIXOS\n"))
+      #expect(result.output.contains("target-42"), "\(result.output)")
       #expect(try await leftovers(in: scratch).isEmpty)
     }
   }
