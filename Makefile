@@ -6,7 +6,7 @@ SLIPWAY := $(STAGE)/bin/slipway
 AGENT := .build-agent/release/slipway-agent
 AGENT_LIMIT := 20000000
 DEMO := .cache/demo
-SYSTEMS := tiny tiny-notouch demo demo-notouch \
+SYSTEMS := tiny tiny-notouch tiny-many demo demo-notouch \
   $(addprefix broken-,bootloader no-switch full-esp full-root panic silent emergency boot-panic)
 # Swift Testing only: with XCTest on, the run first claims "Executed 0 tests".
 SWIFT_TEST := swift test --disable-xctest
@@ -52,6 +52,7 @@ test-vm: ## run the tests that boot virtual machines, one at a time
 	  --filter IntegrationTests
 
 test-all: setup build systems test-unit ## run every test and the long sweeps
+	@Tests/Systems/build tiny-bulk > /dev/null
 	@SLIPWAY_VM_TESTS=1 SLIPWAY_SWEEPS=1 SLIPWAY=$(abspath $(SLIPWAY)) scripts/counted $(SWIFT_TEST) \
 	  --no-parallel --filter IntegrationTests
 

@@ -33,10 +33,13 @@ let
 
   tiny = withSpecialisation (import ./tiny common);
   demo = withSpecialisation (import ./demo common);
+  bulk = import ./bulk { inherit lib; };
   broken = import ./broken.nix { inherit lib packages initrd tiny; };
 in
 {
   tiny = tiny { name = "tiny"; };
+  tiny-bulk = tiny { name = "tiny-bulk"; extraDependencies = [ bulk.storeLike ]; };
+  tiny-many = tiny { name = "tiny-many"; extraDependencies = [ bulk.emptyFiles ]; };
   tiny-notouch = tiny { name = "tiny-notouch"; canTouchEfiVariables = false; };
   demo = demo { name = "demo"; };
   demo-notouch = demo { name = "demo-notouch"; canTouchEfiVariables = false; };

@@ -15,6 +15,7 @@
 , activationScript ? null # text instead of the usual one
 , hasSwitch ? true        # false: no bin/switch-to-configuration, as `system.switch.enable = false`
 , specialisations ? { }   # { name = toplevel; }
+, extraDependencies ? [ ] # store paths that the system needs for nothing, as `system.extraDependencies`
 }:
 let
   inherit (lib) concat run substitute;
@@ -63,6 +64,7 @@ run "nixos-system-${name}" {
   passAsFile = [ "init" "activate" "switchToConfiguration" "bootspec" ];
   inherit etc sw label kernelParams rootInitrd;
   inherit (linux) kernel modules;
+  extraDependencies = map (path: "${path}") extraDependencies;
   children = concat "\n" (map (n: "${n} ${specialisations.${n}}") (builtins.attrNames specialisations));
 } ''
   # script SOURCE TARGET
@@ -87,6 +89,7 @@ run "nixos-system-${name}" {
   printf '%s' "''${label%% (*}" | sed 's/^NixOS //' > $out/nixos-version
   printf '%s' x86_64-linux > $out/system
   printf '%s' 'systemd 252' > $out/init-interface-version
+  printf '%s' "$extraDependencies" > $out/extra-dependencies
   printf '%s\n' "$children" | while read -r child toplevel; do
     [ -z "$child" ] || ln -s $toplevel $out/specialisation/$child
   done
