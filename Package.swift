@@ -45,7 +45,7 @@ let package = Package(
     .target(name: "AgentProtocol", dependencies: ["ImageModel"]),
     // Request and host facts in, plan out: geometry, identifiers, domain, steps.
     .target(
-      name: "BuildPlan", dependencies: ["ImageModel", "AgentProtocol", crypto, mustache],
+      name: "BuildPlan", dependencies: ["ImageModel", "AgentProtocol", "Ext4Geometry", crypto, mustache],
       resources: [
         .embedInCode("../../vm-templates/installer.xml"), .embedInCode("../../vm-templates/verify.xml"),
       ]),
@@ -54,14 +54,20 @@ let package = Package(
     // libext2fs; headers only.
     .systemLibrary(
       name: "CExt2fs", pkgConfig: "ext2fs", providers: [.apt(["libext2fs-dev", "comerr-dev"])]),
+    // How large an ext4 filesystem must be, as a pure function.
+    .target(name: "Ext4Geometry", dependencies: ["ImageModel"]),
     // The pour: a tree into an ext4 filesystem, without a kernel or a VM.
-    .target(name: "Ext4", dependencies: ["CExt2fs", "CLinux", "ImageModel", "Threads", systemPackage]),
+    .target(
+      name: "Ext4",
+      dependencies: ["CExt2fs", "CLinux", "Ext4Geometry", "ImageModel", "Threads", systemPackage]),
     // System calls that Swift cannot import; headers only.
     .systemLibrary(name: "CLinux"),
+    // The tool for partition tables: its scripts, and what it reads back.
+    .target(name: "Sfdisk", dependencies: ["Command", "ImageModel"]),
     // The guest's side of each step, one file a step.
     .target(
       name: "InstallSteps",
-      dependencies: ["AgentProtocol", "ImageModel", "Command", "CLinux", "Threads", systemPackage]),
+      dependencies: ["AgentProtocol", "ImageModel", "Sfdisk", "Command", "CLinux", "Threads", systemPackage]),
     // The guest executable: first process, supervisor and agent.
     .executableTarget(
       name: "slipway-agent",
@@ -86,9 +92,9 @@ let package = Package(
     .target(
       name: "ImageBuilder",
       dependencies: [
-        "BuildMachine", "BuildPlan", "AgentProtocol", "ImageModel", "NixStore", "Appliance", "HostProbe",
-        "Command",
-        "CLinux", "Threads", crypto, systemPackage,
+        "BuildMachine", "BuildPlan", "AgentProtocol", "ImageModel", "NixStore", "Ext4", "Ext4Geometry",
+        "Sfdisk",
+        "Appliance", "HostProbe", "Command", "CLinux", "Threads", crypto, systemPackage,
       ]),
     // The command line.
     .executableTarget(
@@ -106,20 +112,24 @@ let package = Package(
     .testTarget(name: "CommandTests", dependencies: ["Command"]),
     .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
     .testTarget(
-      name: "BuildPlanTests", dependencies: ["AgentProtocol", "BuildPlan", "TestSupport"],
+      name: "BuildPlanTests", dependencies: ["AgentProtocol", "BuildPlan", "Ext4Geometry", "TestSupport"],
       exclude: ["Snapshots"]),
     .testTarget(
       name: "NixStoreTests",
       dependencies: ["NixStore", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
     .testTarget(
       name: "Ext4Tests",
-      dependencies: ["Ext4", "CExt2fs", "Command", "ImageModel", "TestSupport", systemPackage]),
+      dependencies: [
+        "Ext4", "Ext4Geometry", "CExt2fs", "Command", "ImageModel", "TestSupport", systemPackage,
+      ]),
     .testTarget(
       name: "InstallStepsTests",
       dependencies: [
         "InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "Threads", "TestSupport",
         systemPackage,
       ]),
+    .testTarget(
+      name: "SfdiskTests", dependencies: ["Sfdisk", "Command", "ImageModel", "TestSupport", systemPackage]),
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
     .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "TestSupport"], exclude: ["Snapshots"]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
@@ -128,7 +138,11 @@ let package = Package(
       dependencies: ["AgentProtocol", "BuildMachine", "Command", "ImageModel", "TestSupport", systemPackage]),
     .testTarget(
       name: "ImageBuilderTests",
-      dependencies: ["ImageBuilder", "Command", "ImageModel", "TestSupport", systemPackage]),
+      dependencies: [
+        "ImageBuilder", "BuildPlan", "NixStore", "Ext4", "Ext4Geometry", "Command", "ImageModel",
+        "TestSupport",
+        systemPackage,
+      ]),
     .testTarget(
       name: "IntegrationTests",
       dependencies: ["BuildMachine", "ImageBuilder", "Command", "TestSupport", systemPackage],

@@ -8,8 +8,8 @@ package enum InstallStep: Hashable, Sendable {
   case makeFilesystem(MakeFilesystem)
   /// Mount one filesystem below the target's root.
   case mountFilesystem(MountFilesystem)
-  /// Copy the store and the Nix database from the source disk.
-  case copyStore(CopyStore)
+  /// Copy the root's tree from the source disk.
+  case copyTree(CopyTree)
   /// Make generation 1 of the system profile, and mark the root as NixOS.
   case setSystemProfile(SetSystemProfile)
   /// Run the system's activation and its tmpfiles in the chroot.
@@ -66,7 +66,7 @@ package struct MountFilesystem: Hashable, Codable, Sendable {
 }
 
 /// The source disk and what to expect of it.
-package struct CopyStore: Hashable, Codable, Sendable {
+package struct CopyTree: Hashable, Codable, Sendable {
   /// The virtio-blk serial number of the read-only source disk.
   package var sourceDisk: String
   /// The filesystem type of the source disk, as `mount` names it.
@@ -134,7 +134,7 @@ extension InstallStep {
     case .partitionDisk: "partitionDisk"
     case .makeFilesystem: "makeFilesystem"
     case .mountFilesystem: "mountFilesystem"
-    case .copyStore: "copyStore"
+    case .copyTree: "copyTree"
     case .setSystemProfile: "setSystemProfile"
     case .activate: "activate"
     case .installBootLoader: "installBootLoader"
@@ -157,7 +157,7 @@ extension InstallStep: Codable {
     case "partitionDisk": self = .partitionDisk(try arguments())
     case "makeFilesystem": self = .makeFilesystem(try arguments())
     case "mountFilesystem": self = .mountFilesystem(try arguments())
-    case "copyStore": self = .copyStore(try arguments())
+    case "copyTree": self = .copyTree(try arguments())
     case "setSystemProfile": self = .setSystemProfile(try arguments())
     case "activate": self = .activate(try arguments())
     case "installBootLoader": self = .installBootLoader(try arguments())
@@ -175,7 +175,7 @@ extension InstallStep: Codable {
     case .partitionDisk(let value): try container.encode(value, forKey: .arguments)
     case .makeFilesystem(let value): try container.encode(value, forKey: .arguments)
     case .mountFilesystem(let value): try container.encode(value, forKey: .arguments)
-    case .copyStore(let value): try container.encode(value, forKey: .arguments)
+    case .copyTree(let value): try container.encode(value, forKey: .arguments)
     case .setSystemProfile(let value): try container.encode(value, forKey: .arguments)
     case .activate(let value): try container.encode(value, forKey: .arguments)
     case .installBootLoader(let value): try container.encode(value, forKey: .arguments)

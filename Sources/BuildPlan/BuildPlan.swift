@@ -9,28 +9,48 @@ public struct BuildPlan: Hashable, Codable, Sendable {
   public var system: String
   /// The target disk, in exact sectors.
   public var disk: DiskLayout
-  /// The read-only disk that carries the store into the guest.
-  public var source: SourcePlan
-  /// The installer VM.
-  public var machine: MachinePlan
+  /// What the host writes by itself.
+  public var pour: PourPlan
+  /// The installer VM; nil when there is nothing to install.
+  public var machine: MachinePlan?
   /// What the agent does, in order.
   package var steps: [PlannedStep]
   /// What is exported.
   public var outputs: OutputPlan
 }
 
-/// The source disk.
-public struct SourcePlan: Hashable, Codable, Sendable {
-  /// The filesystem on it, as `mount` names it.
-  public var type: String
-  /// What it may hold at most. The disk has this size before its contents are written.
-  public var capacity: ByteSize
-
-  /// Describes a source disk.
-  public init(type: String, capacity: ByteSize) {
-    self.type = type
-    self.capacity = capacity
+/// A tree that the host writes into a filesystem, without a VM.
+public struct PourPlan: Hashable, Codable, Sendable {
+  /// What is in the filesystem.
+  public enum Tree: String, Codable, Sendable {
+    /// `/nix` of a system to be: store, database and state directories.
+    case root
+    /// The store paths at the root of the filesystem, and their registration.
+    case store
   }
+
+  /// Where the filesystem is.
+  public enum Place: String, Codable, Sendable {
+    /// On the disk that becomes the image.
+    case target
+    /// On a disk of its own, which the guest copies from.
+    case source
+  }
+
+  /// What is in the filesystem.
+  public var tree: Tree
+  /// The disk that it is on.
+  public var place: Place
+  /// Where on the disk it begins.
+  public var offset: ByteSize
+  /// Its size.
+  public var size: ByteSize
+  /// Its kind and identifiers.
+  public var filesystem: Filesystem
+  /// Seeds the hashes of directory entries, which decide how these share blocks.
+  public var hashSeed: GUID
+  /// The time of everything that is not from the store, in seconds since 1970.
+  public var time: Int64
 }
 
 /// The installer VM's hardware and boot.
@@ -55,8 +75,8 @@ public struct OutputPlan: Hashable, Codable, Sendable {
   public var format: ImageFormat
   /// The disk image's file name.
   public var image: String
-  /// The EFI variable store's file name.
-  public var efiVariables: String
+  /// The EFI variable store's file name; nil when no VM writes one.
+  public var efiVariables: String?
 }
 
 /// One step, and how long it may take.
@@ -76,7 +96,7 @@ package struct PlannedStep: Hashable, Codable, Sendable {
 public enum DiskSerial {
   /// The disk that becomes the image.
   public static let target = "slipway-target"
-  /// The read-only disk that carries the store.
+  /// The read-only disk with the tree to copy.
   public static let source = "slipway-source"
 }
 

@@ -1,29 +1,31 @@
+package import Ext4Geometry
 public import ImageModel
 
 /// What planning needs to know of a closure.
-public struct ClosureFacts: Hashable, Codable, Sendable {
+public struct ClosureFacts: Hashable, Sendable {
   /// The toplevel's store path.
   public var system: String
-  /// Number of store paths.
-  public var paths: Int
-  /// Number of references between them; with `paths`, it decides the size of the Nix database.
-  public var references: Int
-  /// Files, directories and symbolic links, a hard-link group counted once.
-  public var inodes: UInt64
-  /// File contents and directories, each rounded up to 4 KiB blocks.
-  public var content: ByteSize
+  /// What the tree that is poured takes of an ext4 filesystem.
+  package var tree: TreeNeed
+  /// The directories of the system's `etc`, which activation makes again in `/etc`.
+  package var etcDirectories: UInt64
+  /// The files and links of the system's `etc`, each of which becomes a link.
+  package var etcLinks: UInt64
   /// Kernels and initrds that the bootloader copies, those of specialisations included, each file once.
   public var bootFiles: ByteSize
+  /// The size of a read-only filesystem with the store in it, made already; nil for those that are poured.
+  public var storeImage: ByteSize?
 
   /// Describes a closure.
-  public init(
-    system: String, paths: Int, references: Int, inodes: UInt64, content: ByteSize, bootFiles: ByteSize
+  package init(
+    system: String, tree: TreeNeed, etcDirectories: UInt64 = 0, etcLinks: UInt64 = 0,
+    bootFiles: ByteSize = ByteSize(bytes: 0), storeImage: ByteSize? = nil
   ) {
     self.system = system
-    self.paths = paths
-    self.references = references
-    self.inodes = inodes
-    self.content = content
+    self.tree = tree
+    self.etcDirectories = etcDirectories
+    self.etcLinks = etcLinks
     self.bootFiles = bootFiles
+    self.storeImage = storeImage
   }
 }

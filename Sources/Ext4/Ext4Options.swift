@@ -1,12 +1,10 @@
+internal import Ext4Geometry
 package import ImageModel
 
 /// One ext4 filesystem to be: everything that mke2fs would take from options, chance or the clock.
 package struct Ext4Options: Hashable, Sendable {
-  /// Bytes in a block. Others exist; `mke2fs` uses none of them for roots of more than 512 MiB.
-  package static let blockSize = 4096
-
-  /// From 256 KiB, which hold the tables, to 16 TiB, beyond which there is no resize inode.
-  static let blockLimits: ClosedRange<UInt64> = 64...UInt64(UInt32.max)
+  package static let blockSize = Ext4Format.blockSize
+  static let blockLimits = Ext4Format.blockLimits
 
   /// Room for the whole filesystem; what exceeds a multiple of the block size stays unused.
   package var size: ByteSize

@@ -1,4 +1,5 @@
 internal import CExt2fs
+internal import Ext4Geometry
 
 /// Which blocks hold a file's content, in the order of the file. Between two extents there may be a hole.
 struct ExtentList {
@@ -8,13 +9,6 @@ struct ExtentList {
     var length: UInt16
     var physical: UInt64
   }
-
-  /// The most that one extent can hold, in blocks (EXT_INIT_MAX_LEN).
-  static let lengthLimit = 32768
-  /// Entries of a block: header and checksum take 16 bytes, an entry 12.
-  static let entriesPerBlock = (Ext4Options.blockSize - 16) / 12
-  /// Entries of an inode.
-  static let entriesPerInode = 4
 
   private(set) var extents: [Extent] = []
   /// Blocks of content.
@@ -28,28 +22,17 @@ struct ExtentList {
     if let last = extents.last, UInt64(last.logical) + UInt64(last.length) == logical,
       last.physical + UInt64(last.length) == run.start
     {
-      let more = min(run.count, UInt64(Self.lengthLimit) - UInt64(last.length))
+      let more = min(run.count, UInt64(Ext4Format.extentLimit) - UInt64(last.length))
       extents[extents.count - 1].length += UInt16(more)
       logical += more
       run = BlockRun(start: run.start + more, count: run.count - more)
     }
     while run.count > 0 {
-      let length = min(run.count, UInt64(Self.lengthLimit))
+      let length = min(run.count, UInt64(Ext4Format.extentLimit))
       extents.append(Extent(logical: UInt32(logical), length: UInt16(length), physical: run.start))
       logical += length
       run = BlockRun(start: run.start + length, count: run.count - length)
     }
-  }
-
-  /// How many blocks the tree over `count` extents takes, besides the inode.
-  static func treeBlocks(extents count: Int) -> UInt64 {
-    var level = count
-    var blocks = 0
-    while level > entriesPerInode {
-      level = (level + entriesPerBlock - 1) / entriesPerBlock
-      blocks += level
-    }
-    return UInt64(blocks)
   }
 }
 
@@ -73,14 +56,14 @@ struct ExtentTree {
     }
     var depth: UInt16 = 0
     blocks = 0
-    while entries.count > ExtentList.entriesPerInode {
+    while entries.count > Ext4Format.extentsPerInode {
       var parents: [Entry] = []
-      for begin in stride(from: 0, to: entries.count, by: ExtentList.entriesPerBlock) {
-        let end = min(begin + ExtentList.entriesPerBlock, entries.count)
+      for begin in stride(from: 0, to: entries.count, by: Ext4Format.extentsPerBlock) {
+        let end = min(begin + Ext4Format.extentsPerBlock, entries.count)
         var bytes = Self.node(
-          entries[begin..<end], depth: depth, capacity: ExtentList.entriesPerBlock,
+          entries[begin..<end], depth: depth, capacity: Ext4Format.extentsPerBlock,
           size: Ext4Options.blockSize)
-        let covered = 12 + 12 * ExtentList.entriesPerBlock
+        let covered = 12 + 12 * Ext4Format.extentsPerBlock
         bytes.store(ext2fs_crc32c_le(seed, bytes, covered), at: covered)
         let place = try write(bytes)
         parents.append(Entry(logical: entries[begin].logical, length: nil, physical: place))
@@ -89,7 +72,7 @@ struct ExtentTree {
       entries = parents
       depth += 1
     }
-    inodeBytes = Self.node(entries[...], depth: depth, capacity: ExtentList.entriesPerInode, size: 60)
+    inodeBytes = Self.node(entries[...], depth: depth, capacity: Ext4Format.extentsPerInode, size: 60)
   }
 
   private struct Entry {

@@ -107,12 +107,7 @@ package struct FileTree: NodeSource {
     let minor = UInt32(truncatingIfNeeded: device & 0xff | (device >> 12) & ~0xff)
     switch status.st_mode & S_IFMT {
     case S_IFDIR: return .directory
-    case S_IFREG:
-      return .file(
-        .host(
-          HostFile(
-            path: host, size: UInt64(status.st_size), modified: Timestamp(status.st_mtim),
-            mayHaveHoles: status.st_blocks * 512 < status.st_size)))
+    case S_IFREG: return .file(.host(HostFile(host, status)))
     case S_IFLNK: return .symbolicLink(target: try target(of: host))
     case S_IFCHR: return .characterDevice(major: major, minor: minor)
     case S_IFBLK: return .blockDevice(major: major, minor: minor)
@@ -172,6 +167,23 @@ package struct FileTree: NodeSource {
       let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
       if TreePath.isName(name[...]) { names.append(name) }
     }
+  }
+}
+
+extension HostFile {
+  /// Looks at a file of the host, for a tree that is not made by `FileTree`.
+  package init(examining path: FilePath) throws(Ext4Error) {
+    var status = stat()
+    guard path.withPlatformString({ lstat($0, &status) }) == 0 else {
+      throw .source(path, doing: "examine", Errno(rawValue: errno))
+    }
+    self.init(path, status)
+  }
+
+  fileprivate init(_ path: FilePath, _ status: stat) {
+    self.init(
+      path: path, size: UInt64(status.st_size), modified: Timestamp(status.st_mtim),
+      mayHaveHoles: status.st_blocks * 512 < status.st_size)
   }
 }
 

@@ -1,5 +1,6 @@
 internal import CExt2fs
 internal import CLinux
+package import Ext4Geometry
 internal import Glibc
 package import ImageModel
 internal import Synchronization

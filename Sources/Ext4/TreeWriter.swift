@@ -1,4 +1,5 @@
 internal import CExt2fs
+internal import Ext4Geometry
 internal import ImageModel
 
 /// Writes the inodes and blocks of a tree into a filesystem.

@@ -18,9 +18,7 @@ package struct ToolRequirement: Hashable, Sendable {
       versionArgument: "--version"),
     ToolRequirement(
       name: "qemu-img", debianPackage: "qemu-utils", project: "QEMU", versionArgument: "--version"),
-    ToolRequirement(
-      name: "mksquashfs", debianPackage: "squashfs-tools", project: "squashfs-tools",
-      versionArgument: "-version"),
+    ToolRequirement(name: "sfdisk", debianPackage: "fdisk", project: "util-linux"),
   ]
 
   /// Copied into the appliance, with the libraries that they need.

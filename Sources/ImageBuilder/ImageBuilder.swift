@@ -33,24 +33,61 @@ public struct ImageBuilder: Sendable {
   /// - Throws: `SpecError`, `BuildError`, `CancellationError`. Nothing is left behind then.
   public func build() async throws -> Manifest {
     let template = try request.machine.domainTemplate(or: DomainTemplate.installer)
+    try checkVerifiable()
     return try await OutputFolder.with(request.out, force: request.force) { folder in
       let preparation = try await Preparation.make(for: request, scratch: folder.work, recorder: recorder)
       try checkSpace(for: preparation, at: folder.work)
-      let appliance = try await recorder.step("appliance") { try await request.appliance.make() }
-      let installation = Installation(
-        preparation: preparation, appliance: appliance, template: template,
-        hypervisor: request.machine.hypervisor, debugShell: request.debugShell, work: folder.work,
-        recorder: recorder)
-      try await installation.run()
-      let image = folder.work.appending(preparation.plan.outputs.image)
-      try await recorder.step("export", detail: { _ in preparation.plan.outputs.format.rawValue }) {
+      let target = folder.work.appending("target.raw")
+      try FileSystem.makeSparseFile(target, bytes: preparation.plan.disk.size.bytes)
+      if let machine = preparation.plan.machine {
+        try await install(preparation, on: machine, target: target, in: folder.work, template)
+      } else {
+        try await writeStore(preparation, to: target)
+      }
+      try FileSystem.remove(preparation.tree.registration)
+      let outputs = preparation.plan.outputs
+      try await recorder.step("export", detail: { _ in outputs.format.rawValue }) {
         try await DiskExport(runner: SubprocessRunner())
-          .export(raw: installation.target, as: preparation.plan.outputs.format, to: image)
+          .export(raw: target, as: outputs.format, to: folder.work.appending(outputs.image))
       }
       let manifest = try await writeManifest(preparation.plan, in: folder)
       if request.verify { try await verify(manifest, in: folder.work) }
       return manifest
     }
+  }
+
+  private func install(
+    _ preparation: Preparation, on machine: MachinePlan, target: FilePath, in work: FilePath,
+    _ template: DomainTemplate
+  ) async throws {
+    let appliance = try await recorder.step("appliance") { try await request.appliance.make() }
+    let variables = work.appending(preparation.plan.outputs.efiVariables ?? "efi-vars.fd")
+    try await Installation(
+      preparation: preparation, machine: machine, appliance: appliance, template: template,
+      hypervisor: request.machine.hypervisor, debugShell: request.debugShell, target: target,
+      variables: variables, work: work, recorder: recorder
+    ).run()
+  }
+
+  /// A store alone needs no machine.
+  private func writeStore(_ preparation: Preparation, to target: FilePath) async throws {
+    let plan = preparation.plan
+    let runner = SubprocessRunner()
+    if let image = preparation.storeImage {
+      try await FileRange.copy(image, to: target, at: plan.pour.offset.bytes)
+      try FileSystem.remove(image)
+    } else {
+      try await recorder.step("pour", detail: { _ in "\(ByteSize(bytes: preparation.content))" }) {
+        try await Pour(tree: preparation.tree, plan: plan.pour, need: preparation.need).run(to: target)
+      }
+    }
+    try await PartitionTableWriter(runner: runner).write(plan.disk, to: target)
+  }
+
+  private func checkVerifiable() throws {
+    guard request.verify, request.spec.onlyNixStore == true else { return }
+    throw BuildError(
+      .badInput, "an image of a Nix store only cannot be booted", remedy: "Leave --verify out")
   }
 
   private func checkSpace(for preparation: Preparation, at folder: FilePath) throws {
@@ -65,7 +102,7 @@ public struct ImageBuilder: Sendable {
 
   private func writeManifest(_ plan: BuildPlan, in folder: OutputFolder) async throws -> Manifest {
     let files = try await recorder.step("digest") {
-      let names = [plan.outputs.image, plan.outputs.efiVariables].sorted()
+      let names = [plan.outputs.image, plan.outputs.efiVariables].compactMap(\.self).sorted()
       return try await withThrowingTaskGroup { group in
         for name in names {
           group.addTask {
@@ -80,8 +117,8 @@ public struct ImageBuilder: Sendable {
     }
     let manifest = Manifest(
       spec: request.spec, system: plan.system, disk: plan.disk, format: plan.outputs.format,
-      image: plan.outputs.image, efiVariables: plan.outputs.efiVariables, firmware: plan.machine.firmware,
-      files: files, tools: await ToolVersions.collect(), steps: recorder.steps, warnings: recorder.warnings)
+      image: plan.outputs.image, efiVariables: plan.outputs.efiVariables, firmware: plan.machine?.firmware,
+      files: files, tools: await ToolVersions.collect(for: plan), steps: recorder.steps, warnings: recorder.warnings)
     try FileSystem.write(manifest.json(), to: folder.work.appending(Manifest.fileName))
     let products = folder.work.appending("nix-support")
     try FileSystem.makeDirectory(products)

@@ -1,18 +1,26 @@
+internal import BuildPlan
 internal import Command
 internal import ImageModel
 
 /// The versions of the tools whose output is in an image.
 enum ToolVersions {
-  /// By name; a tool that does not say its version is left out.
-  static func collect() async -> [String: String] {
+  /// By name; a tool that does not say its version is left out. Only tools that the plan uses are asked.
+  static func collect(for plan: BuildPlan) async -> [String: String] {
     let runner = SubprocessRunner()
     var versions = ["slipway": SlipwayVersion.current]
-    for (tool, argument) in [
-      ("qemu-system-x86_64", "--version"), ("qemu-img", "--version"), ("mksquashfs", "-version"),
-    ] {
+    for (tool, argument) in tools(of: plan) {
       let output = try? await runner.run(tool, argument)
       versions[tool] = output?.split(separator: "\n").first.map(String.init)
     }
     return versions
+  }
+
+  private static func tools(of plan: BuildPlan) -> [(String, String)] {
+    var tools: [(String, String)] = []
+    if plan.machine != nil { tools.append(("qemu-system-x86_64", "--version")) }
+    if plan.machine != nil || plan.outputs.format != .raw { tools.append(("qemu-img", "--version")) }
+    if plan.disk.table != .none { tools.append(("sfdisk", "--version")) }
+    if plan.pour.filesystem.kind == .squashfs { tools.append(("mksquashfs", "-version")) }
+    return tools
   }
 }

@@ -1,6 +1,9 @@
-/// The filesystems that Slipway makes.
+/// The filesystems that Slipway makes. erofs and squashfs are read-only, for Nix stores alone.
 public enum FilesystemKind: String, Codable, Sendable, CaseIterable {
-  case ext4, xfs, btrfs, vfat
+  case ext4, xfs, btrfs, vfat, erofs, squashfs
+
+  /// Whether nothing can be written to it once it is made.
+  public var isReadOnly: Bool { self == .erofs || self == .squashfs }
 
   /// The longest label that the filesystem holds, in bytes.
   ///
@@ -10,6 +13,8 @@ public enum FilesystemKind: String, Codable, Sendable, CaseIterable {
     case .ext4: 16  // s_volume_name, ext4's struct ext4_super_block
     case .xfs: 12  // XFSLABEL_MAX
     case .btrfs: 255  // BTRFS_LABEL_SIZE less its NUL
+    case .erofs: 0  // it has room for one, and mkfs.erofs sets it only from version 1.7 on
+    case .squashfs: 0
     case .vfat: 11  // the 8.3 name of the label's directory entry
     }
   }
@@ -21,7 +26,7 @@ public struct Filesystem: Hashable, Codable, Sendable {
   public var kind: FilesystemKind
   /// Its label; `kind.labelLimit` bytes at most.
   public var label: String
-  /// Its UUID. For vfat the first four bytes are the volume id.
+  /// Its UUID. For vfat the first four bytes are the volume id; squashfs has none.
   public var uuid: GUID
   /// Where the target system mounts it, below its root: `/`, `/boot`.
   public var mountPoint: String

@@ -37,13 +37,6 @@ public struct GUID: Hashable, Sendable {
   }
 }
 
-extension GUID {
-  /// Partition type of an EFI system partition (UEFI 2.10, table 5.7).
-  public static let efiSystemPartition = GUID(high: 0xc12a_7328_f81f_11d2, low: 0xba4b_00a0_c93e_c93b)
-  /// Partition type of a Linux filesystem, which make-disk-image gives its roots.
-  public static let linuxFilesystem = GUID(high: 0x0fc6_3daf_8483_4772, low: 0x8e79_3d69_d847_7de4)
-}
-
 private func hexValue(_ digit: UInt8) -> UInt8? {
   switch digit {
   case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")

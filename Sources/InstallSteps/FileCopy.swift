@@ -30,7 +30,7 @@ struct FileCopy {
       if !isDone { try copy(input, from: 0, to: status.st_size, copied: copied) }
     }
     try copyAttributes(from: input, to: output, name: from.path(of: name))
-    try setModeAndTime(of: output, from: status, name: to.path(of: name))
+    try setOwnerModeAndTime(of: output, from: status, name: to.path(of: name))
   }
 
   private func copyExtents(of input: Int32, copied: (UInt64) -> Void) throws {
@@ -135,9 +135,13 @@ private func clearDirect(_ file: Int32) {
 }
 
 /// Gives a new file or directory the mode and the modification time of its source.
-func setModeAndTime(
+func setOwnerModeAndTime(
   of output: Int32, from status: stat, name: @autoclosure () -> String
 ) throws(SystemFailure) {
+  // Before the mode: a new owner takes the set-user-id bit away.
+  if status.st_uid != getuid() || status.st_gid != getgid() {
+    try checked("set the owner of \(name())") { fchown(output, status.st_uid, status.st_gid) }
+  }
   try checked("set the mode of \(name())") { fchmod(output, status.st_mode & 0o7777) }
   try checked("set the time of \(name())") { futimens(output, [status.st_mtim, status.st_mtim]) }
 }

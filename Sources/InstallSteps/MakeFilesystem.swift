@@ -10,26 +10,24 @@ extension MakeFilesystem {
       let device = try context.devices.disk(serial: disk).partition(partition)
       return (device.node, try device.extent().count)
     }
-    try await context.run(filesystem.makeCommand(node: node, size: sectors * 512))
+    guard let command = filesystem.makeCommand(node: node, size: sectors * 512) else {
+      throw StepFailure(
+        message:
+          "the host makes \(filesystem.kind.rawValue) filesystems, and the plan wants one from the guest")
+    }
+    try await context.run(command)
   }
 }
 
 extension Filesystem {
-  /// The command that makes it on `node`, `size` bytes large.
+  /// The command that makes it on `node`, `size` bytes large; nil for those that only the host makes.
   ///
-  /// The target disk is a fresh sparse file, so nothing is discarded and, for ext4, nothing is zeroed that is
-  /// zero already: neither now nor later by the kernel's own thread.
-  func makeCommand(node: String, size: UInt64) -> Command {
+  /// The target disk is a fresh sparse file, so nothing is discarded.
+  func makeCommand(node: String, size: UInt64) -> Command? {
     let labelArguments = { (flag: String) in label.isEmpty ? [] : [flag, label] }
     switch kind {
-    case .ext4:
-      // One -E: mke2fs takes the last one only. Without hash_seed directories would be hashed by a random
-      // number.
-      let extended = "hash_seed=\(uuid),assume_storage_prezeroed=1,nodiscard"
-      return Command(
-        "mke2fs",
-        ["-q", "-F", "-t", "ext4", "-b", "4096", "-U", uuid.description, "-E", extended]
-          + labelArguments("-L") + [node])
+    case .ext4, .erofs, .squashfs:
+      return nil
     case .xfs:
       return Command(
         "mkfs.xfs", ["-q", "-f", "-K", "-m", "uuid=\(uuid)"] + labelArguments("-L") + [node])

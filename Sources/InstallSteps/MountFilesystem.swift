@@ -25,6 +25,7 @@ extension MountFilesystem {
       try Files.makeDirectories(components.joined(separator: "/"), below: place)
       place += "/" + components.joined(separator: "/")
     }
+    try dropCachedBlocks(of: device.node)
     try Mounts.mount(
       device.node, on: place, type: filesystem.kind.rawValue, options: .noAccessTimes,
       data: filesystem.kind.mountData)
@@ -36,7 +37,7 @@ extension FilesystemKind {
   /// Options of the filesystem's own.
   fileprivate var mountData: String {
     switch self {
-    case .ext4, .xfs, .btrfs: ""
+    case .ext4, .xfs, .btrfs, .erofs, .squashfs: ""
     // FAT stores no modes, so this leaves no trace in the image; but bootctl warns of a random seed that
     // others could read, and nobody but root works in the guest.
     case .vfat: "umask=0077"

@@ -54,6 +54,14 @@ package enum Mounts {
   }
 }
 
+/// Makes the kernel forget what it has read of a disk or partition: the host may have written to it after this
+/// VM had started.
+func dropCachedBlocks(of node: String) throws {
+  let disk = try Files.open(node, O_RDONLY)
+  defer { close(disk) }
+  try checked("drop the cached blocks of \(node)") { ioctl(disk, UInt(slipway_BLKFLSBUF), 0) }
+}
+
 /// The fifth fields of the lines of a `mountinfo` (proc(5)), with `\NNN` decoded.
 func mountPoints(ofMountInfo text: String) -> [String] {
   text.split(separator: "\n").compactMap { line in

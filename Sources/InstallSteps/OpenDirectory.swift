@@ -136,8 +136,15 @@ struct OpenDirectory {
     return RawPath(pointer: buffer)
   }
 
-  func makeLink(_ name: RawPath, to destination: RawPath, time: timespec) throws(SystemFailure) {
+  /// Makes a link with the owner and time of another.
+  func makeLink(_ name: RawPath, to destination: RawPath, like status: stat) throws(SystemFailure) {
     try checked("create the link \(path(of: name))") { symlinkat(destination.bytes, descriptor, name.bytes) }
+    if status.st_uid != getuid() || status.st_gid != getgid() {
+      try checked("set the owner of \(path(of: name))") {
+        fchownat(descriptor, name.bytes, status.st_uid, status.st_gid, AT_SYMLINK_NOFOLLOW)
+      }
+    }
+    let time = status.st_mtim
     try checked("set the time of \(path(of: name))") {
       utimensat(descriptor, name.bytes, [time, time], AT_SYMLINK_NOFOLLOW)
     }

@@ -11,7 +11,7 @@ extension InstallStep {
       case .partitionDisk(let step): try await step.run(in: context)
       case .makeFilesystem(let step): try await step.run(in: context)
       case .mountFilesystem(let step): try await step.run(in: context)
-      case .copyStore(let step): try await step.run(in: context)
+      case .copyTree(let step): try await step.run(in: context)
       case .setSystemProfile(let step): try await step.run(in: context)
       case .activate(let step): try await step.run(in: context)
       case .installBootLoader(let step): try await step.run(in: context)

@@ -5,9 +5,8 @@ internal import Synchronization
 internal import SystemPackage
 internal import Threads
 
-/// Copies a tree into an empty directory with several threads: contents, modes, modification times, hard
-/// links, extended attributes and holes. Owner and group are those of the copying process: in a valid store
-/// everything is root's, whoever made the source disk.
+/// Copies a tree into an empty directory with several threads: contents, owners, modes, modification times,
+/// hard links, extended attributes and holes.
 ///
 /// The unit of work is a directory. Its worker makes all its entries, the empty subdirectories too, then sets
 /// its time, which nothing changes later; so no second pass is needed. Nothing of the tree is held in memory
@@ -25,6 +24,7 @@ final class TreeCopy: Sendable {
 
   private let source: String
   private let destination: String
+  private let leftOut: Set<String>
   private let progress: CopyProgress
   private let state = Mutex(State())
   /// Counts the directories in `waiting`; when all is done or one has failed, counts up once for each worker.
@@ -32,10 +32,13 @@ final class TreeCopy: Sendable {
 
   /// - Parameters:
   ///   - source: the tree to copy.
-  ///   - destination: an empty directory.
-  init(from source: String, to destination: String, progress: CopyProgress) {
+  ///   - destination: a directory that has none of the tree's entries.
+  ///   - leftOut: entries of the tree's root that are not copied.
+  init(from source: String, to destination: String, without leftOut: Set<String> = [], progress: CopyProgress)
+  {
     self.source = source
     self.destination = destination
+    self.leftOut = leftOut
     self.progress = progress
   }
 
@@ -94,7 +97,7 @@ final class TreeCopy: Sendable {
     let to = try worker.destination.openDirectory(path)
     defer { close(to.descriptor) }
     var subdirectories: [RawPath] = []
-    for name in try from.sortedNames() {
+    for name in try from.sortedNames() where path != .empty || !leftOut.contains(name.description) {
       let status = try from.status(of: name)
       switch status.st_mode & S_IFMT {
       case S_IFREG:
@@ -103,15 +106,16 @@ final class TreeCopy: Sendable {
         try to.makeDirectory(name)
         subdirectories.append(path.appending(name))
       case S_IFLNK:
-        try to.makeLink(name, to: from.destination(ofLink: name), time: status.st_mtim)
+        try to.makeLink(name, to: from.destination(ofLink: name), like: status)
       default:
         throw StepFailure(
           message:
-            "'\(from.path(of: name))' is neither a file, a directory nor a link; a store has nothing else")
+            "'\(from.path(of: name))' is neither a file, a directory nor a link; there is nothing else in a root before its first start"
+        )
       }
     }
     try copyAttributes(from: from.descriptor, to: to.descriptor, name: from.path)
-    try setModeAndTime(of: to.descriptor, from: try from.status(), name: to.path)
+    try setOwnerModeAndTime(of: to.descriptor, from: try from.status(), name: to.path)
     return subdirectories
   }
 

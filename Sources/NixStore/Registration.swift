@@ -76,6 +76,22 @@ enum Registration {
   }
 }
 
+extension Closure {
+  /// The closure as `nix-store --load-db` reads it.
+  package var registrationText: [UInt8] {
+    Array(paths.map(\.registrationText).joined().utf8)
+  }
+}
+
+extension StorePathInfo {
+  fileprivate var registrationText: String {
+    // As `nix-store --dump-db` spells the hash: without its algorithm.
+    let hash = String(narHash.description.dropFirst("sha256:".count))
+    let items = [path.path, hash, "\(narSize)", deriver?.path ?? "", "\(references.count)"]
+    return (items + references.map(\.path)).joined(separator: "\n") + "\n"
+  }
+}
+
 private struct RegistrationLines {
   var text: ArraySlice<UInt8>
   let folder: FilePath

@@ -43,7 +43,8 @@ struct BareBoot {
         firmware: firmware, variables: variables, consoleLog: session.consoleLog.string)
       let installer = [
         "kernel": kernel, "initramfs": initramfs, "kernelCommandLine": Planner.kernelCommandLine,
-        "clock": "\(Planner.clock)", "targetDisk": "\(scratch)/target.raw", "targetSerial": DiskSerial.target,
+        "clock": "\(Planner.clock)", "targetDisk": "\(scratch)/target.raw", "targetFormat": "raw",
+        "targetSerial": DiskSerial.target,
         "sourceDisk": "\(scratch)/source.img", "sourceSerial": DiskSerial.source,
         "agentSocket": session.agentSocket.string, "agentPort": AgentProtocol.portName,
         "debugSocket": session.debugSocket.string,

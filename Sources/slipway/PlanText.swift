@@ -13,18 +13,25 @@ enum PlanText {
     lines += disk.partitions.map { partition in
       let size = ByteSize(bytes: partition.sectors * disk.sectorSize)
       let filesystem = partition.filesystem
+      let kind = filesystem?.kind.rawValue ?? "-"
       return "  \(partition.number)       \(pad(partition.name, 6)) start \(pad("\(partition.start)", 8))"
-        + " \(pad("\(size)", 10)) \(pad(filesystem.kind.rawValue, 5)) \(pad(filesystem.label, 8))"
-        + " \(filesystem.mountPoint)"
+        + " \(pad("\(size)", 10)) \(pad(kind, 5)) \(pad(filesystem?.label ?? "", 8))"
+        + " \(filesystem?.mountPoint ?? "")"
     }
-    let machine = plan.machine
-    lines += [
-      "machine   \(machine.accelerator.rawValue), \(machine.cpus) processors, \(machine.memory) MiB",
-      "firmware  \(machine.firmware.code)",
-      "variables \(machine.firmware.variablesTemplate)",
-      "steps     \(plan.stepNames.joined(separator: ", "))",
-      "output    \(plan.outputs.image) (\(plan.outputs.format.rawValue)), \(plan.outputs.efiVariables)",
-    ]
+    lines.append(
+      "pour      \(plan.pour.size) of \(plan.pour.filesystem.kind.rawValue) by the host, "
+        + "on the \(plan.pour.place.rawValue) disk")
+    if let machine = plan.machine {
+      lines += [
+        "machine   \(machine.accelerator.rawValue), \(machine.cpus) processors, \(machine.memory) MiB",
+        "firmware  \(machine.firmware.code)",
+        "variables \(machine.firmware.variablesTemplate)",
+        "steps     \(plan.stepNames.joined(separator: ", "))",
+      ]
+    }
+    let files = ["\(plan.outputs.image) (\(plan.outputs.format.rawValue))"]
+    lines.append(
+      "output    \((files + [plan.outputs.efiVariables].compactMap(\.self)).joined(separator: ", "))")
     return lines.joined(separator: "\n") + "\n"
   }
 

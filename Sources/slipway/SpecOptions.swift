@@ -78,6 +78,11 @@ struct SpecOptions: ParsableArguments {
     help: "Let the bootloader write EFI variables. [yes]")
   var touchEFIVars: Bool?
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Make a filesystem with the store paths at its root, and nothing else; starts no VM. [no]")
+  var onlyNixStore: Bool?
+
   @Option(help: "Firmware code, instead of what QEMU's descriptors name.")
   var efiFirmware: String?
 
@@ -110,6 +115,7 @@ struct SpecOptions: ParsableArguments {
     flags.cpus = cpus
     flags.installBootLoader = installBootLoader
     flags.touchEFIVars = touchEFIVars
+    flags.onlyNixStore = onlyNixStore
     flags.efiFirmware = efiFirmware
     flags.efiVariables = efiVariables
     flags.seed = seed

@@ -32,13 +32,13 @@ import Testing
     let guid = try #require(GUID("0fc63daf-8483-4772-8e79-3d69d8477de4"))
     let filesystem = Filesystem(kind: .ext4, label: "nixos", uuid: guid, mountPoint: "/")
     let partition = Partition(
-      number: 1, name: "root", type: guid, guid: guid, start: 2048, sectors: 4096, filesystem: filesystem)
-    let layout = DiskLayout(sectorSize: 512, sectors: 8192, guid: guid, partitions: [partition])
+      number: 1, name: "root", type: .linux, guid: guid, start: 2048, sectors: 4096, filesystem: filesystem)
+    let layout = DiskLayout(table: .gpt, sectorSize: 512, sectors: 8192, guid: guid, partitions: [partition])
     return [
       .partitionDisk(PartitionDisk(disk: "target", layout: layout)),
       .makeFilesystem(MakeFilesystem(disk: "target", partition: 1, filesystem: filesystem)),
       .mountFilesystem(MountFilesystem(disk: "target", partition: 1, filesystem: filesystem)),
-      .copyStore(CopyStore(sourceDisk: "source", sourceType: "squashfs", workers: 2)),
+      .copyTree(CopyTree(sourceDisk: "source", sourceType: "ext4", workers: 2)),
       .setSystemProfile(SetSystemProfile(system: "/nix/store/x", time: 1)),
       .activate(ActivateSystem(system: "/nix/store/x")),
       .installBootLoader(InstallBootLoader(system: "/nix/store/x", touchEFIVariables: true)),

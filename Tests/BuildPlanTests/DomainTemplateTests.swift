@@ -8,6 +8,12 @@ import Testing
     try expectSnapshot(xml, named: "installer.xml")
   }
 
+  @Test func aPouredRootNeedsNoSourceDisk() throws {
+    let poured = ["targetDisk": "/w/target.qcow2", "targetFormat": "qcow2", "sourceDisk": ""]
+    let values = common().merging(installer) { $1 }.merging(poured) { $1 }
+    try expectSnapshot(DomainTemplate.installer().render(values), named: "installer-poured.xml")
+  }
+
   @Test func theVerifiersDomainIsTheGoldenOne() throws {
     let xml = try DomainTemplate.verify().render(common().merging(["disk": "/w/disk.qcow2"]) { $1 })
     try expectSnapshot(xml, named: "verify.xml")
@@ -55,8 +61,9 @@ import Testing
 
   private let installer = [
     "kernel": "/k/kernel", "initramfs": "/k/initramfs", "kernelCommandLine": "console=ttyS0",
-    "clock": "315662400", "targetDisk": "/w/target.raw", "targetSerial": "slipway-target",
-    "sourceDisk": "/w/source.raw", "sourceSerial": "slipway-source", "agentSocket": "/s/agent",
+    "clock": "946814400", "targetDisk": "/w/target.raw", "targetFormat": "raw",
+    "targetSerial": "slipway-target", "sourceDisk": "/w/source.raw", "sourceSerial": "slipway-source",
+    "agentSocket": "/s/agent",
     "agentPort": "org.slipway.agent.0", "debugSocket": "/s/debug",
   ]
 }

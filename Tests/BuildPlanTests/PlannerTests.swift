@@ -1,5 +1,6 @@
 import AgentProtocol
 import BuildPlan
+import Ext4Geometry
 import Foundation
 import ImageModel
 import TestSupport
@@ -40,7 +41,7 @@ import Testing
 
   @Test func theSeedDecidesEveryIdentifier() throws {
     func identifiers(_ plan: BuildPlan) -> [GUID] {
-      [plan.disk.guid] + plan.disk.partitions.flatMap { [$0.guid, $0.filesystem.uuid] }
+      [plan.disk.guid] + plan.disk.partitions.flatMap { [$0.guid, $0.filesystem?.uuid].compactMap(\.self) }
     }
     let first = identifiers(try plan())
     #expect(first == identifiers(try plan()))
@@ -56,7 +57,7 @@ import Testing
       $0.rootFSUID = GUID(high: 5, low: 6)
     }.disk
     #expect(disk.partitions[1].guid == GUID(high: 3, low: 4))
-    #expect(disk.partitions[1].filesystem.uuid == GUID(high: 5, low: 6))
+    #expect(disk.partitions[1].filesystem?.uuid == GUID(high: 5, low: 6))
   }
 
   @Test func withoutABootLoaderNoStepInstallsOne() throws {
@@ -69,10 +70,68 @@ import Testing
     let steps = try plan().steps.map(\.step.name)
     #expect(
       steps == [
-        "partitionDisk", "makeFilesystem", "makeFilesystem", "mountFilesystem", "mountFilesystem",
-        "copyStore",
-        "setSystemProfile", "activate", "installBootLoader", "finish",
+        "partitionDisk", "makeFilesystem", "mountFilesystem", "mountFilesystem", "setSystemProfile",
+        "activate", "installBootLoader", "finish",
       ])
+    #expect(try plan().pour.place == .target)
+  }
+
+  @Test func otherRootsAreCopiedFromAPouredDisk() throws {
+    let plan = try plan { $0.fsType = .xfs }
+    #expect(
+      plan.steps.map(\.step.name).prefix(6) == [
+        "partitionDisk", "makeFilesystem", "makeFilesystem", "mountFilesystem", "mountFilesystem", "copyTree",
+      ])
+    #expect(plan.pour.place == .source)
+    #expect(plan.pour.filesystem.kind == .ext4)
+  }
+
+  @Test func theRootHasThePromisedRoom() throws {
+    for space in [0, 64, 512, 4096] as [UInt64] {
+      let plan = try plan { $0.additionalSpace = .mebibytes(space) }
+      let blocks = plan.pour.size.bytes / 4096
+      let inodes = try #require(plan.pour.filesystem.inodes)
+      let geometry = try #require(Geometry(blocks: blocks, inodes: inodes))
+      let room = try #require(geometry.available(after: tree)) * 4096
+      // What the installation itself takes is on top, and the root ends at a whole MiB.
+      #expect((space << 20..<(space << 20) + (2 << 20)).contains(room))
+      #expect(plan.pour.size.bytes == plan.disk.partitions[1].sectors * 512)
+    }
+  }
+
+  @Test func aFixedDiskHasTheUsualInodes() throws {
+    let plan = try plan { $0.diskSize = .fixed(.mebibytes(8192)) }
+    #expect(plan.disk.size == .mebibytes(8192))
+    #expect(plan.pour.filesystem.inodes == plan.pour.size.bytes / 16384)
+  }
+
+  @Test func theLeastFixedSizeThatARefusalNamesIsTaken() throws {
+    let error = try #require(throws: SpecError.self) { try plan { $0.diskSize = .fixed(.mebibytes(300)) } }
+    let least = try #require(UInt64(error.remedy.filter(\.isNumber)))
+    #expect(try plan { $0.diskSize = .fixed(.mebibytes(least)) }.disk.size == .mebibytes(least))
+    #expect(throws: SpecError.self) { try plan { $0.diskSize = .fixed(.mebibytes(least - 1)) } }
+  }
+
+  @Test(arguments: PartitionTable.allCases)
+  func aStoreAloneFitsEveryTable(table: PartitionTable) throws {
+    let plan = try plan {
+      $0.onlyNixStore = true
+      $0.partitionTableType = table
+      $0.additionalSpace = .mebibytes(0)
+    }
+    let root = try #require(plan.disk.partitions.last)
+    #expect(plan.steps.isEmpty && plan.machine == nil && plan.outputs.efiVariables == nil)
+    #expect(plan.pour.tree == .store && plan.pour.place == .target)
+    #expect(plan.pour.offset.bytes == root.start * 512)
+    #expect(root.filesystem?.label == "nix-store")
+    #expect(root.start + root.sectors + (plan.disk.table == .gpt ? 2048 : 0) == plan.disk.sectors)
+    #expect(
+      plan.disk.partitions.map(\.number) == (table == .none ? [0] : Array(1...plan.disk.partitions.count)))
+    let sorted = plan.disk.partitions.dropLast().sorted { $0.start < $1.start }
+    for (before, after) in zip(sorted, sorted.dropFirst() + [root]) {
+      #expect(before.start + before.sectors <= after.start)
+      #expect(before.filesystem == nil)
+    }
   }
 
   @Test(arguments: badSpecs)
@@ -84,7 +143,7 @@ import Testing
 
   @Test func tooSmallADiskSaysWhatItNeeds() throws {
     let error = try #require(throws: SpecError.self) { try plan { $0.diskSize = .fixed(.mebibytes(300)) } }
-    #expect(error.message.contains("300.0 MiB"))
+    #expect(error.message.contains("300.0 MiB leaves 43.0 MiB"))
     #expect(error.remedy.contains("at least"))
   }
 
@@ -95,15 +154,17 @@ import Testing
     return try Planner(
       spec: spec,
       closure: ClosureFacts(
-        system: system, paths: 20, references: 60, inodes: 1_500, content: .mebibytes(58),
-        bootFiles: .mebibytes(60)),
-      firmware: FirmwarePair(
-        code: "/firmware/CODE.fd", variablesTemplate: "/firmware/VARS.fd", requiresSMM: false,
-        secureBoot: false),
-      accelerator: .tcg, source: SourcePlan(type: "squashfs", capacity: .mebibytes(64))
+        system: system, tree: tree, etcDirectories: 3, etcLinks: 20, bootFiles: .mebibytes(60)),
+      machine: MachineFacts(
+        firmware: FirmwarePair(
+          code: "/firmware/CODE.fd", variablesTemplate: "/firmware/VARS.fd", requiresSMM: false,
+          secureBoot: false),
+        accelerator: .tcg)
     ).plan()
   }
 }
+
+private let tree = TreeNeed(blocks: 15_000, inodes: 1_500)
 
 /// A change that makes a good spec a bad one, and the key that the refusal names.
 private struct BadSpec: Sendable {
@@ -130,6 +191,29 @@ private let badSpecs: [BadSpec] = [
   BadSpec("label") { $0.label = "é".padding(toLength: 9, withPad: "é", startingAt: 0) },
   BadSpec("label") { $0.label = "two words" },
   BadSpec("fsType") { $0.fsType = .vfat },
+  BadSpec("fsType") { $0.fsType = .squashfs },
+  BadSpec("fsType") {
+    $0.onlyNixStore = true
+    $0.fsType = .btrfs
+  },
+  BadSpec("installBootLoader") {
+    $0.onlyNixStore = true
+    $0.installBootLoader = true
+  },
+  BadSpec("touchEFIVars") {
+    $0.onlyNixStore = true
+    $0.touchEFIVars = true
+  },
+  BadSpec("label") {
+    $0.onlyNixStore = true
+    $0.fsType = .squashfs
+    $0.label = "store"
+  },
+  BadSpec("additionalSpace") {
+    $0.onlyNixStore = true
+    $0.fsType = .erofs
+    $0.additionalSpace = .mebibytes(1)
+  },
   BadSpec("memSize") { $0.memSize = 128 },
   BadSpec("cpus") { $0.cpus = 0 },
   BadSpec("baseName") { $0.baseName = "../x" },

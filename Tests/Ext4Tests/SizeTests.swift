@@ -1,4 +1,5 @@
 import Ext4
+import Ext4Geometry
 import Foundation
 import ImageModel
 import SystemPackage

@@ -36,6 +36,12 @@ struct NixFixture {
 
   /// Runs a command of Nix on this store or another, and gives what it prints, by lines.
   @discardableResult
+  func run(_ words: [String]) async throws -> [String] {
+    try await Self.run(words, in: location)
+  }
+
+  /// Runs a command of Nix on this store or another, and gives what it prints, by lines.
+  @discardableResult
   func run(_ words: String..., in store: StoreLocation? = nil) async throws -> [String] {
     try await Self.run(words, in: store ?? location)
   }

@@ -28,6 +28,24 @@ struct RegistrationTests {
     }
   }
 
+  @Test func whatIsWrittenIsRead() throws {
+    var random = SplitMix(state: 7)
+    for _ in 0..<50 {
+      let paths = try someRegistration(&random)
+      let closure = Closure(roots: [], paths: paths)
+      #expect(try Registration.parse(closure.registrationText, in: "/info") == closure.paths)
+    }
+  }
+
+  @Test func nixItselfLoadsWhatIsWritten() async throws {
+    let fixture = try await NixFixture.make()
+    let closure = try await Closure.read(
+      roots: [fixture.system], from: fixture.location, scratch: fixture.scratch.path)
+    let dumped = try await fixture.run(["nix-store", "--dump-db"] + closure.paths.map(\.path.path))
+    let written = String(decoding: closure.registrationText, as: UTF8.self)
+    #expect(dumped.map { $0 + "\n" }.joined() == written)
+  }
+
   @Test func whatIsDumpedIsRead() throws {
     var random = SplitMix(state: 1)
     for _ in 0..<50 {

@@ -9,7 +9,7 @@ package struct DiskImage: Sendable {
     package var start: UInt64
     package var size: UInt64
     package var type: String
-    package var uuid: String
+    package var uuid: String?
     package var name: String?
   }
 

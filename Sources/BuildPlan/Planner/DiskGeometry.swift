@@ -1,42 +1,67 @@
 internal import ImageModel
 
-/// The `efi` layout of make-disk-image: an ESP from 8 MiB to `bootSize`, and the root up to the end.
+/// Where the parts of make-disk-image's layouts lie, in bytes.
 struct DiskGeometry {
+  /// A partition in front of the root.
+  struct Part {
+    var name: String
+    var type: PartitionType
+    var start: UInt64
+    var end: UInt64
+
+    var size: ByteSize { ByteSize(bytes: end - start) }
+  }
+
   static let sectorSize: UInt64 = 512
   static let espStart: UInt64 = 8 << 20
-  /// The backup table needs 33 sectors; one MiB keeps the root's end aligned.
-  static let tail: UInt64 = 1 << 20
+  /// Where the ESP of `efixbootldr` ends.
+  static let xbootldrStart: UInt64 = 100 << 20
   static let alignment: UInt64 = 1 << 20
 
-  /// Where the ESP ends and the root begins, in bytes.
-  let bootEnd: UInt64
-  /// The whole disk, in bytes.
-  let size: UInt64
+  let table: TableFormat
+  /// In the order of their numbers; the root follows.
+  let parts: [Part]
+  /// Where the root begins.
+  let rootStart: UInt64
+  /// What a backup table takes behind the root: 33 sectors, and a whole MiB keeps the root's end aligned.
+  let tail: UInt64
 
-  /// The ESP's bytes.
-  var espSize: ByteSize { ByteSize(bytes: bootEnd - Self.espStart) }
-  /// The root's bytes.
-  var rootSize: ByteSize { ByteSize(bytes: size - Self.tail - bootEnd) }
-
-  /// The layout for a given disk size, or for the root that it must hold.
-  ///
-  /// - Throws: `SpecError` when the parts do not fit.
-  init(bootSize: ByteSize, diskSize: DiskSize, need: ByteSize, free: ByteSize) throws(SpecError) {
-    bootEnd = bootSize.bytes
-    switch diskSize {
-    case .auto:
-      size =
-        ByteSize(bytes: bootEnd + need.bytes + free.bytes + Self.tail).rounded(upTo: Self.alignment).bytes
-    case .fixed(let fixed):
-      size = fixed.bytes / Self.alignment * Self.alignment
-      let least = ByteSize(bytes: bootEnd + need.bytes + Self.tail)
-      guard size >= least.bytes else {
-        throw SpecError(
-          "diskSize",
-          "\(fixed) is too small: the boot area, the closure and the filesystem need \(least) "
-            + "(\(least.bytes) bytes)",
-          remedy: "Set diskSize to \"auto\" or to at least \(least.bytes >> 20)M")
-      }
+  init(_ layout: PartitionTable, bootSize: ByteSize) {
+    let esp = Part(name: "ESP", type: .efiSystem, start: Self.espStart, end: bootSize.bytes)
+    switch layout {
+    case .none:
+      self.init(.none, [], rootStart: 0)
+    case .legacy:
+      self.init(.mbr, [], rootStart: 1 << 20)
+    case .legacyGPT:
+      let second = Part(name: "no-fs", type: .biosBoot, start: 1 << 20, end: 2 << 20)
+      self.init(.gpt, [second], rootStart: second.end)
+    case .efi:
+      self.init(.gpt, [esp], rootStart: esp.end)
+    case .efixbootldr:
+      let small = Part(name: "ESP", type: .efiSystem, start: Self.espStart, end: Self.xbootldrStart)
+      let boot = Part(name: "BOOT", type: .extendedBoot, start: small.end, end: bootSize.bytes)
+      self.init(.gpt, [small, boot], rootStart: boot.end)
+    case .hybrid:
+      // Behind the table's 34 sectors, where make-disk-image has it.
+      let second = Part(name: "no-fs", type: .biosBoot, start: 34 * Self.sectorSize, end: 1 << 20)
+      self.init(.gpt, [esp, second], rootStart: esp.end)
     }
+  }
+
+  private init(_ table: TableFormat, _ parts: [Part], rootStart: UInt64) {
+    self.table = table
+    self.parts = parts
+    self.rootStart = rootStart
+    tail = table == .gpt ? 1 << 20 : 0
+  }
+
+  /// What is not the root's.
+  var overhead: UInt64 { rootStart + tail }
+
+  /// What is left for the root on a disk of that size; nil when nothing is.
+  func root(onDiskOf size: ByteSize) -> ByteSize? {
+    let whole = size.bytes / Self.alignment * Self.alignment
+    return whole > overhead ? ByteSize(bytes: whole - overhead) : nil
   }
 }

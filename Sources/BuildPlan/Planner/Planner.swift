@@ -1,5 +1,5 @@
-internal import AgentProtocol
-internal import ImageModel
+internal import Ext4Geometry
+package import ImageModel
 
 /// Turns a request and facts into a plan. Pure: the same arguments give the same plan.
 public struct Planner: Sendable {
@@ -7,25 +7,18 @@ public struct Planner: Sendable {
   public var spec: ImageSpec
   /// The closure to install.
   public var closure: ClosureFacts
-  /// The firmware and the template of its variable store.
-  public var firmware: FirmwarePair
-  /// What runs the guest's processors.
-  public var accelerator: Accelerator.Kind
-  /// What the source disk may hold at most, and its filesystem.
-  public var source: SourcePlan
+  /// What a VM would be made of; nil for a plan that needs none.
+  public var machine: MachineFacts?
   /// After this many seconds an in-guest step counts as hung; nil leaves the choice to the plan.
   public var stepTimeLimit: Int?
 
   /// Gathers what a plan is made of.
   public init(
-    spec: ImageSpec, closure: ClosureFacts, firmware: FirmwarePair, accelerator: Accelerator.Kind,
-    source: SourcePlan, stepTimeLimit: Int? = nil
+    spec: ImageSpec, closure: ClosureFacts, machine: MachineFacts?, stepTimeLimit: Int? = nil
   ) {
     self.spec = spec
     self.closure = closure
-    self.firmware = firmware
-    self.accelerator = accelerator
-    self.source = source
+    self.machine = machine
     self.stepTimeLimit = stepTimeLimit
   }
 
@@ -37,67 +30,150 @@ public struct Planner: Sendable {
     if let limit = stepTimeLimit, limit < 1 {
       throw SpecError("step-timeout", "\(limit) seconds are no time for a step", remedy: "Give 1 or more")
     }
-    let rootSize = RootSize(closure: closure, filesystem: request.filesystem, free: request.free)
-    let geometry = try DiskGeometry(
-      bootSize: request.bootSize, diskSize: request.diskSize, need: rootSize.need, free: request.free)
-    try checkBootArea(geometry)
-    let disk = layout(request, geometry, inodes: rootSize.inodes)
-    let format = spec.format ?? .raw
+    let geometry = DiskGeometry(request.table, bootSize: request.bootSize)
+    let root = try rootSize(request, geometry)
+    try checkBootArea(geometry, request)
+    let disk = layout(request, geometry, root)
+    let pour = pour(request, disk)
     return BuildPlan(
-      system: closure.system,
-      disk: disk,
-      source: source,
-      machine: MachinePlan(
-        accelerator: accelerator, memory: request.memory, cpus: request.cpus, firmware: firmware,
-        kernelCommandLine: Self.kernelCommandLine, clock: Self.clock),
-      steps: StepList(
-        disk: disk, source: source, system: closure.system, profileTime: Self.clock,
-        content: closure.content, installBootLoader: spec.installBootLoader ?? true,
-        touchEFIVariables: spec.touchEFIVars ?? true, limit: stepTimeLimit
-      ).steps,
-      outputs: OutputPlan(
-        format: format, image: "\(request.baseName).\(format.fileExtension)", efiVariables: "efi-vars.fd"))
+      system: closure.system, disk: disk, pour: pour,
+      machine: request.onlyNixStore ? nil : machinePlan(request),
+      steps: request.onlyNixStore ? [] : steps(request, disk, pour), outputs: outputs(request))
   }
 
-  /// 1980-01-02 at noon UTC. FAT cannot keep an earlier year; noon keeps the day the same in a build that is
-  /// some hours late by its own clock.
-  package static let clock: Int64 = 315_662_400
+  /// Finds faults of a spec that need no closure to be seen.
+  ///
+  /// - Throws: `SpecError` for the first of them.
+  package static func check(_ spec: ImageSpec) throws(SpecError) {
+    _ = try Request(spec)
+  }
+
+  /// What the tree is measured with before there is a plan: it seeds the hashes of directory entries.
+  package static func rootUUID(of spec: ImageSpec, system: String) -> GUID {
+    spec.rootFSUID ?? Identifiers(seed: spec.seed, system: system).guid("filesystem/root")
+  }
+
+  /// 2000-01-02 at noon UTC. The firmware takes no year before 1998 for its clock (edk2's `PcdMinimalValidYear`): 1980
+  /// became 2080. Noon keeps the day the same in a build that is some hours late by its own clock.
+  package static let clock: Int64 = 946_814_400
 
   /// `panic=-1` turns a panic into a reset, which ends the domain. A static Swift program needs `SWIFT_ROOT`
   /// to start where `/proc` is not mounted yet; the kernel hands words it does not know to init.
   package static let kernelCommandLine = "console=ttyS0 panic=-1 SWIFT_ROOT=/ quiet cryptomgr.notests"
 
+  private func rootSize(_ request: Request, _ geometry: DiskGeometry) throws(SpecError) -> RootSize {
+    var fixed: ByteSize?
+    if case .fixed(let size) = request.diskSize {
+      fixed = geometry.root(onDiskOf: size) ?? ByteSize(bytes: 0)
+    }
+    return try RootSize(request, closure: closure, fixed: fixed, overhead: geometry.overhead)
+  }
+
   /// The bootloader, its entries and one more kernel and initrd while they are replaced.
-  private func checkBootArea(_ geometry: DiskGeometry) throws(SpecError) {
-    guard spec.installBootLoader ?? true else { return }
+  private func checkBootArea(_ geometry: DiskGeometry, _ request: Request) throws(SpecError) {
+    guard request.installBootLoader, let esp = geometry.parts.first(where: { $0.type == .efiSystem }) else {
+      return
+    }
     let need = closure.bootFiles + .mebibytes(4)
-    guard geometry.espSize >= need else {
+    guard esp.size >= need else {
       throw SpecError(
         "bootSize",
-        "the ESP has \(geometry.espSize), and the kernels, initrds and bootloader need \(need)",
+        "the ESP has \(esp.size), and the kernels, initrds and bootloader need \(need)",
         remedy: "Set bootSize to at least \(need.bytes >> 20 + 9)M; it is the ESP's end offset, and the ESP "
           + "starts at 8M")
     }
   }
 
-  private func layout(_ request: Request, _ geometry: DiskGeometry, inodes: UInt64) -> DiskLayout {
-    let identifiers = Identifiers(seed: spec.seed, system: closure.system)
+  private var identifiers: Identifiers { Identifiers(seed: spec.seed, system: closure.system) }
+
+  private func layout(_ request: Request, _ geometry: DiskGeometry, _ root: RootSize) -> DiskLayout {
     let sector = DiskGeometry.sectorSize
-    let esp = Partition(
-      number: 1, name: "ESP", type: .efiSystemPartition, guid: identifiers.guid("partition/ESP"),
-      start: DiskGeometry.espStart / sector, sectors: geometry.espSize.bytes / sector,
-      filesystem: Filesystem(
-        kind: .vfat, label: "ESP", uuid: identifiers.guid("filesystem/ESP"), mountPoint: "/boot"))
-    let root = Partition(
-      number: 2, name: "root", type: .linuxFilesystem,
-      guid: spec.rootGPUID ?? identifiers.guid("partition/root"),
-      start: geometry.bootEnd / sector, sectors: geometry.rootSize.bytes / sector,
-      filesystem: Filesystem(
-        kind: request.filesystem, label: request.label,
-        uuid: spec.rootFSUID ?? identifiers.guid("filesystem/root"), mountPoint: "/",
-        inodes: request.filesystem == .ext4 ? inodes : nil))
+    var partitions = zip(1..., geometry.parts).map { number, part in
+      Partition(
+        number: number, name: part.name, type: part.type, guid: identifiers.guid("partition/\(part.name)"),
+        start: part.start / sector, sectors: part.size.bytes / sector,
+        // Without an installation nothing would be in them.
+        filesystem: request.onlyNixStore ? nil : filesystem(of: part))
+    }
+    let rootType: PartitionType? =
+      switch geometry.table {
+      case .gpt: .linux
+      case .mbr: .linuxCode
+      case .none: nil
+      }
+    partitions.append(
+      Partition(
+        number: geometry.table == .none ? 0 : partitions.count + 1, name: "root", type: rootType,
+        guid: geometry.table == .gpt ? spec.rootGPUID ?? identifiers.guid("partition/root") : nil,
+        start: geometry.rootStart / sector, sectors: root.size.bytes / sector,
+        filesystem: Filesystem(
+          kind: request.filesystem, label: request.label,
+          uuid: Self.rootUUID(of: spec, system: closure.system), mountPoint: "/", inodes: root.inodes)))
     return DiskLayout(
-      sectorSize: sector, sectors: geometry.size / sector, guid: identifiers.guid("disk"),
-      partitions: [esp, root])
+      table: geometry.table, sectorSize: sector, sectors: (root.size.bytes + geometry.overhead) / sector,
+      guid: identifiers.guid("disk"), partitions: partitions)
+  }
+
+  private func filesystem(of part: DiskGeometry.Part) -> Filesystem? {
+    guard part.type == .efiSystem else { return nil }
+    return Filesystem(
+      kind: .vfat, label: "ESP", uuid: identifiers.guid("filesystem/ESP"), mountPoint: "/boot")
+  }
+
+  /// The root itself where it can be poured, else a disk to copy from.
+  private func pour(_ request: Request, _ disk: DiskLayout) -> PourPlan {
+    let root = disk.partitions[disk.partitions.count - 1]
+    let hashSeed = Self.rootUUID(of: spec, system: closure.system)
+    if let filesystem = root.filesystem, request.onlyNixStore || filesystem.kind == .ext4 {
+      return PourPlan(
+        tree: request.onlyNixStore ? .store : .root, place: .target,
+        offset: ByteSize(bytes: root.start * disk.sectorSize),
+        size: ByteSize(bytes: root.sectors * disk.sectorSize), filesystem: filesystem,
+        hashSeed: hashSeed, time: Self.clock)
+    }
+    let need = closure.tree.filesystem(room: ByteSize(bytes: 0))
+    return PourPlan(
+      tree: .root, place: .source, offset: ByteSize(bytes: 0), size: need?.size ?? ByteSize(bytes: 0),
+      filesystem: Filesystem(
+        // Not the root's: mkfs.btrfs takes no UUID that another disk has.
+        kind: .ext4, label: "", uuid: identifiers.guid("filesystem/source"), mountPoint: "/",
+        inodes: need?.inodes),
+      hashSeed: hashSeed, time: Self.clock)
+  }
+
+  private func machinePlan(_ request: Request) -> MachinePlan? {
+    machine.map { machine in
+      MachinePlan(
+        accelerator: machine.accelerator, memory: request.memory, cpus: request.cpus,
+        firmware: machine.firmware, kernelCommandLine: Self.kernelCommandLine, clock: Self.clock)
+    }
+  }
+
+  private func steps(_ request: Request, _ disk: DiskLayout, _ pour: PourPlan) -> [PlannedStep] {
+    StepList(
+      disk: disk, pour: pour, system: closure.system, profileTime: Self.clock,
+      installBootLoader: request.installBootLoader, touchEFIVariables: request.touchEFIVariables,
+      limit: stepTimeLimit
+    ).steps
+  }
+
+  private func outputs(_ request: Request) -> OutputPlan {
+    OutputPlan(
+      format: request.format, image: "\(request.baseName).\(request.format.fileExtension)",
+      efiVariables: request.onlyNixStore ? nil : "efi-vars.fd")
+  }
+}
+
+/// What a VM would be made of on this machine.
+public struct MachineFacts: Hashable, Sendable {
+  /// The firmware and the template of its variable store.
+  public var firmware: FirmwarePair
+  /// What runs the guest's processors.
+  public var accelerator: Accelerator.Kind
+
+  /// Gathers the facts.
+  public init(firmware: FirmwarePair, accelerator: Accelerator.Kind) {
+    self.firmware = firmware
+    self.accelerator = accelerator
   }
 }

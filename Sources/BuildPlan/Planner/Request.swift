@@ -2,6 +2,11 @@ internal import ImageModel
 
 /// A spec with its defaults filled in, every value checked.
 struct Request {
+  let onlyNixStore: Bool
+  let table: PartitionTable
+  let format: ImageFormat
+  let installBootLoader: Bool
+  let touchEFIVariables: Bool
   let baseName: String
   let filesystem: FilesystemKind
   let label: String
@@ -13,14 +18,18 @@ struct Request {
 
   init(_ spec: ImageSpec) throws(SpecError) {
     baseName = try Self.fileName(spec.baseName ?? "nixos")
-    filesystem = try Self.filesystem(spec.fsType ?? .ext4)
-    label = try Self.label(spec.label ?? "nixos", of: filesystem)
+    onlyNixStore = spec.onlyNixStore ?? false
+    table = try Self.table(spec.partitionTableType ?? .efi, onlyNixStore: onlyNixStore)
+    format = spec.format ?? .raw
+    installBootLoader = spec.installBootLoader ?? !onlyNixStore
+    touchEFIVariables = spec.touchEFIVars ?? true
+    filesystem = try Self.filesystem(spec.fsType ?? .ext4, onlyNixStore: onlyNixStore)
+    label = try Self.label(spec, filesystem, onlyNixStore: onlyNixStore)
     diskSize = spec.diskSize ?? .auto
     free = try Self.free(spec)
-    bootSize = try Self.bootSize(spec.bootSize ?? .mebibytes(256))
+    bootSize = try Self.bootSize(spec.bootSize ?? .mebibytes(256), table)
     memory = try Self.memory(spec.memSize ?? 1024)
     cpus = try Self.cpus(spec.cpus ?? 2)
-    try Self.checkTable(spec.partitionTableType ?? .efi)
     try Self.checkFirmware(spec)
     try Self.checkBootLoader(spec)
   }
@@ -33,19 +42,34 @@ struct Request {
     return name
   }
 
-  private static func filesystem(_ kind: FilesystemKind) throws(SpecError) -> FilesystemKind {
+  private static func filesystem(
+    _ kind: FilesystemKind, onlyNixStore: Bool
+  ) throws(SpecError) -> FilesystemKind {
     guard kind != .vfat else {
       throw SpecError("fsType", "vfat cannot hold a Nix store", remedy: "Use ext4, xfs or btrfs")
+    }
+    guard onlyNixStore || !kind.isReadOnly else {
+      throw SpecError(
+        "fsType", "\(kind.rawValue) is read-only, and a system writes to its root",
+        remedy: "Use ext4, xfs or btrfs; \(kind.rawValue) is for onlyNixStore")
+    }
+    guard !onlyNixStore || kind.isReadOnly || kind == .ext4 else {
+      throw SpecError(
+        "fsType", "\(kind.rawValue) cannot be made without a VM, which onlyNixStore does not start",
+        remedy: "Use ext4, erofs or squashfs")
     }
     return kind
   }
 
-  private static func label(_ label: String, of kind: FilesystemKind) throws(SpecError) -> String {
+  private static func label(
+    _ spec: ImageSpec, _ kind: FilesystemKind, onlyNixStore: Bool
+  ) throws(SpecError) -> String {
+    let label = spec.label ?? (kind.labelLimit == 0 ? "" : onlyNixStore ? "nix-store" : "nixos")
     guard label.utf8.count <= kind.labelLimit else {
       throw SpecError(
         "label",
         "'\(label)' has \(label.utf8.count) bytes, and \(kind.rawValue) labels hold \(kind.labelLimit)",
-        remedy: "Choose a shorter label")
+        remedy: kind.labelLimit == 0 ? "Leave it out" : "Choose a shorter label")
     }
     guard label.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7f }), !label.contains("/")
     else {
@@ -63,6 +87,13 @@ struct Request {
         remedy: "Leave one of the two out; additionalSpace needs diskSize \"auto\"")
     }
     guard case .auto = spec.diskSize ?? .auto else { return ByteSize(bytes: 0) }
+    if let kind = spec.fsType, kind.isReadOnly {
+      guard spec.additionalSpace == nil else {
+        throw SpecError(
+          "additionalSpace", "\(kind.rawValue) is read-only and has no free space", remedy: "Leave it out")
+      }
+      return ByteSize(bytes: 0)
+    }
     let free = spec.additionalSpace ?? .mebibytes(512)
     guard free.bytes <= 1 << 50 else {
       throw SpecError("additionalSpace", "\(free) is more than 1 PiB", remedy: "Ask for less")
@@ -70,15 +101,17 @@ struct Request {
     return free
   }
 
-  private static func bootSize(_ end: ByteSize) throws(SpecError) -> ByteSize {
+  private static func bootSize(_ end: ByteSize, _ table: PartitionTable) throws(SpecError) -> ByteSize {
     guard end.bytes % DiskGeometry.alignment == 0 else {
       throw SpecError("bootSize", "\(end.bytes) bytes are not whole MiB", remedy: "Use a multiple of 1M")
     }
+    let start = table == .efixbootldr ? DiskGeometry.xbootldrStart : DiskGeometry.espStart
     // FAT32 needs 65,525 clusters; 40 MiB is the least that mkfs.fat makes of them with 512-byte clusters.
-    guard end.bytes >= DiskGeometry.espStart + (40 << 20), end.bytes <= 1 << 40 else {
+    guard end.bytes >= start + (40 << 20), end.bytes <= 1 << 40 else {
       throw SpecError(
-        "bootSize", "the ESP would end at \(end)",
-        remedy: "Use 48M to 1T; bootSize is the ESP's end offset, and the ESP starts at 8M")
+        "bootSize", "the boot partition would end at \(end)",
+        remedy: "Use \(start >> 20 + 40)M to 1T; bootSize is its end offset, and it starts at \(start >> 20)M"
+      )
     }
     return end
   }
@@ -98,11 +131,13 @@ struct Request {
     return count
   }
 
-  private static func checkTable(_ table: PartitionTable) throws(SpecError) {
-    guard table == .efi else {
+  private static func table(_ table: PartitionTable, onlyNixStore: Bool) throws(SpecError) -> PartitionTable {
+    guard table == .efi || onlyNixStore else {
       throw SpecError(
-        "partitionTableType", "'\(table.rawValue)' is not supported", remedy: "Use \"efi\"")
+        "partitionTableType", "'\(table.rawValue)' is only supported for onlyNixStore",
+        remedy: "Use \"efi\"")
     }
+    return table
   }
 
   private static func checkFirmware(_ spec: ImageSpec) throws(SpecError) {
@@ -115,6 +150,15 @@ struct Request {
   }
 
   private static func checkBootLoader(_ spec: ImageSpec) throws(SpecError) {
+    if spec.onlyNixStore == true {
+      for (key, value) in [
+        ("installBootLoader", spec.installBootLoader), ("touchEFIVars", spec.touchEFIVars),
+      ]
+      where value == true {
+        throw SpecError(
+          key, "an image of a Nix store only has no bootloader", remedy: "Leave it out, or onlyNixStore")
+      }
+    }
     guard spec.installBootLoader == false, spec.touchEFIVars == true else { return }
     throw SpecError(
       "touchEFIVars", "nothing touches EFI variables when installBootLoader is false",

@@ -1,60 +1,115 @@
+internal import Ext4Geometry
 internal import ImageModel
 
-/// How large the root filesystem must be, and how many inodes it needs.
+/// How large the root filesystem is, and how many inodes an ext4 gets.
 struct RootSize {
-  /// Everything that is certain to be written, without room for more.
-  let need: ByteSize
-  /// Inodes for ext4: what is there, room for the free space, and for what activation makes.
-  let inodes: UInt64
+  let size: ByteSize
+  let inodes: UInt64?
 
-  private static let block: UInt64 = 4096
-  private static let inodeSize: UInt64 = 256
-  private static let blocksPerGroup: UInt64 = 32768
-  /// mke2fs's usual ratio: an inode for every 16 KiB.
-  private static let bytesPerInode: UInt64 = 16384
-  /// `/etc`, `/var` and what else activation makes.
-  private static let activationInodes: UInt64 = 8192
-  private static let activationBytes: UInt64 = 16 << 20
+  /// Blocks that an installation writes besides the poured tree.
+  struct Installation {
+    /// `/etc`, `/var`, `/root` and more that every activation makes, without what `etc` adds: measured, 30 to
+    /// 60 blocks (docs/performance.md).
+    private static let blocks: UInt64 = 128
+    private static let inodes: UInt64 = 1024
 
-  init(closure: ClosureFacts, filesystem: FilesystemKind, free: ByteSize) {
-    inodes = closure.inodes + Self.activationInodes + free.bytes / Self.bytesPerInode
-    // Measured on databases of 100 to 5,000 paths: below 700 bytes a path and 250 a reference, indexes included.
-    let database = UInt64(closure.paths) * 700 + UInt64(closure.references) * 250 + (1 << 20)
-    let data = closure.content.bytes + database + Self.activationBytes
-    let bytes: UInt64
+    let room: ByteSize
+    let inodes: UInt64
+
+    /// Nothing for a store alone.
+    init(of closure: ClosureFacts, onlyNixStore: Bool) {
+      guard !onlyNixStore else {
+        room = ByteSize(bytes: 0)
+        inodes = 0
+        return
+      }
+      // A link's target is in its inode.
+      let blocks = Self.blocks + closure.etcDirectories + closure.etcLinks / 64
+      room = ByteSize(bytes: blocks * UInt64(Ext4Format.blockSize))
+      inodes = Self.inodes + closure.etcDirectories + closure.etcLinks
+    }
+  }
+
+  /// The size that the tree, the installation and the free space need, or what the disk leaves.
+  ///
+  /// - Parameters:
+  ///   - fixed: what a disk of fixed size leaves for the root; nil to make it as large as needed.
+  ///   - overhead: what is not the root's on the disk, for messages.
+  /// - Throws: `SpecError` for `diskSize` when the tree does not fit.
+  init(
+    _ request: Request, closure: ClosureFacts, fixed: ByteSize?, overhead: UInt64
+  ) throws(SpecError) {
+    let installation = Installation(of: closure, onlyNixStore: request.onlyNixStore)
+    let free = fixed == nil ? request.free : ByteSize(bytes: 0)
+    guard let need = Self.need(request.filesystem, closure, installation, free: free) else {
+      throw SpecError(
+        "additionalSpace", "with \(free) of free space the root would be larger than 16 TiB",
+        remedy: "Ask for less")
+    }
+    guard let fixed else {
+      (size, inodes) = (need.size, need.inodes)
+      return
+    }
+    guard let inodes = Self.inodes(request.filesystem, closure, installation, in: fixed, need) else {
+      let least = Self.least(closure, installation, above: fixed, need)
+      throw SpecError(
+        "diskSize",
+        "a disk of \(ByteSize(bytes: fixed.bytes + overhead)) leaves \(fixed) for the root, and the closure needs "
+          + "\(least)",
+        remedy: "Set diskSize to \"auto\" or to at least \((least.bytes + overhead) >> 20)M")
+    }
+    size = fixed
+    self.inodes = inodes
+  }
+
+  /// The inodes on a disk of fixed size: nil when the tree does not fit, `.some(nil)` for filesystems that have no
+  /// table of them.
+  private static func inodes(
+    _ filesystem: FilesystemKind, _ closure: ClosureFacts, _ installation: Installation, in size: ByteSize,
+    _ need: Need
+  ) -> UInt64?? {
+    guard filesystem == .ext4, let least = need.inodes else { return size >= need.size ? .some(nil) : nil }
+    // mke2fs's usual ratio, so that a large disk is not short of them; not where only fewer leave room.
+    let choices = [max(least, size.bytes / 16384), least]
+    let chosen = choices.first { closure.tree.fits(size, room: installation.room, inodes: $0) }
+    return chosen.map { .some($0) }
+  }
+
+  /// The least size above one that is too small.
+  private static func least(
+    _ closure: ClosureFacts, _ installation: Installation, above size: ByteSize, _ need: Need
+  ) -> ByteSize {
+    guard size >= need.size, let inodes = need.inodes else { return need.size }
+    var larger = size.rounded(upTo: DiskGeometry.alignment)
+    while !closure.tree.fits(larger, room: installation.room, inodes: inodes) {
+      larger.bytes += DiskGeometry.alignment
+    }
+    return larger
+  }
+
+  private typealias Need = (size: ByteSize, inodes: UInt64?)
+
+  private static func need(
+    _ filesystem: FilesystemKind, _ closure: ClosureFacts, _ installation: Installation, free: ByteSize
+  ) -> Need? {
+    let content = closure.tree.blocks * UInt64(Ext4Format.blockSize)
+    let data = content + installation.room.bytes + free.bytes
     switch filesystem {
     case .ext4, .vfat:
-      bytes = Self.ext4Bytes(data: data, inodes: inodes, free: free.bytes)
+      let inodes = installation.inodes + free.bytes / 16384
+      let room = installation.room + free
+      return closure.tree.filesystem(room: room, inodes: inodes).map { ($0.size, $0.inodes) }
+    case .erofs, .squashfs:
+      let size = closure.storeImage ?? ByteSize(bytes: 0)
+      return (size.rounded(upTo: DiskGeometry.alignment), nil)
     case .xfs:
       // mkfs.xfs refuses less than 300 MiB; the log takes 64 MiB of a small filesystem.
-      bytes = max(300 << 20, data + closure.inodes * 1024 + data / 20 + (96 << 20))
+      let bytes = max(300 << 20, data + closure.tree.inodes * 1024 + content / 20 + (96 << 20))
+      return (ByteSize(bytes: bytes).rounded(upTo: DiskGeometry.alignment), nil)
     case .btrfs:
       // Metadata is kept twice, and chunks are allocated whole: 256 MiB and more of them at a time.
-      bytes = max(256 << 20, data + closure.inodes * 2048 + data / 10 + (384 << 20))
-    }
-    need = ByteSize(bytes: bytes).rounded(upTo: 1 << 20)
-  }
-
-  /// Data, inode tables, journal, bitmaps and descriptors, for a filesystem that also has `free` bytes.
-  private static func ext4Bytes(data: UInt64, inodes: UInt64, free: UInt64) -> UInt64 {
-    let tables = inodes * inodeSize
-    let estimate = (data + tables + free) * 102 / 100
-    let groups = (estimate / block) / blocksPerGroup + 2
-    // Two bitmaps a group, descriptors, and descriptors reserved for growth to 1024 times the size.
-    let perGroup = groups * 2 * block + min(groups, 1024) * block * 2
-    return data * 102 / 100 + tables + perGroup + journal(of: estimate) + (4 << 20)
-  }
-
-  /// The journal that mke2fs makes by itself (e2fsprogs 1.47, `ext2fs_default_journal_size`), in bytes.
-  private static func journal(of filesystem: UInt64) -> UInt64 {
-    switch filesystem / block {
-    case ..<32_768: 1024 * block
-    case ..<262_144: 4096 * block
-    case ..<524_288: 8192 * block
-    case ..<4_194_304: 16_384 * block
-    case ..<8_388_608: 32_768 * block
-    case ..<16_777_216: 65_536 * block
-    default: 262_144 * block
+      let bytes = max(256 << 20, data + closure.tree.inodes * 2048 + content / 10 + (384 << 20))
+      return (ByteSize(bytes: bytes).rounded(upTo: DiskGeometry.alignment), nil)
     }
   }
 }

@@ -6,25 +6,30 @@ internal import ImageModel
 /// the bootloader lists generations.
 struct StepList {
   let disk: DiskLayout
-  let source: SourcePlan
+  let pour: PourPlan
   let system: String
   let profileTime: Int64
-  let content: ByteSize
   let installBootLoader: Bool
   let touchEFIVariables: Bool
   let limit: Int?
 
   var steps: [PlannedStep] {
     let target = DiskSerial.target
-    let mounts = disk.partitions.sorted { $0.filesystem.mountPoint < $1.filesystem.mountPoint }
-    var list: [InstallStep] = [.partitionDisk(PartitionDisk(disk: target, layout: disk))]
-    list += disk.partitions.map {
+    let made = disk.partitions.compactMap { partition in
+      partition.filesystem.map { (number: partition.number, filesystem: $0) }
+    }
+    var list: [InstallStep] = []
+    if disk.table != .none { list.append(.partitionDisk(PartitionDisk(disk: target, layout: disk))) }
+    // What is poured into its place on the target is made already.
+    list += made.filter { pour.place == .source || $0.filesystem != pour.filesystem }.map {
       .makeFilesystem(MakeFilesystem(disk: target, partition: $0.number, filesystem: $0.filesystem))
     }
-    list += mounts.map {
+    list += made.sorted { $0.filesystem.mountPoint < $1.filesystem.mountPoint }.map {
       .mountFilesystem(MountFilesystem(disk: target, partition: $0.number, filesystem: $0.filesystem))
     }
-    list.append(.copyStore(CopyStore(sourceDisk: DiskSerial.source, sourceType: source.type, workers: 4)))
+    if pour.place == .source {
+      list.append(.copyTree(CopyTree(sourceDisk: DiskSerial.source, sourceType: "ext4", workers: 4)))
+    }
     list.append(.setSystemProfile(SetSystemProfile(system: system, time: profileTime)))
     list.append(.activate(ActivateSystem(system: system)))
     if installBootLoader {
@@ -38,7 +43,7 @@ struct StepList {
   /// Ten minutes for a step, and a second for every MiB of the closure on top where it is copied: both are far
   /// above what an emulated processor needs, and far below what a person would wait for.
   private func defaultLimit(_ step: InstallStep) -> Int {
-    if case .copyStore = step { return 600 + Int(content.bytes >> 20) }
+    if case .copyTree = step { return 600 + Int(pour.size.bytes >> 20) }
     return 600
   }
 }

@@ -34,6 +34,8 @@ public struct ImageSpec: Hashable, Codable, Sendable {
   public var installBootLoader: Bool?
   /// Whether the bootloader can reach the EFI variables.
   public var touchEFIVars: Bool?
+  /// Whether the image is a filesystem with the store paths at its root, and nothing else.
+  public var onlyNixStore: Bool?
   /// Firmware code to use instead of the one that the descriptors name.
   public var efiFirmware: String?
   /// Variable store template that belongs to `efiFirmware`.
@@ -65,6 +67,7 @@ public struct ImageSpec: Hashable, Codable, Sendable {
     merged.cpus = other.cpus ?? cpus
     merged.installBootLoader = other.installBootLoader ?? installBootLoader
     merged.touchEFIVars = other.touchEFIVars ?? touchEFIVars
+    merged.onlyNixStore = other.onlyNixStore ?? onlyNixStore
     merged.efiFirmware = other.efiFirmware ?? efiFirmware
     merged.efiVariables = other.efiVariables ?? efiVariables
     merged.seed = other.seed ?? seed

@@ -4,8 +4,8 @@ internal import ImageModel
 extension ImageSpec {
   enum Key: String, CaseIterable, CodingKey {
     case system, closureInfo, baseName, format, partitionTableType, fsType, label, diskSize, additionalSpace
-    case bootSize, memSize, cpus, installBootLoader, touchEFIVars, efiFirmware, efiVariables, seed
-    case rootGPUID, rootFSUID
+    case bootSize, memSize, cpus, installBootLoader, touchEFIVars, onlyNixStore, efiFirmware
+    case efiVariables, seed, rootGPUID, rootFSUID
   }
 
   /// Reads the JSON of a spec: one object, whose every key is known.
@@ -47,6 +47,7 @@ extension ImageSpec {
     case .cpus: cpus = Int(try value.number())
     case .installBootLoader: installBootLoader = try value.flag()
     case .touchEFIVars: touchEFIVars = try value.flag()
+    case .onlyNixStore: onlyNixStore = try value.flag()
     case .efiFirmware: efiFirmware = try value.text()
     case .efiVariables: efiVariables = try value.text()
     case .seed: seed = try value.guid()

@@ -34,10 +34,10 @@ public struct Manifest: Codable, Hashable, Sendable {
   public var format: ImageFormat
   /// The disk image's name in the folder.
   public var image: String
-  /// The EFI variable store's name in the folder.
-  public var efiVariables: String
+  /// The EFI variable store's name in the folder; nil for a store alone.
+  public var efiVariables: String?
   /// The firmware that the variable store belongs to.
-  public var firmware: FirmwarePair
+  public var firmware: FirmwarePair?
   /// Sizes and digests of the artefacts.
   public var files: [File]
   /// Versions of the tools that made them.

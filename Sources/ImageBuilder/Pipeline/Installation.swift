@@ -5,77 +5,125 @@ internal import BuildPlan
 internal import Command
 internal import Foundation
 internal import ImageModel
-internal import NixStore
 internal import Synchronization
 internal import SystemPackage
 
 /// One installation: from a plan to a finished raw disk and the variable store that belongs to it.
 struct Installation: Sendable {
   let preparation: Preparation
+  let machine: MachinePlan
   let appliance: Appliance
   let template: DomainTemplate
   let hypervisor: Hypervisor
   let debugShell: Bool
-  /// The work folder; everything below is made in it.
+  /// The disk that becomes the image: as large as the plan says, and blank.
+  let target: FilePath
+  /// Where the firmware's variables go.
+  let variables: FilePath
+  /// The work folder; everything else is made in it.
   let work: FilePath
   let recorder: StepRecorder
 
-  var target: FilePath { work.appending("target.raw") }
-  var variables: FilePath { work.appending(preparation.plan.outputs.efiVariables) }
-  var consoleLog: FilePath { work.appending("log").appending("console.log") }
-
-  private var source: SourceDisk {
-    SourceDisk(file: work.appending("source.img"), size: plan.source.capacity)
-  }
-  private var database: FilePath { work.appending("db.sqlite") }
+  private var consoleLog: FilePath { work.appending("log").appending("console.log") }
+  private var overlay: FilePath { work.appending("target.qcow2") }
+  private var source: FilePath { work.appending("source.raw") }
   private var plan: BuildPlan { preparation.plan }
+  private var isPouredIntoTarget: Bool { plan.pour.place == .target }
 
   /// How long firmware, kernel and agent may take, in seconds. Emulated on two busy cores they take about ten.
   private static let bootLimit = Duration.seconds(180)
 
-  /// Makes the disks, starts the machine, and has the agent do every step of the plan.
+  /// Makes the disks, pours while a machine starts, and has the agent do every step of the plan.
   ///
   /// - Throws: `BuildError`, `CancellationError`. The machine is gone then.
   func run() async throws {
     try FileSystem.makeDirectory(consoleLog.removingLastComponent())
-    try FileSystem.makeSparseFile(target, bytes: plan.disk.size.bytes)
-    try await storeErrorsAsBuildErrors { try source.reserve() }
-    let templateBytes = try FileSystem.read(FilePath(plan.machine.firmware.variablesTemplate))
+    let templateBytes = try FileSystem.read(FilePath(machine.firmware.variablesTemplate))
     try FileSystem.write(templateBytes, to: variables)
-    try await machineErrorsAsBuildErrors {
-      try await withMachine(configuration()) { machine in
-        try await withSourceDisk { sourceDisk in try await runSteps(on: machine, sourceDisk) }
+    try await makeDisks()
+    try await withPour { pour in
+      try await machineErrorsAsBuildErrors {
+        try await withMachine(configuration()) { machine in try await runSteps(on: machine, pour) }
       }
     }
     try checkVariables(since: templateBytes)
-    try FileSystem.remove(source.file)
-    try FileSystem.remove(database)
+    try await mergeOverlay()
+    if !isPouredIntoTarget { try FileSystem.remove(source) }
   }
 
-  /// Writes the source disk while `body` runs, and is done with that when it returns.
-  ///
-  /// Begun when the machine has its disks: QEMU keeps the size that a disk has when it opens it, and the disk is
-  /// shorter while it is written. The guest does not look at it before the step that needs it.
-  private func withSourceDisk(_ body: (Task<Void, any Error>) async throws -> Void) async throws {
-    let sourceDisk = Task { try await writeSource() }
-    do {
-      try await body(sourceDisk)
-    } catch {
-      sourceDisk.cancel()
-      _ = await sourceDisk.result
-      throw error
+  /// What is poured into the target stays as it is while the guest runs: its writes go to an overlay.
+  private func makeDisks() async throws {
+    guard isPouredIntoTarget else {
+      try FileSystem.makeSparseFile(source, bytes: plan.pour.size.bytes)
+      return
+    }
+    try await disk("make an overlay over the target") {
+      Command("qemu-img", ["create", "-q", "-f", "qcow2", "-b", target.string, "-F", "raw", overlay.string])
     }
   }
 
-  private func runSteps(on machine: Machine, _ sourceDisk: Task<Void, any Error>) async throws {
+  /// The guest's writes, onto the target.
+  private func mergeOverlay() async throws {
+    guard isPouredIntoTarget else { return }
+    try await recorder.step("merge") {
+      try await disk("write the guest's changes to the target") {
+        Command("qemu-img", ["commit", "-q", "-d", "-f", "qcow2", overlay.string])
+      }
+    }
+    try FileSystem.remove(overlay)
+  }
+
+  private func disk(_ attempt: String, _ command: () -> Command) async throws {
+    do {
+      try await SubprocessRunner().run(command())
+    } catch let failure as CommandFailure {
+      throw BuildError(
+        .failed, "could not \(attempt): \(failure.summary)",
+        remedy: "If the host's disk is full, free some space beside the output folder",
+        details: failure.evidence)
+    }
+  }
+
+  /// Pours while `body` runs. Whichever fails first ends the other.
+  private func withPour(_ body: @escaping @Sendable (Task<Void, any Error>) async throws -> Void) async throws
+  {
+    let pour = Task {
+      try await recorder.step("pour", detail: { _ in "\(ByteSize(bytes: preparation.content))" }) {
+        try await Pour(tree: preparation.tree, plan: plan.pour, need: preparation.need).run(
+          to: isPouredIntoTarget ? target : source)
+      }
+    }
+    try await withThrowingTaskGroup { group in
+      group.addTask { try await body(pour) }
+      group.addTask {
+        try await withTaskCancellationHandler {
+          try await pour.value
+        } onCancel: {
+          pour.cancel()
+        }
+      }
+      try await group.waitForAll()
+    }
+  }
+
+  private func runSteps(on machine: Machine, _ pour: Task<Void, any Error>) async throws {
     let agent = try await recorder.step("boot") {
       try await machine.connectAgent(build: SlipwayVersion.named, within: Self.bootLimit)
     }
     for planned in plan.steps {
-      if case .copyStore = planned.step { try await sourceDisk.value }
+      if needsPour(planned.step) { try await pour.value }
       try await perform(planned, agent, machine)
     }
     try await recorder.step("powerOff") { try await machine.powerOff(agent) }
+  }
+
+  /// Whether a step reads what is poured.
+  private func needsPour(_ step: InstallStep) -> Bool {
+    switch step {
+    case .copyTree: true
+    case .mountFilesystem: isPouredIntoTarget
+    default: false
+    }
   }
 
   private func perform(_ planned: PlannedStep, _ agent: AgentClient, _ machine: Machine) async throws {
@@ -106,29 +154,19 @@ struct Installation: Sendable {
   private func configuration() -> MachineConfiguration {
     MachineConfiguration(hypervisor: hypervisor, consoleLog: consoleLog) { session in
       let common = DomainValues(
-        name: session.name, uuid: session.uuid, accelerator: plan.machine.accelerator,
-        memory: plan.machine.memory, cpus: plan.machine.cpus, firmware: plan.machine.firmware,
-        variables: variables.string, consoleLog: session.consoleLog.string)
+        name: session.name, uuid: session.uuid, accelerator: machine.accelerator, memory: machine.memory,
+        cpus: machine.cpus, firmware: machine.firmware, variables: variables.string,
+        consoleLog: session.consoleLog.string)
       let installer = [
         "kernel": appliance.kernel.string, "initramfs": appliance.initramfs.string,
-        "kernelCommandLine": plan.machine.kernelCommandLine, "clock": "\(plan.machine.clock)",
-        "targetDisk": target.string, "targetSerial": DiskSerial.target, "sourceDisk": source.file.string,
-        "sourceSerial": DiskSerial.source, "agentSocket": session.agentSocket.string,
-        "agentPort": AgentProtocol.portName, "debugSocket": session.debugSocket.string,
+        "kernelCommandLine": machine.kernelCommandLine, "clock": "\(machine.clock)",
+        "targetDisk": isPouredIntoTarget ? overlay.string : target.string,
+        "targetFormat": isPouredIntoTarget ? "qcow2" : "raw", "targetSerial": DiskSerial.target,
+        "sourceDisk": isPouredIntoTarget ? "" : source.string, "sourceSerial": DiskSerial.source,
+        "agentSocket": session.agentSocket.string, "agentPort": AgentProtocol.portName,
+        "debugSocket": session.debugSocket.string,
       ]
       return try template.render(common.placeholders.merging(installer) { $1 })
-    }
-  }
-
-  /// Writes the Nix database and the disk that carries it and the store.
-  private func writeSource() async throws {
-    try await storeErrorsAsBuildErrors {
-      try await recorder.step("writeSource") {
-        try await NixDatabase.write(
-          preparation.closure, from: preparation.store, registrationTime: 1, to: database)
-        try await source.write(
-          preparation.closure, from: preparation.store, database: database, runner: SubprocessRunner())
-      }
     }
   }
 
@@ -138,8 +176,8 @@ struct Installation: Sendable {
       let changes = try VariableStoreHeader.changes(in: FileSystem.read(variables), since: template)
       guard changes > 0 else {
         throw BuildError(
-          .failed, "the firmware \(plan.machine.firmware.code) wrote nothing into its variable store",
-          remedy: "Check that \(plan.machine.firmware.variablesTemplate) belongs to it (slipway doctor)")
+          .failed, "the firmware \(machine.firmware.code) wrote nothing into its variable store",
+          remedy: "Check that \(machine.firmware.variablesTemplate) belongs to it (slipway doctor)")
       }
     } catch let fault as VariableStoreFault {
       throw BuildError(.failed, "the variable store is damaged after the installation: \(fault)")

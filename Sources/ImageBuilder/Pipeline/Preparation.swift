@@ -1,58 +1,100 @@
 internal import BuildPlan
+internal import Command
+internal import Ext4
+internal import Ext4Geometry
 internal import Foundation
 internal import HostProbe
 internal import ImageModel
 internal import NixStore
 internal import SystemPackage
 
-/// Everything a build knows before it starts anything: the closure, checked, and the plan.
+/// Everything a build knows before it starts a machine: the closure, checked, and the plan.
 struct Preparation: Sendable {
-  let store: StoreLocation
-  let closure: Closure
-  let scan: TreeScan
+  let tree: PouredTree
   let plan: BuildPlan
+  /// The filesystem of a read-only store, made already, as its size is part of the plan.
+  let storeImage: FilePath?
+  /// What the tree takes.
+  let need: TreeNeed
 
-  /// The bytes that the host's filesystem must have room for: the store disk, the target with the same content, and
-  /// what a conversion writes again.
+  /// Bytes of the tree.
+  var content: UInt64 { need.blocks * UInt64(Ext4Format.blockSize) }
+
+  /// The bytes that the host's filesystem must have room for: the target, a disk to copy from, and what a
+  /// conversion writes again.
   var hostSpace: ByteSize {
-    let copies: UInt64 = plan.outputs.format == .raw ? 2 : 3
-    return ByteSize(bytes: scan.blockBytes * copies) + .mebibytes(64)
+    let copies: UInt64 = (plan.outputs.format == .raw ? 1 : 2) + (plan.pour.place == .source ? 1 : 0)
+    return ByteSize(bytes: content * copies) + .mebibytes(256)
   }
 
   /// Reads and checks the closure, finds firmware and accelerator, and plans.
   ///
-  /// - Parameter scratch: an existing folder for a copy of the Nix database.
+  /// - Parameter scratch: an existing folder for the registration and a copy of the Nix database.
   /// - Throws: `SpecError`, `BuildError`.
   static func make(
     for request: BuildRequest, scratch: FilePath, recorder: StepRecorder
   ) async throws -> Preparation {
-    let host = HostProbe()
-    let (accelerator, firmware) = try await hostFaultsAsBuildErrors {
-      (
-        try await host.accelerator(wanted: request.machine.accelerator.kind),
-        try await host.firmware(code: request.spec.efiFirmware, variables: request.spec.efiVariables)
-      )
-    }
+    let spec = request.spec
+    try Planner.check(spec)
     let store = StoreLocation()
-    let (closure, system) = try await readClosure(of: request.spec, in: store, scratch: scratch)
-    let scan = try await recorder.step(
-      "closure", detail: { "\(closure.paths.count) paths, \(ByteSize(bytes: $0.contentBytes))" }
+    let (closure, system) = try await readClosure(of: spec, in: store, scratch: scratch)
+    let isStoreOnly = spec.onlyNixStore == true
+    let tree = PouredTree(
+      closure: closure, store: store, shape: isStoreOnly ? .store : .root,
+      registration: scratch.appending("registration"))
+    let uuid = Planner.rootUUID(of: spec, system: system.path)
+    async let machine = isStoreOnly ? nil : machineFacts(for: request)
+    let need = try await recorder.step(
+      "closure",
+      detail: { (need: TreeNeed) in
+        "\(closure.paths.count) paths, \(ByteSize(bytes: need.blocks * UInt64(Ext4Format.blockSize)))"
+      }
     ) {
-      try await check(closure, system: system, spec: request.spec, in: store)
+      // Side by side: one compares the trees with their registration, the other counts what they take.
+      async let need = measure(tree, hashSeed: uuid)
+      try await check(closure, system: system, spec: spec, in: store)
+      return try await need
     }
-    let database = databaseBound(closure)
+    let storeImage = try await readOnlyStore(tree, request, uuid: uuid, scratch: scratch, recorder)
+    let toplevel = store.file(of: system)
+    let etc = try EtcTree(of: toplevel)
     let planner = Planner(
-      spec: request.spec,
+      spec: spec,
       closure: ClosureFacts(
-        system: system.path, paths: closure.paths.count,
-        references: closure.paths.reduce(0) { $0 + $1.references.count }, inodes: UInt64(scan.inodes),
-        content: ByteSize(bytes: scan.blockBytes + UInt64(scan.directories) * 4096),
-        bootFiles: try BootFiles.size(of: store.file(of: system))),
-      firmware: firmware, accelerator: accelerator.kind,
-      source: SourcePlan(
-        type: SourceDisk.filesystemType, capacity: SourceDisk.upperBound(for: scan, database: database)),
-      stepTimeLimit: request.stepTimeLimit)
-    return Preparation(store: store, closure: closure, scan: scan, plan: try planner.plan())
+        system: system.path, tree: need, etcDirectories: etc.directories, etcLinks: etc.links,
+        bootFiles: try BootFiles.size(of: toplevel),
+        storeImage: try storeImage.map { ByteSize(bytes: try FileSystem.size(of: $0)) }),
+      machine: try await machine, stepTimeLimit: request.stepTimeLimit)
+    return Preparation(tree: tree, plan: try planner.plan(), storeImage: storeImage, need: need)
+  }
+
+  private static func measure(_ tree: PouredTree, hashSeed: GUID) async throws -> TreeNeed {
+    try await storeErrorsAsBuildErrors { try await tree.writeRegistration() }
+    return try await ext4ErrorsAsBuildErrors(.badInput) {
+      try await Ext4.measure(tree.nodes(), hashSeed: hashSeed)
+    }
+  }
+
+  private static func machineFacts(for request: BuildRequest) async throws -> MachineFacts {
+    let host = HostProbe()
+    return try await hostFaultsAsBuildErrors {
+      let accelerator = try await host.accelerator(wanted: request.machine.accelerator.kind)
+      let firmware = try await host.firmware(
+        code: request.spec.efiFirmware, variables: request.spec.efiVariables)
+      return MachineFacts(firmware: firmware, accelerator: accelerator.kind)
+    }
+  }
+
+  private static func readOnlyStore(
+    _ tree: PouredTree, _ request: BuildRequest, uuid: GUID, scratch: FilePath, _ recorder: StepRecorder
+  ) async throws -> FilePath? {
+    guard let kind = request.spec.fsType, kind.isReadOnly, tree.shape == .store else { return nil }
+    let file = scratch.appending("store.\(kind.rawValue)")
+    try await recorder.step("pour") {
+      try await ReadOnlyStore(tree: tree, kind: kind, uuid: uuid, runner: SubprocessRunner())
+        .write(to: file, scratch: scratch)
+    }
+    return file
   }
 
   private static func readClosure(
@@ -74,21 +116,15 @@ struct Preparation: Sendable {
 
   private static func check(
     _ closure: Closure, system: StorePath, spec: ImageSpec, in store: StoreLocation
-  ) async throws -> TreeScan {
+  ) async throws {
     let switcher = "bin/switch-to-configuration"
-    let entries = Closure.systemEntries.filter { spec.installBootLoader != false || $0 != switcher }
+    let installs = spec.installBootLoader ?? (spec.onlyNixStore != true)
+    let entries = Closure.systemEntries.filter { installs || $0 != switcher }
     do {
-      return try await closure.check(in: store, system: system, entries: entries)
+      _ = try await closure.check(in: store, system: system, entries: entries)
     } catch let error as InvalidClosure {
       throw BuildError(.badInput, "the closure cannot be installed: \(error)")
     }
-  }
-
-  /// More than the Nix database of a closure takes. Measured: below 700 bytes a path and 250 a reference, indexes
-  /// included; twice that is certain.
-  private static func databaseBound(_ closure: Closure) -> ByteSize {
-    let references = closure.paths.reduce(0) { $0 + $1.references.count }
-    return ByteSize(bytes: UInt64(closure.paths.count * 1400 + references * 500 + (1 << 20)))
   }
 }
 

@@ -21,20 +21,25 @@ struct VerifyArtefacts: Sendable {
     }
     let manifest = try request.folder.map(Manifest.read)
     let folder = request.folder.map(absolute)
+    if let manifest, manifest.efiVariables == nil {
+      throw BuildError(
+        .badInput, "\(request.folder ?? "") has a Nix store only, which cannot be booted",
+        remedy: "Give the output folder of a whole system")
+    }
     guard
       let image = request.image.map(absolute)
         ?? folder.flatMap({ folder in
           manifest.map { folder.appending($0.image) }
         })
     else { throw BuildError(.badInput, "there is no image", remedy: "Give an output folder or --image") }
-    let wantedCode = request.efiFirmware ?? manifest?.firmware.code
-    let ownTemplate = request.efiFirmware == nil ? manifest?.firmware.variablesTemplate : nil
+    let wantedCode = request.efiFirmware ?? manifest?.firmware?.code
+    let ownTemplate = request.efiFirmware == nil ? manifest?.firmware?.variablesTemplate : nil
     let firmware = try await hostFaultsAsBuildErrors {
       try await HostProbe().firmware(code: wantedCode, variables: ownTemplate)
     }
     let variables =
       request.efiVariables.map(absolute)
-      ?? folder.flatMap { folder in manifest.map { folder.appending($0.efiVariables) } }
+      ?? folder.flatMap { folder in manifest?.efiVariables.map { folder.appending($0) } }
       ?? FilePath(firmware.variablesTemplate)
     for file in [image, variables] where !FileSystem.exists(file) {
       throw BuildError(.badInput, "\(file) does not exist", remedy: "Check the path")

@@ -1,8 +1,8 @@
 /// Where the room of a filesystem goes, computed as libext2fs's `ext2fs_initialize` does (1.47.0), without
 /// making it.
 package struct Geometry: Hashable, Sendable {
-  static let groupsPerFlexLog = 4
-  static let lostAndFoundBlocks = 4
+  package static let groupsPerFlexLog = 4
+  package static let lostAndFoundBlocks = 4
   /// Blocks of a group as long as there are not too many inodes, and the most inodes: one bitmap's.
   private static let groupLimit: UInt64 = 32768
   private static let descriptorsPerBlock: UInt64 = 64
@@ -24,7 +24,7 @@ package struct Geometry: Hashable, Sendable {
   /// Computes the layout for a number of blocks and at least that many inodes; nil when these do not go
   /// together.
   package init?(blocks asked: UInt64, inodes wanted: UInt64) {
-    guard Ext4Options.blockLimits.contains(asked) else { return nil }
+    guard Ext4Format.blockLimits.contains(asked) else { return nil }
     blocks = asked
     inodes = wanted
     overhead = 0
@@ -40,8 +40,8 @@ package struct Geometry: Hashable, Sendable {
     let backups = UInt64((0..<groups).count { Self.hasBackup($0) })
     let tables = groups * (2 + inodeBlocksPerGroup) + backups * backupBlocks
     let journal = Self.journalBlocks(blocks)
-    let journalExtents = journal.dividedRoundingUp(by: UInt64(ExtentList.lengthLimit))
-    let journalTree = ExtentList.treeBlocks(extents: Int(journalExtents))
+    let journalExtents = journal.dividedRoundingUp(by: UInt64(Ext4Format.extentLimit))
+    let journalTree = Ext4Format.treeBlocks(extents: Int(journalExtents))
     // The resize inode has one block of its own; those it reserves are counted with the backups.
     overhead = tables + journal + journalTree + 1
     guard overhead < blocks else { return nil }
@@ -101,7 +101,7 @@ package struct Geometry: Hashable, Sendable {
   }
 
   /// The journal that `mke2fs` makes by default, in blocks; 0 for a filesystem that is too small for one.
-  static func journalBlocks(_ blocks: UInt64) -> UInt64 {
+  package static func journalBlocks(_ blocks: UInt64) -> UInt64 {
     switch blocks {
     case ..<2048: 0
     case ..<32768: 1024
@@ -113,11 +113,5 @@ package struct Geometry: Hashable, Sendable {
     case ..<(32768 << 10): 131_072
     default: 262_144
     }
-  }
-}
-
-extension UInt64 {
-  func dividedRoundingUp(by divisor: UInt64) -> UInt64 {
-    (self + divisor - 1) / divisor
   }
 }

@@ -1,49 +1,6 @@
+internal import Ext4Geometry
 internal import Glibc
-package import ImageModel
-
-/// What a tree takes of a filesystem, whatever the filesystem's size.
-package struct TreeNeed: Hashable, Sendable {
-  /// Blocks of content, of directories, of extent trees, of long links and of extended attributes.
-  package var blocks: UInt64
-  /// Inodes, the eleven that every filesystem has included.
-  package var inodes: UInt64
-
-  package init(blocks: UInt64, inodes: UInt64) {
-    self.blocks = blocks
-    self.inodes = inodes
-  }
-
-  /// The smallest filesystem in which, with this tree, root still has `room` bytes and `inodes` more inodes.
-  ///
-  /// The room is what statfs(2) shows: `f_bavail` and the blocks reserved for root. In steps of 1 MiB.
-  ///
-  /// - Parameters:
-  ///   - room: bytes for the future.
-  ///   - more: inodes for the future, at least; there are never fewer than one per 16 KiB of room.
-  /// - Returns: the size, and the inodes to ask for; nil when it would be beyond 16 TiB.
-  package func filesystem(room: ByteSize, inodes more: UInt64 = 0) -> (size: ByteSize, inodes: UInt64)? {
-    let blockSize = UInt64(Ext4Options.blockSize)
-    let roomBlocks = room.bytes.dividedRoundingUp(by: blockSize)
-    let inodes = inodes + max(more, room.bytes / 16384)
-    let step = (UInt64(1) << 20) / blockSize
-    func suits(_ steps: UInt64) -> Bool {
-      guard let geometry = Geometry(blocks: steps * step, inodes: inodes) else { return false }
-      return geometry.available(after: self).map { $0 >= roomBlocks } ?? false
-    }
-    var low = (blocks + roomBlocks) / step
-    var high = low + 1
-    while !suits(high) {
-      low = high
-      high += high / 8 + 16
-      guard high * step <= Ext4Options.blockLimits.upperBound else { return nil }
-    }
-    while high - low > 1 {
-      let middle = low + (high - low) / 2
-      if suits(middle) { high = middle } else { low = middle }
-    }
-    return (ByteSize(bytes: high * step * blockSize), inodes)
-  }
-}
+internal import ImageModel
 
 /// Counts what a tree needs, by the rules by which it would be written.
 final class TreeMeter: TreeStore {
@@ -91,9 +48,9 @@ final class TreeMeter: TreeStore {
   /// Counts rows of blocks and the extent tree over them. That a row may be broken by tables of the
   /// filesystem is left out: it happens every 128 MiB at most, and costs a block in 340 times.
   private func countBlocks(_ rows: [UInt64]) {
-    let limit = UInt64(ExtentList.lengthLimit)
+    let limit = UInt64(Ext4Format.extentLimit)
     let extents = rows.reduce(0) { $0 + $1.dividedRoundingUp(by: limit) }
-    blocks += rows.reduce(0, +) + ExtentList.treeBlocks(extents: Int(extents))
+    blocks += rows.reduce(0, +) + Ext4Format.treeBlocks(extents: Int(extents))
   }
 
   private func countContent(_ content: Node.Content) throws(Ext4Error) {

@@ -1,4 +1,3 @@
-internal import AgentProtocol
 internal import Command
 internal import Glibc
 internal import ImageModel
@@ -6,21 +5,22 @@ internal import SystemPackage
 internal import TestSupport
 internal import Testing
 
-@testable internal import InstallSteps
+@testable internal import Sfdisk
 
 private func layout(name: String = "ESP", size: UInt64 = 8192) throws -> DiskLayout {
   let guid = try #require(GUID("0fc63daf-8483-4772-8e79-3d69d8477de4"))
   let filesystem = Filesystem(kind: .vfat, label: "ESP", uuid: guid, mountPoint: "/boot")
   return DiskLayout(
-    sectorSize: 512, sectors: 65536, guid: try #require(GUID("11111111-2222-4333-8444-555555555555")),
+    table: .gpt, sectorSize: 512, sectors: 65536,
+    guid: try #require(GUID("11111111-2222-4333-8444-555555555555")),
     partitions: [
       Partition(
-        number: 1, name: name, type: try #require(GUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")),
-        guid: try #require(GUID("21111111-2222-4333-8444-555555555555")), start: 16384, sectors: size,
+        number: 1, name: name, type: .efiSystem,
+        guid: GUID("21111111-2222-4333-8444-555555555555"), start: 16384, sectors: size,
         filesystem: filesystem),
       Partition(
-        number: 3, name: "root", type: guid,
-        guid: try #require(GUID("31111111-2222-4333-8444-555555555555")), start: 34, sectors: 2000,
+        number: 3, name: "root", type: .linux,
+        guid: GUID("31111111-2222-4333-8444-555555555555"), start: 34, sectors: 2000,
         filesystem: filesystem),
     ])
 }
@@ -34,8 +34,8 @@ private func partition(_ layout: DiskLayout, in folder: FilePath) async throws -
   return try SfdiskTable(json: try await runner.run("/usr/sbin/sfdisk", "--json", image))
 }
 
-@Suite("partitionDisk")
-struct PartitionDiskTests {
+@Suite("sfdisk")
+struct SfdiskTests {
   @Test("the script leaves nothing to sfdisk")
   func script() throws {
     #expect(
@@ -86,16 +86,16 @@ struct PartitionDiskTests {
     try await withScratchDirectory { folder in
       let table = try await partition(try layout(), in: folder)
       var wanted = try layout()
-      wanted.guid = wanted.partitions[0].guid
+      wanted.guid = try #require(wanted.partitions[0].guid)
       wanted.sectorSize = 4096
-      wanted.partitions[0].type = wanted.guid
+      wanted.partitions[0].type = .guid(wanted.guid)
       wanted.partitions[0].sectors = 100
       wanted.partitions[1].guid = wanted.guid
       wanted.partitions[1].start = 40
       wanted.partitions[1].number = 2
       #expect(
         table.differences(from: wanted) == [
-          "the disk GUID is 11111111-2222-4333-8444-555555555555 instead of \(wanted.guid)",
+          "the disk's identifier is 11111111-2222-4333-8444-555555555555 instead of \(wanted.guid)",
           "the sector size is 512 instead of 4096",
           "the size of partition 1 is 8192 instead of 100",
           "the type of partition 1 is c12a7328-f81f-11d2-ba4b-00a0c93ec93b instead of \(wanted.guid)",
@@ -104,8 +104,23 @@ struct PartitionDiskTests {
     }
   }
 
+  @Test("an MBR has codes and a signature instead of GUIDs")
+  func masterBootRecord() async throws {
+    try await withScratchDirectory { folder in
+      let wanted = DiskLayout(
+        table: .mbr, sectorSize: 512, sectors: 65536, guid: try layout().guid,
+        partitions: [
+          Partition(
+            number: 1, name: "root", type: .linuxCode, guid: nil, start: 2048, sectors: 63488, filesystem: nil
+          )
+        ])
+      #expect(wanted.sfdiskScript.hasPrefix("label: dos\nlabel-id: 0x11111111\nunit: sectors\n\n1 : "))
+      #expect(try await partition(wanted, in: folder).differences(from: wanted) == [])
+    }
+  }
+
   @Test("text that is no table is a named failure")
   func noTable() {
-    #expect(throws: StepFailure.self) { try SfdiskTable(json: "sfdisk: cannot open") }
+    #expect(throws: UnreadableTable.self) { try SfdiskTable(json: "sfdisk: cannot open") }
   }
 }

@@ -1,0 +1,36 @@
+internal import Glibc
+internal import SystemPackage
+internal import Threads
+
+/// Copies a whole file into a part of another.
+enum FileRange {
+  /// The most bytes handed to the kernel at once.
+  private static let piece = 64 << 20
+
+  /// Copies inside the kernel, without a buffer here.
+  ///
+  /// - Throws: `BuildError`.
+  static func copy(_ source: FilePath, to destination: FilePath, at offset: UInt64) async throws {
+    try await onThread {
+      do {
+        let input = try FileDescriptor.open(source, .readOnly)
+        try input.closeAfter {
+          let output = try FileDescriptor.open(destination, .writeOnly)
+          try output.closeAfter { try copy(input, to: output, at: offset) }
+        }
+      } catch let error as Errno {
+        throw BuildError(.failed, "could not copy \(source) into \(destination): \(error)")
+      }
+    }
+  }
+
+  private static func copy(_ input: FileDescriptor, to output: FileDescriptor, at offset: UInt64) throws {
+    try output.seek(offset: Int64(offset), from: .start)
+    while true {
+      let count = sendfile(output.rawValue, input.rawValue, nil, piece)
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { throw Errno(rawValue: errno) }
+      guard count > 0 else { return }
+    }
+  }
+}

@@ -1,0 +1,31 @@
+internal import Command
+internal import ImageModel
+internal import Sfdisk
+internal import SystemPackage
+
+/// Writes a partition table into a disk's file, without a VM.
+struct PartitionTableWriter {
+  let runner: any CommandRunner
+
+  /// Writes the table, and proves that it is the one asked for.
+  ///
+  /// - Throws: `BuildError`.
+  func write(_ layout: DiskLayout, to disk: FilePath) async throws {
+    guard layout.table != .none else { return }
+    do {
+      try await runner.run(Sfdisk.write(layout, to: disk.string))
+      let table = try SfdiskTable(json: await runner.run(Sfdisk.read(disk.string)))
+      let differences = table.differences(from: layout)
+      guard differences.isEmpty else {
+        throw BuildError(
+          .failed,
+          "the partition table of \(disk) is not the one asked for: \(differences.joined(separator: "; "))")
+      }
+    } catch let failure as CommandFailure {
+      throw BuildError(
+        .failed, "the partition table could not be written: \(failure.summary)", details: failure.evidence)
+    } catch let error as UnreadableTable {
+      throw BuildError(.failed, "the partition table could not be read back: \(error)")
+    }
+  }
+}

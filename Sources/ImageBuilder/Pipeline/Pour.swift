@@ -1,0 +1,45 @@
+internal import BuildPlan
+internal import Ext4
+internal import Ext4Geometry
+internal import ImageModel
+internal import SystemPackage
+
+/// Writes the plan's tree into its filesystem, natively.
+struct Pour: Sendable {
+  let tree: PouredTree
+  let plan: PourPlan
+  /// What the tree was measured to take.
+  let need: TreeNeed
+
+  /// Pours into a file that is as large as the disk: whoever has it open keeps the size that it had then.
+  ///
+  /// - Throws: `BuildError` that names the source file, when one vanishes, changes or cannot be read;
+  ///   `CancellationError`.
+  func run(to disk: FilePath) async throws {
+    let filesystem = plan.filesystem
+    let options = Ext4Options(
+      size: plan.size, offset: plan.offset, uuid: filesystem.uuid, hashSeed: plan.hashSeed,
+      label: filesystem.label, time: UInt32(clamping: plan.time), inodes: filesystem.inodes)
+    try await ext4ErrorsAsBuildErrors(.failed) {
+      let poured = try await Ext4.pour(tree.nodes(), to: disk, options)
+      let inodes = poured.inodes - poured.freeInodes
+      guard inodes == need.inodes else {
+        throw BuildError(
+          .failed,
+          "the store changed while it was written: there were \(need.inodes) files, folders and links, and now "
+            + "\(inodes)", remedy: "Build again when nothing writes to the store")
+      }
+    }
+  }
+}
+
+/// What the pour reports, in the words of a build.
+func ext4ErrorsAsBuildErrors<Result>(
+  _ kind: BuildError.Kind, _ body: () async throws -> Result
+) async throws -> Result {
+  do {
+    return try await body()
+  } catch let error as Ext4Error {
+    throw BuildError(kind, "the store cannot be written: \(error)")
+  }
+}

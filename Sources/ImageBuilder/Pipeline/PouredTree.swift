@@ -1,0 +1,81 @@
+internal import BuildPlan
+internal import Ext4
+internal import Foundation
+internal import NixStore
+internal import SystemPackage
+
+/// The tree that the host pours: a closure with its registration.
+struct PouredTree: Sendable {
+  let closure: Closure
+  let store: StoreLocation
+  let shape: PourPlan.Tree
+  /// The closure's Nix database, or, for a store alone, its registration.
+  let registration: FilePath
+
+  /// The same time for all that is not a store object.
+  private static let time = Timestamp(seconds: Planner.clock)
+  /// NixOS's fixed number of the group nixbld (nixos/modules/misc/ids.nix).
+  private static let nixbldGroup: UInt32 = 30000
+  /// As in NixOS's own images of a store.
+  static let registrationName = "nix-path-registration"
+
+  /// The directories that Nix makes when it opens a store for the first time, so that a first user who is not root
+  /// finds them.
+  private static let directories = [
+    "", "nix", "nix/var", "nix/var/log", "nix/var/log/nix", "nix/var/nix", "nix/var/nix/db",
+    "nix/var/nix/gcroots", "nix/var/nix/gcroots/auto", "nix/var/nix/gcroots/per-user",
+    "nix/var/nix/profiles", "nix/var/nix/profiles/per-user", "nix/var/nix/temproots", "nix/var/nix/userpool",
+  ]
+
+  /// The nodes, in the order in which they are poured.
+  ///
+  /// - Throws: `BuildError` when the registration is gone.
+  func nodes() throws -> any NodeSource {
+    let own = shape == .root ? try rootNodes() : try storeNodes()
+    let folder = shape == .root ? "nix/store/" : ""
+    let objects = closure.paths.compactMap { info in
+      TreePath(folder + info.path.name).map { FileTree.Root(host: store.file(of: info.path), path: $0) }
+    }
+    return MergedNodes([ListedNodes(own), FileTree(objects, rules: .storeObjects)])
+  }
+
+  private func rootNodes() throws -> [Node] {
+    let state = "nix/var/nix"
+    return Self.directories.map { node($0, .directory, mode: 0o755) } + [
+      // Builders may add to the store; the sticky bit keeps them from removing.
+      node("nix/store", .directory, mode: 0o1775, group: Self.nixbldGroup),
+      node(
+        "\(state)/gcroots/profiles", .symbolicLink(target: Array("/nix/var/nix/profiles".utf8)), mode: 0o777),
+      node("\(state)/db/db.sqlite", .file(.host(try hostFile())), mode: 0o644),
+      node("\(state)/db/schema", .file(.bytes(Array(NixDatabase.schemaVersion.utf8))), mode: 0o644),
+      node("\(state)/db/big-lock", .file(.bytes([])), mode: 0o600),
+    ]
+  }
+
+  private func storeNodes() throws -> [Node] {
+    [
+      node("", .directory, mode: 0o755),
+      node(Self.registrationName, .file(.host(try hostFile())), mode: 0o444),
+    ]
+  }
+
+  private func node(_ path: String, _ kind: Node.Kind, mode: UInt16, group: UInt32 = 0) -> Node {
+    Node(
+      path: TreePath(path) ?? .root, kind: kind,
+      attributes: Attributes(mode: mode, group: group, time: Self.time))
+  }
+
+  private func hostFile() throws -> HostFile {
+    try HostFile(examining: registration)
+  }
+
+  /// Writes what the tree has beside the store: the database, or the registration.
+  ///
+  /// - Throws: `StoreError`.
+  func writeRegistration() async throws {
+    switch shape {
+    case .root: try await NixDatabase.write(closure, from: store, registrationTime: 1, to: registration)
+    case .store: try FileSystem.write(closure.registrationText, to: registration)
+    }
+  }
+}

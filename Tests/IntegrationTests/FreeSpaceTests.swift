@@ -1,0 +1,42 @@
+import Command
+import Foundation
+import SystemPackage
+import TestSupport
+import Testing
+
+/// The promise of `additionalSpace`: what root can still write after the installation, within 1 % or 2 MiB.
+@Suite(.virtualMachines, .serialized) struct FreeSpaceTests {
+  /// All of it takes twelve builds: `make test-all` does.
+  private static let cases: [(system: String, mebibytes: Int64)] =
+    ProcessInfo.processInfo.environment["SLIPWAY_SWEEPS"] == nil
+    ? [("tiny", 0), ("tiny-many", 64)]
+    : ["tiny", "demo", "tiny-many"].flatMap { system in [0, 64, 512, 4096].map { (system, $0) } }
+
+  @Test(arguments: cases)
+  func theRootHasTheSpaceThatWasAskedFor(system: String, mebibytes: Int64) async throws {
+    try await withScratchDirectory { scratch in
+      let out = scratch.appending("r")
+      let built = try await SlipwayCommand.run([
+        "build", "--system", try await TestSystem.path(system), "--out", out.string, "--additional-space",
+        "\(mebibytes)M",
+      ])
+      try #require(built.status == 0, "\(built.errors)")
+      let root = try await DiskImage(out.appending("nixos.img")).carve(1, to: scratch.appending("root"))
+      let have = try await available(in: root)
+      let promised = mebibytes << 20
+      #expect(have >= promised)
+      #expect(have - promised <= max(promised / 100, 2 << 20), "\(have) bytes instead of \(promised)")
+    }
+  }
+
+  /// What statfs(2) gives root: the free blocks less those that the kernel keeps for itself (2 %, 4096 at most).
+  private func available(in root: FilePath) async throws -> Int64 {
+    let superblock = try await SubprocessRunner().run("dumpe2fs", "-h", root.string)
+    func number(_ name: String) throws -> Int64 {
+      let line = superblock.split(separator: "\n").first { $0.hasPrefix(name + ":") }
+      return try #require(line?.split(separator: " ").last.flatMap { Int64($0) })
+    }
+    let kept = try min(number("Block count") / 50, 4096)
+    return try (number("Free blocks") - kept) * number("Block size")
+  }
+}

@@ -1,0 +1,114 @@
+import Command
+import Foundation
+import ImageBuilder
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Images of a Nix store alone, which start no machine.
+@Suite(.virtualMachines, .serialized) struct StoreImageTests {
+  private let runner = SubprocessRunner()
+
+  /// Builds where no QEMU can be started.
+  private func build(_ arguments: [String], in scratch: FilePath) async throws -> FilePath {
+    let tools = scratch.appending("tools").string
+    try FileManager.default.createDirectory(atPath: tools, withIntermediateDirectories: true)
+    let fake = "\(tools)/qemu-system-x86_64"
+    try Data("#!/bin/sh\necho started >> \(scratch)/started\nexit 1\n".utf8)
+      .write(to: URL(fileURLWithPath: fake))
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: fake)
+    let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+    let out = scratch.appending("r")
+    let system = try await TestSystem.path("tiny")
+    let built = try await SlipwayCommand.run(
+      ["build", "--only-nix-store", "--system", system, "--out", out.string, "--force"] + arguments,
+      environment: ["PATH": "\(tools):\(path)"])
+    try #require(built.status == 0, "\(built.errors)")
+    #expect(!FileManager.default.fileExists(atPath: scratch.appending("started").string))
+    return out
+  }
+
+  @Test(arguments: ["none", "legacy", "legacy+gpt", "efi", "efixbootldr", "hybrid"])
+  func everyTableHoldsAStore(table: String) async throws {
+    try await withScratchDirectory { scratch in
+      let out = try await build(
+        ["--partition-table-type", table, "--additional-space", "16M"], in: scratch)
+      let image = DiskImage(out.appending("nixos.img"))
+      var store = image.file
+      if table != "none" {
+        try await runner.run("sfdisk", "--verify", image.file.string)
+        let last = try await image.partitions().count - 1
+        store = try await image.carve(last, to: scratch.appending("store"))
+      }
+      try await runner.run("e2fsck", "-fn", store.string)
+      let superblock = try await runner.run("dumpe2fs", "-h", store.string)
+      #expect(superblock.contains("nix-store"))
+      let names = try await runner.run("debugfs", "-R", "ls -p /", store.string)
+      let system = try await TestSystem.path("tiny")
+      #expect(names.contains(system.dropFirst("/nix/store/".count)))
+      #expect(names.contains("nix-path-registration"))
+      #expect(!FileManager.default.fileExists(atPath: out.appending("efi-vars.fd").string))
+    }
+  }
+
+  @Test(arguments: [("qcow2", "qcow2"), ("qcow2-compressed", "qcow2"), ("vdi", "vdi"), ("vpc", "vhd")])
+  func everyFormatHoldsTheSameBytes(format: String, suffix: String) async throws {
+    try await withScratchDirectory { scratch in
+      let options = ["--partition-table-type", "none", "--additional-space", "0"]
+      let raw = try await build(options, in: scratch).appending("nixos.img").string
+      let kept = scratch.appending("raw.img").string
+      try FileManager.default.moveItem(atPath: raw, toPath: kept)
+      let out = try await build(options + ["--format", format], in: scratch)
+      let image = out.appending("nixos.\(suffix)").string
+      try await runner.run("qemu-img", "compare", kept, image)
+    }
+  }
+
+  @Test func twoBuildsAreTheSameBytes() async throws {
+    try await withScratchDirectory { scratch in
+      func digest() async throws -> String {
+        let image = try await build(["--additional-space", "8M"], in: scratch).appending("nixos.img")
+        return try await runner.run("sha256sum", image.string)
+      }
+      let first = try await digest()
+      let second = try await digest()
+      #expect(first == second)
+    }
+  }
+
+  @Test(arguments: ["squashfs", "erofs"])
+  func readOnlyStoresAreMadeByTheirTools(kind: String) async throws {
+    try await withScratchDirectory { scratch in
+      let out = try await build(
+        ["--fs-type", kind, "--partition-table-type", "legacy+gpt", "--format", "raw"], in: scratch)
+      let store = try await DiskImage(out.appending("nixos.img")).carve(1, to: scratch.appending("store"))
+      let system = try await TestSystem.path("tiny")
+      let name = String(system.dropFirst("/nix/store/".count))
+      if kind == "squashfs" {
+        let listed = try await runner.run("unsquashfs", "-lln", "-d", "", store.string)
+        #expect(listed.contains("/\(name)/init"))
+        let registration = try await runner.run("unsquashfs", "-cat", store.string, "nix-path-registration")
+        #expect(registration.contains(system))
+      } else {
+        try await runner.run("fsck.erofs", store.string)
+        let listed = try await runner.run("dump.erofs", "--path=/\(name)/init", store.string)
+        #expect(listed.contains("init"))
+        try await runner.run("dump.erofs", "--path=/nix-path-registration", store.string)
+      }
+      #expect(try await leftovers(in: scratch, besides: ["r", "store", "tools"]).isEmpty)
+    }
+  }
+
+  @Test func aStoreThatDoesNotFitIsRefused() async throws {
+    try await withScratchDirectory { scratch in
+      let system = try await TestSystem.path("tiny")
+      let result = try await SlipwayCommand.run([
+        "build", "--only-nix-store", "--system", system, "--out", scratch.appending("r").string,
+        "--partition-table-type", "none", "--disk-size", "20M",
+      ])
+      #expect(result.status == 2)
+      #expect(result.cause.contains("diskSize"), "\(result.errors)")
+      #expect(try await leftovers(in: scratch).isEmpty)
+    }
+  }
+}
