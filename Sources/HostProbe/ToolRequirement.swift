@@ -18,10 +18,9 @@ package struct ToolRequirement: Hashable, Sendable {
       versionArgument: "--version"),
     ToolRequirement(
       name: "qemu-img", debianPackage: "qemu-utils", project: "QEMU", versionArgument: "--version"),
-    ToolRequirement(name: "sfdisk", debianPackage: "fdisk", project: "util-linux"),
   ]
 
-  /// Copied into the appliance, with the libraries that they need.
+  /// Copied into the appliance, with the libraries that they need; sfdisk is run on the host as well.
   package static let appliance = [
     ToolRequirement(name: "sfdisk", debianPackage: "fdisk", project: "util-linux"),
     ToolRequirement(name: "mke2fs", debianPackage: "e2fsprogs", project: "e2fsprogs"),

@@ -4,6 +4,7 @@ internal import Command
 internal import Foundation
 internal import ImageModel
 internal import SystemPackage
+internal import Threads
 
 /// Builds images. The one entry point of the library: a request in, a manifest out.
 public struct ImageBuilder: Sendable {
@@ -107,9 +108,11 @@ public struct ImageBuilder: Sendable {
         for name in names {
           group.addTask {
             let file = folder.work.appending(name)
-            try FileSystem.synchronise(file)
-            return Manifest.File(
-              path: name, size: try FileSystem.size(of: file), sha256: try await FileDigest.sha256(of: file))
+            // What is read here is in memory; the disk takes its time meanwhile.
+            async let flushed: Void = onThread { try FileSystem.synchronise(file) }
+            let digest = try await FileDigest.sha256(of: file)
+            try await flushed
+            return Manifest.File(path: name, size: try FileSystem.size(of: file), sha256: digest)
           }
         }
         return try await group.reduce(into: []) { $0.append($1) }.sorted { $0.path < $1.path }
@@ -118,7 +121,8 @@ public struct ImageBuilder: Sendable {
     let manifest = Manifest(
       spec: request.spec, system: plan.system, disk: plan.disk, format: plan.outputs.format,
       image: plan.outputs.image, efiVariables: plan.outputs.efiVariables, firmware: plan.machine?.firmware,
-      files: files, tools: await ToolVersions.collect(for: plan), steps: recorder.steps, warnings: recorder.warnings)
+      files: files, tools: await ToolVersions.collect(for: plan), steps: recorder.steps,
+      warnings: recorder.warnings)
     try FileSystem.write(manifest.json(), to: folder.work.appending(Manifest.fileName))
     let products = folder.work.appending("nix-support")
     try FileSystem.makeDirectory(products)

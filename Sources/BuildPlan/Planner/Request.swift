@@ -19,7 +19,7 @@ struct Request {
   init(_ spec: ImageSpec) throws(SpecError) {
     baseName = try Self.fileName(spec.baseName ?? "nixos")
     onlyNixStore = spec.onlyNixStore ?? false
-    table = try Self.table(spec.partitionTableType ?? .efi, onlyNixStore: onlyNixStore)
+    table = try Self.table(spec.partitionTableType ?? (onlyNixStore ? .none : .efi), onlyNixStore: onlyNixStore)
     format = spec.format ?? .raw
     installBootLoader = spec.installBootLoader ?? !onlyNixStore
     touchEFIVariables = spec.touchEFIVars ?? true
@@ -94,7 +94,7 @@ struct Request {
       }
       return ByteSize(bytes: 0)
     }
-    let free = spec.additionalSpace ?? .mebibytes(512)
+    let free = spec.additionalSpace ?? .mebibytes(spec.onlyNixStore == true ? 0 : 512)
     guard free.bytes <= 1 << 50 else {
       throw SpecError("additionalSpace", "\(free) is more than 1 PiB", remedy: "Ask for less")
     }

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Crypto
 internal import Foundation
 internal import SystemPackage
@@ -17,11 +18,37 @@ enum FileDigest {
     return try file.closeAfter {
       var hash = SHA256()
       let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: piece, alignment: 4096)
-      defer { buffer.deallocate() }
-      while case let count = try file.read(into: buffer), count > 0 {
+      let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: piece, alignment: 4096)
+      zeros.initializeMemory(as: UInt8.self, repeating: 0)
+      defer {
+        buffer.deallocate()
+        zeros.deallocate()
+      }
+      let size = try file.seek(offset: 0, from: .end)
+      var position: Int64 = 0
+      while position < size {
+        // A hole is hashed, but not read.
+        let data = try nextData(in: file, from: position) ?? size
+        while position < data {
+          let count = Int(min(data - position, Int64(piece)))
+          hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: zeros[..<count]))
+          position += Int64(count)
+        }
+        guard position < size else { break }
+        let count = try file.read(fromAbsoluteOffset: position, into: buffer)
+        guard count > 0 else { throw Errno.ioError }
         hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        position += Int64(count)
       }
       return hash.finalize().map { String(format: "%02x", $0) }.joined()
     }
+  }
+
+  /// The first byte at or after `offset` that is not in a hole; nil when only a hole is left.
+  private static func nextData(in file: FileDescriptor, from offset: Int64) throws -> Int64? {
+    let found = lseek(file.rawValue, off_t(offset), slipway_SEEK_DATA)
+    if found >= 0 { return Int64(found) }
+    guard errno == ENXIO else { throw Errno(rawValue: errno) }
+    return nil
   }
 }
