@@ -19,7 +19,7 @@ struct Request {
   init(_ spec: ImageSpec) throws(SpecError) {
     baseName = try Self.fileName(spec.baseName ?? "nixos")
     onlyNixStore = spec.onlyNixStore ?? false
-    table = try Self.table(spec.partitionTableType ?? (onlyNixStore ? .none : .efi), onlyNixStore: onlyNixStore)
+    table = try Self.table(spec.partitionTableType, onlyNixStore: onlyNixStore)
     format = spec.format ?? .raw
     installBootLoader = spec.installBootLoader ?? !onlyNixStore
     touchEFIVariables = spec.touchEFIVars ?? true
@@ -131,7 +131,10 @@ struct Request {
     return count
   }
 
-  private static func table(_ table: PartitionTable, onlyNixStore: Bool) throws(SpecError) -> PartitionTable {
+  private static func table(
+    _ wanted: PartitionTable?, onlyNixStore: Bool
+  ) throws(SpecError) -> PartitionTable {
+    let table = wanted ?? (onlyNixStore ? .none : .efi)
     guard table == .efi || onlyNixStore else {
       throw SpecError(
         "partitionTableType", "'\(table.rawValue)' is only supported for onlyNixStore",

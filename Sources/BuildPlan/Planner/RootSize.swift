@@ -8,8 +8,8 @@ struct RootSize {
 
   /// Blocks that an installation writes besides the poured tree.
   struct Installation {
-    /// `/etc`, `/var`, `/root` and more that every activation makes, without what `etc` adds: measured, 30 to
-    /// 60 blocks (docs/performance.md).
+    /// `/etc`, `/var`, `/root` and more that every activation makes, without what `etc` adds: measured, 25 to
+    /// 60 blocks (docs/decisions/0006-pour-while-booting.md).
     private static let blocks: UInt64 = 128
     private static let inodes: UInt64 = 1024
 
