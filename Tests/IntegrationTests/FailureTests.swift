@@ -80,6 +80,35 @@ import Testing
     }
   }
 
+  @Test(arguments: ["rm", "truncate -s 1", "touch"])
+  func aStoreThatChangesWhileItIsPouredFailsTheBuild(change: String) async throws {
+    try await withScratchDirectory { scratch in
+      let runner = SubprocessRunner()
+      let extra = scratch.appending("slipway-test-path").string
+      try FileManager.default.createDirectory(atPath: extra, withIntermediateDirectories: true)
+      // The first file takes long enough to pour for the last one to change meanwhile.
+      try await runner.run(
+        "sh", "-c", "head -c 300M /dev/urandom > \"$1/a\"; echo text > \"$1/z\"", "sh", extra)
+      let path = try await runner.run("nix-store", "--add", extra)
+        .trimmingCharacters(in: .whitespacesAndNewlines)
+      let system = try await TestSystem.path("tiny")
+      let info = scratch.appending("closure-info")
+      try await ClosureInfo.write(of: system, to: info, with: [path])
+      let result = try await SlipwayCommand.run([
+        "build", "--system", system, "--closure-info", info.string, "--out", scratch.appending("r").string,
+      ]) { _ in
+        while try allocated("target.raw", in: scratch) == 0 { try await Task.sleep(for: .milliseconds(1)) }
+        try await SubprocessRunner().run("sh", "-c", "\(change) \"$1/z\"", "sh", path)
+      }
+      try await runner.run("nix-store", "--delete", path)
+      #expect(result.status == 1)
+      #expect(
+        result.cause.contains("\(path)/z") || result.cause.contains("the store changed"), "\(result.errors)")
+      #expect(
+        try await leftovers(in: scratch, besides: ["slipway-test-path", "closure-info"]).isEmpty)
+    }
+  }
+
   @Test func anInterruptLeavesNothing() async throws {
     try await withScratchDirectory { scratch in
       let system = try await TestSystem.path("broken-silent")
@@ -114,21 +143,23 @@ import Testing
     }
   }
 
-  /// Waits until the guest of a build has copied most of the store: the installation is under way.
+  /// Waits until the guest of a build has made its filesystems: the installation is under way.
   private func waitForInstallation(in scratch: FilePath) async throws {
     for _ in 0..<600 {
-      if try await !guests(of: scratch).isEmpty, try allocated(in: scratch) > 40 << 20 { return }
+      if try await !guests(of: scratch).isEmpty, try allocated("target.qcow2", in: scratch) > 1 << 20 {
+        return
+      }
       try await Task.sleep(for: .milliseconds(100))
     }
     Issue.record("the installation did not get under way in a minute")
   }
 
-  /// The bytes that the target disk of a running build takes on the host.
-  private func allocated(in scratch: FilePath) throws -> Int64 {
+  /// The bytes that a disk of a running build takes on the host.
+  private func allocated(_ disk: String, in scratch: FilePath) throws -> Int64 {
     let folders = try FileManager.default.contentsOfDirectory(atPath: scratch.string)
     guard let work = folders.first(where: { $0.contains(".slipway-") }) else { return 0 }
     var status = stat()
-    guard stat(scratch.appending(work).appending("target.raw").string, &status) == 0 else { return 0 }
+    guard stat(scratch.appending(work).appending(disk).string, &status) == 0 else { return 0 }
     return Int64(status.st_blocks) * 512
   }
 }
