@@ -51,9 +51,8 @@ test-vm: ## run the tests that boot virtual machines, one at a time
 	@SLIPWAY_VM_TESTS=1 SLIPWAY=$(abspath $(SLIPWAY)) scripts/counted $(SWIFT_TEST) --no-parallel \
 	  --filter IntegrationTests
 
-test-all: setup build systems test-unit ## run every test and the long sweeps
-	@SLIPWAY_VM_TESTS=1 SLIPWAY_SWEEPS=1 SLIPWAY=$(abspath $(SLIPWAY)) scripts/counted $(SWIFT_TEST) \
-	  --no-parallel --filter IntegrationTests
+test-all: test ## run every test and the long sweeps
+	@SLIPWAY_SWEEPS=1 scripts/counted $(SWIFT_TEST) --no-parallel --filter SweepTests
 
 check: build ## lint, check imports, and check the agent
 	swift format lint --strict --recursive --parallel Sources Tests Package.swift
