@@ -131,8 +131,10 @@ let package = Package(
       dependencies: ["ImageBuilder", "Command", "ImageModel", "TestSupport", systemPackage]),
     .testTarget(
       name: "IntegrationTests",
-      dependencies: ["BuildMachine", "ImageBuilder", "Command", "TestSupport", systemPackage],
-      exclude: ["Snapshots"]),
+      dependencies: [
+        "BuildMachine", "Ext4", "ImageBuilder", "ImageModel", "Command", "TestSupport", systemPackage,
+      ],
+      exclude: ["Filesystem", "Snapshots"]),
   ]
 )
 
