@@ -40,7 +40,8 @@ struct SweepTests {
         return time
       }
       let (small, large) = (try await pour(50_000), try await pour(200_000))
-      #expect(large <= small * 4.4 + .milliseconds(200))
+      // Inserting one by one would take 16 times as long; the sorting, and what else runs here, take some more than 4.
+      #expect(large <= small * 8)
     }
   }
 
