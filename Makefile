@@ -52,9 +52,8 @@ test-vm: ## run the tests that boot virtual machines, one at a time
 	  --filter IntegrationTests
 
 test-all: setup build systems test-unit ## run every test and the long sweeps
-	@Tests/Systems/build tiny-bulk > /dev/null
 	@SLIPWAY_VM_TESTS=1 SLIPWAY_SWEEPS=1 SLIPWAY=$(abspath $(SLIPWAY)) scripts/counted $(SWIFT_TEST) \
-	  --no-parallel --filter IntegrationTests
+	  --no-parallel --filter 'IntegrationTests|SweepTests'
 
 check: build ## lint, check imports, and check the agent
 	swift format lint --strict --recursive --parallel Sources Tests Package.swift

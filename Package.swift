@@ -145,8 +145,11 @@ let package = Package(
       ]),
     .testTarget(
       name: "IntegrationTests",
-      dependencies: ["BuildMachine", "ImageBuilder", "Command", "TestSupport", systemPackage],
-      exclude: ["Snapshots"]),
+      dependencies: [
+        "BuildMachine", "Ext4", "Ext4Geometry", "ImageBuilder", "ImageModel", "Command", "TestSupport",
+        systemPackage,
+      ],
+      exclude: ["Filesystem", "Snapshots"]),
   ]
 )
 

@@ -68,6 +68,23 @@ struct PourTests {
     }
   }
 
+  @Test("More names than an inode can have get a second one")
+  func manyLinks() async throws {
+    try await withScratchDirectory { folder in
+      let group = LinkGroup(device: 1, inode: 1)
+      let names = [Node.Kind.directory] + Array(repeating: .file(.bytes([65])), count: 65_002)
+      let nodes = try names.enumerated().map { index, kind in
+        try Node.make(
+          index == 0 ? "d" : "d/\(100_000 + index)", kind, linkGroup: index == 0 ? nil : group)
+      }
+      let image = try await PouredImage(ListedNodes(nodes), .test(), in: folder)
+      try await image.check()
+      #expect(try await image.debugfs("stat /d/100001").contains("Links: 65000 "))
+      #expect(try await image.debugfs("stat /d/165002").contains("Links: 2 "))
+      #expect(image.poured.inodes - image.poured.freeInodes == 14)
+    }
+  }
+
   /// The nodes that have an inode of their own.
   private static func inodes(_ tree: [Node]) -> [Node] {
     var groups: Set<LinkGroup> = []

@@ -3,6 +3,7 @@ import Ext4
 import Foundation
 import ImageModel
 import SystemPackage
+import TestSupport
 import Testing
 
 /// A poured filesystem under the eyes of e2fsprogs, which read it by code of their own.
@@ -18,9 +19,9 @@ struct PouredImage {
     poured = try await Ext4.pour(nodes, to: file, options)
   }
 
-  /// Throws what e2fsck has to say, if that is anything.
-  func check() async throws {
-    try await SubprocessRunner().run("e2fsck", "-fn", file.string)
+  /// Fails the test when e2fsck has anything to say.
+  func check(sourceLocation: SourceLocation = #_sourceLocation) async throws {
+    #expect(try await FilesystemCheck.remarks(on: file) == [], sourceLocation: sourceLocation)
   }
 
   /// What debugfs prints for a request.

@@ -158,7 +158,7 @@ import Testing
 private func machine(
   in scratch: FilePath, action: String, devices: String = "", log: String = "console.log"
 ) async throws -> MachineConfiguration {
-  let kernel = try kernel()
+  let kernel = try GuestKernel.path()
   let initramfs = scratch.appending("initramfs")
   try await makeInitramfs(initramfs, in: scratch)
   return MachineConfiguration(consoleLog: scratch.appending(log)) { session in
@@ -194,13 +194,6 @@ private func machine(
       </domain>
       """
   }
-}
-
-/// The newest of Debian's cloud kernels on this machine.
-private func kernel() throws -> String {
-  let names = try FileManager.default.contentsOfDirectory(atPath: "/boot")
-  let kernels = names.filter { $0.hasPrefix("vmlinuz-") && $0.hasSuffix("-cloud-amd64") }
-  return "/boot/" + (try #require(kernels.max(), "make setup installs linux-image-cloud-amd64"))
 }
 
 private func makeInitramfs(_ file: FilePath, in scratch: FilePath) async throws {
