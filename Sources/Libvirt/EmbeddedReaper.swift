@@ -11,8 +11,9 @@ internal import Foundation
 /// Adopting them means adopting every orphan below this process. One that nobody waits for stays the first dead
 /// child for ever, and hides all others from whoever asks for any child; it is buried after a while.
 package enum EmbeddedReaper {
-  /// How long a dead child may wait for whoever started it, in turns of the thread: five seconds.
-  private static let patience = 250
+  /// How long a dead child may wait for whoever started it, in turns of the thread: twenty seconds. On
+  /// a busy machine five were too few for one that somebody did wait for.
+  private static let patience = 1000
 
   /// Starts a thread that waits for orphans, for ever.
   package static func start() {

@@ -1,5 +1,6 @@
 import Command
 import Ext4
+import Ext4Geometry
 import Foundation
 import ImageModel
 import SystemPackage
