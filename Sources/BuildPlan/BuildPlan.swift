@@ -61,8 +61,8 @@ public struct MachinePlan: Hashable, Codable, Sendable {
   public var memory: UInt64
   /// Processors.
   public var cpus: Int
-  /// The firmware and the template of its variable store.
-  public var firmware: FirmwarePair
+  /// The firmware and the template of its variable store; nil for a BIOS.
+  public var firmware: FirmwarePair?
   /// The appliance kernel's command line.
   public var kernelCommandLine: String
   /// The guest's clock at start, in seconds since 1970.

@@ -108,6 +108,10 @@ public struct VerifyRequest: Hashable, Sendable {
   public var efiVariables: String?
   /// The firmware code; nil for the build's, or the one that the descriptors name.
   public var efiFirmware: String?
+  /// Whether it is booted by a BIOS, though it may have been built by EFI.
+  public var bios: Bool
+  /// A kernel for an image without a bootloader.
+  public var kernel: ExternalKernel?
   /// A regular expression for what the serial console must show.
   public var expect: String
   /// Seconds after which the boot has failed.
@@ -122,7 +126,8 @@ public struct VerifyRequest: Hashable, Sendable {
   /// Describes a verification.
   public init(
     folder: String? = nil, image: String? = nil, format: ImageFormat? = nil, efiVariables: String? = nil,
-    efiFirmware: String? = nil, expect: String = VerifyRequest.loginPrompt, timeLimit: Int = 300,
+    efiFirmware: String? = nil, bios: Bool = false, kernel: ExternalKernel? = nil,
+    expect: String = VerifyRequest.loginPrompt, timeLimit: Int = 300,
     screenshot: String? = nil, memory: UInt64 = 1024, machine: MachineChoice = MachineChoice()
   ) {
     self.folder = folder
@@ -130,10 +135,29 @@ public struct VerifyRequest: Hashable, Sendable {
     self.format = format
     self.efiVariables = efiVariables
     self.efiFirmware = efiFirmware
+    self.bios = bios
+    self.kernel = kernel
     self.expect = expect
     self.timeLimit = timeLimit
     self.screenshot = screenshot
     self.memory = memory
     self.machine = machine
+  }
+}
+
+/// A kernel that is given to the machine, because the image has no bootloader.
+public struct ExternalKernel: Hashable, Sendable {
+  /// The kernel image.
+  public var kernel: String
+  /// Its initial ramdisk.
+  public var initrd: String
+  /// Its command line.
+  public var commandLine: String
+
+  /// Describes a kernel.
+  public init(kernel: String, initrd: String, commandLine: String) {
+    self.kernel = kernel
+    self.initrd = initrd
+    self.commandLine = commandLine
   }
 }

@@ -47,10 +47,11 @@ struct Disk: Hashable, Sendable {
     try checked("read the partition table of \(node) anew") { ioctl(file, UInt(slipway_BLKRRPART), 0) }
   }
 
-  /// The partition with this number; waits for the kernel to have made its node.
+  /// The partition with this number, or the disk itself for 0; waits for the kernel to have made its node.
   ///
   /// - Throws: `StepFailure` when it does not appear within five seconds.
   func partition(_ number: Int) throws -> PartitionDevice {
+    if number == 0 { return PartitionDevice(disk: self, name: nil) }
     // A name that ends in a digit gets a "p": nvme0n1p1.
     let separator = name.last?.isNumber == true ? "p" : ""
     let partition = PartitionDevice(disk: self, name: "\(name)\(separator)\(number)")
@@ -62,13 +63,14 @@ struct Disk: Hashable, Sendable {
   }
 }
 
-/// One partition, by its kernel name.
+/// One partition by its kernel name, or a whole disk that has no table.
 struct PartitionDevice: Hashable, Sendable {
   var disk: Disk
-  var name: String
+  /// Nil for the whole disk.
+  var name: String?
 
-  var node: String { "\(disk.tree.dev)/\(name)" }
-  var attributes: String { "\(disk.tree.sys)/block/\(disk.name)/\(name)" }
+  var node: String { "\(disk.tree.dev)/\(name ?? disk.name)" }
+  var attributes: String { "\(disk.tree.sys)/block/\(disk.name)" + (name.map { "/" + $0 } ?? "") }
 
   /// First and number of sectors, as the kernel sees them: in 512 bytes, whatever the disk's own sector size.
   func extent() throws -> (start: UInt64, count: UInt64) {
@@ -79,19 +81,21 @@ struct PartitionDevice: Hashable, Sendable {
       }
       return number
     }
-    return (try number("start"), try number("size"))
+    return (name == nil ? 0 : try number("start"), try number("size"))
   }
 
-  /// Makes the links that bootctl looks for: by device number, by partition GUID and by partition name.
-  func linkByPartition(guid: GUID, name partitionName: String) throws {
-    let number = try Files.text(of: "\(attributes)/dev").trimmingNewline
-    try link("block", number)
-    try link("disk/by-partuuid", guid.description)
+  /// Makes the links that bootctl looks for: by partition identifier and by partition name.
+  ///
+  /// - Parameter identifier: as blkid spells it: a GUID, or an MBR's signature and the number.
+  func linkByPartition(identifier: String, name partitionName: String) throws {
+    try link("disk/by-partuuid", identifier)
     try link("disk/by-partlabel", udevEncoded(partitionName))
   }
 
-  /// Makes the links that grub-probe and fstab look for: by the filesystem's UUID and label.
+  /// Makes the links that bootctl, grub-probe and fstab look for: by device number, and by the filesystem's UUID
+  /// and label.
   func linkByFilesystem(_ filesystem: Filesystem) throws {
+    try link("block", try Files.text(of: "\(attributes)/dev").trimmingNewline)
     try link("disk/by-uuid", filesystem.deviceUUID)
     try link("disk/by-label", udevEncoded(filesystem.label))
   }
@@ -100,7 +104,7 @@ struct PartitionDevice: Hashable, Sendable {
     guard !linkName.isEmpty else { return }
     try Files.makeDirectories(folder, below: disk.tree.dev)
     let up = String(repeating: "../", count: folder.split(separator: "/").count)
-    try Files.makeLink("\(disk.tree.dev)/\(folder)/\(linkName)", to: up + name)
+    try Files.makeLink("\(disk.tree.dev)/\(folder)/\(linkName)", to: up + (name ?? disk.name))
   }
 }
 

@@ -43,7 +43,15 @@ extension DiskLayout {
         throw StepFailure(
           message: "the kernel still has another extent for \(device.node) than the table says")
       }
-      if let guid = partition.guid { try device.linkByPartition(guid: guid, name: partition.name) }
+      try device.linkByPartition(
+        identifier: identifier(of: partition), name: table == .gpt ? partition.name : "")
     }
+  }
+
+  /// What blkid calls `PARTUUID`: the GUID, or the signature and the number of an MBR's partition.
+  private func identifier(of partition: Partition) -> String {
+    if let guid = partition.guid { return guid.description }
+    let number = String(partition.number, radix: 16)
+    return "\(guid.description.prefix(8))-\(number.count < 2 ? "0" : "")\(number)"
   }
 }

@@ -24,9 +24,11 @@ enum PlanText {
     if let machine = plan.machine {
       lines += [
         "machine   \(machine.accelerator.rawValue), \(machine.cpus) processors, \(machine.memory) MiB",
-        "firmware  \(machine.firmware.code)",
-        "variables \(machine.firmware.variablesTemplate)",
-        "steps     \(plan.stepNames.joined(separator: ", "))",
+        "firmware  \(machine.firmware?.code ?? "BIOS")",
+      ]
+      if let firmware = machine.firmware { lines.append("variables \(firmware.variablesTemplate)") }
+      lines += [
+        "steps     \(plan.stepNames.joined(separator: ", "))"
       ]
     }
     let files = ["\(plan.outputs.image) (\(plan.outputs.format.rawValue))"]

@@ -9,7 +9,8 @@ struct VerifyCommand: AsyncParsableCommand {
     commandName: "verify",
     abstract: "Boot copies of an image and its EFI variables, and wait for a sign that the system is up.",
     discussion: """
-      Boots through the firmware, never with a kernel of its own. The artefacts themselves are not written to.
+      Boots through the firmware; only an image without a bootloader is given a kernel. The artefacts themselves are \
+      not written to.
       """)
 
   @Argument(help: ArgumentHelp("Output folder of a build.", valueName: "dir"))
@@ -26,6 +27,18 @@ struct VerifyCommand: AsyncParsableCommand {
 
   @Option(help: "Firmware code. [the build's, or what QEMU's descriptors name]")
   var efiFirmware: String?
+
+  @Flag(help: "Boot by BIOS, though the image may boot by EFI as well.")
+  var bios = false
+
+  @Option(help: ArgumentHelp("Kernel for an image without a bootloader.", valueName: "file"))
+  var kernel: String?
+
+  @Option(help: ArgumentHelp("Initial ramdisk of --kernel.", valueName: "file"))
+  var initrd: String?
+
+  @Option(help: ArgumentHelp("Command line of --kernel.", valueName: "words"))
+  var append: String?
 
   @Option(help: ArgumentHelp("What the serial console must show.", valueName: "regex"))
   var expect = VerifyRequest.loginPrompt
@@ -45,7 +58,8 @@ struct VerifyCommand: AsyncParsableCommand {
   func run() async throws {
     let request = VerifyRequest(
       folder: folder, image: image, format: format, efiVariables: efiVars, efiFirmware: efiFirmware,
-      expect: expect, timeLimit: timeout, screenshot: screenshot, memory: memSize,
+      bios: bios, kernel: try externalKernel(), expect: expect, timeLimit: timeout, screenshot: screenshot,
+      memory: memSize,
       machine: machineOptions.choice())
     let verification = Verification(request, events: progressOptions.handler())
     let result = try await cancellingOnSignals { try await verification.run() }
@@ -53,5 +67,17 @@ struct VerifyCommand: AsyncParsableCommand {
       print("booted: \(result.token)")
       if let screenshot { print("screen: \(screenshot)") }
     }
+  }
+
+  private func externalKernel() throws -> ExternalKernel? {
+    guard let kernel, let initrd, let append else {
+      guard kernel == nil, initrd == nil, append == nil else {
+        throw BuildError(
+          .badInput, "a kernel, its initrd and its command line belong together, and one of them is missing",
+          remedy: "Give all of --kernel, --initrd and --append, or none")
+      }
+      return nil
+    }
+    return ExternalKernel(kernel: kernel, initrd: initrd, commandLine: append)
   }
 }

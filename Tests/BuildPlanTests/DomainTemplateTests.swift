@@ -15,8 +15,16 @@ import Testing
   }
 
   @Test func theVerifiersDomainIsTheGoldenOne() throws {
-    let xml = try DomainTemplate.verify().render(common().merging(["disk": "/w/disk.qcow2"]) { $1 })
+    let xml = try DomainTemplate.verify().render(common().merging(disk) { $1 })
     try expectSnapshot(xml, named: "verify.xml")
+  }
+
+  @Test func aBIOSHasNoFirmwareOfItsOwn() throws {
+    let bios = [
+      "firmwareCode": "", "kernel": "/k/kernel", "initrd": "/k/initrd", "kernelCommandLine": "init=/x",
+    ]
+    let values = common().merging(disk) { $1 }.merging(bios) { $1 }
+    try expectSnapshot(DomainTemplate.verify().render(values), named: "verify-bios-kernel.xml")
   }
 
   @Test func valuesAreEscaped() throws {
@@ -58,6 +66,8 @@ import Testing
       variables: "/w/vars.fd", consoleLog: "/w/console.log"
     ).placeholders
   }
+
+  private let disk = ["disk": "/w/disk.qcow2", "kernel": "", "initrd": "", "kernelCommandLine": ""]
 
   private let installer = [
     "kernel": "/k/kernel", "initramfs": "/k/initramfs", "kernelCommandLine": "console=ttyS0",

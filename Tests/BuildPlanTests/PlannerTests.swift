@@ -112,6 +112,44 @@ import Testing
     #expect(throws: SpecError.self) { try plan { $0.diskSize = .fixed(.mebibytes(least - 1)) } }
   }
 
+  /// make-disk-image's geometry, in MiB where there is no unit: name, start, end, mount point.
+  @Test(
+    arguments: [
+      (.none, ["root 0 end /"]),
+      (.legacy, ["root 1M end /"]),
+      (.legacyGPT, ["no-fs 1M 2M -", "root 2M end /"]),
+      (.efi, ["ESP 8M 256M /boot", "root 256M end /"]),
+      (.efixbootldr, ["ESP 8M 100M /efi", "BOOT 100M 256M /boot", "root 256M end /"]),
+      (.hybrid, ["ESP 8M 256M /boot", "no-fs 17408 1M -", "root 256M end /"]),
+    ] as [(PartitionTable, [String])])
+  func everyTableHasMakeDiskImagesGeometry(table: PartitionTable, parts: [String]) throws {
+    let plan = try plan { $0.partitionTableType = table }
+    let disk = plan.disk
+    let end = disk.sectors - (disk.table == .gpt ? 2048 : 0)
+    func place(_ sector: UInt64) -> String {
+      if sector == end { return "end" }
+      return sector == 0 ? "0" : sector % 2048 == 0 ? "\(sector / 2048)M" : "\(sector * 512)"
+    }
+    let described = disk.partitions.map { part in
+      "\(part.name) \(place(part.start)) \(place(part.start + part.sectors)) \(part.filesystem?.mountPoint ?? "-")"
+    }
+    #expect(described == parts)
+    let hasESP = disk.partitions.contains { $0.type == .efiSystem }
+    #expect((plan.machine?.firmware != nil) == hasESP)
+    #expect((plan.outputs.efiVariables != nil) == hasESP)
+    #expect(disk.table == (table == .none ? .none : table == .legacy ? .mbr : .gpt))
+    #expect(Set(disk.partitions.compactMap(\.guid)).count == (disk.table == .gpt ? parts.count : 0))
+    #expect(plan.steps.map(\.step.name).contains("partitionDisk") == (table != .none))
+  }
+
+  @Test func aBIOSDiskCanBeBootedByEFIAsWell() throws {
+    let plan = try plan {
+      $0.partitionTableType = .legacyGPT
+      $0.touchEFIVars = true
+    }
+    #expect(plan.machine?.firmware != nil && plan.outputs.efiVariables != nil)
+  }
+
   @Test(arguments: PartitionTable.allCases)
   func aStoreAloneFitsEveryTable(table: PartitionTable) throws {
     let plan = try plan {
@@ -219,7 +257,18 @@ private let badSpecs: [BadSpec] = [
   BadSpec("baseName") { $0.baseName = "../x" },
   BadSpec("efiVariables") { $0.efiFirmware = "/f" },
   BadSpec("efiFirmware") { $0.efiVariables = "/v" },
-  BadSpec("partitionTableType") { $0.partitionTableType = .hybrid },
+  BadSpec("touchEFIVars") {
+    $0.partitionTableType = .legacy
+    $0.touchEFIVars = true
+  },
+  BadSpec("touchEFIVars") {
+    $0.partitionTableType = PartitionTable.none
+    $0.touchEFIVars = true
+  },
+  BadSpec("bootSize") {
+    $0.partitionTableType = .efixbootldr
+    $0.bootSize = .mebibytes(128)
+  },
   BadSpec("touchEFIVars") {
     $0.installBootLoader = false
     $0.touchEFIVars = true

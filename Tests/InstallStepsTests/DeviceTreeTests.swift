@@ -42,7 +42,7 @@ struct DeviceTreeTests {
       let guid = try #require(GUID("12345678-9abc-4def-8123-456789abcdef"))
       let partition = try tree.disk(serial: "slipway-target").partition(2)
       #expect(try partition.extent() == (2048, 4096))
-      try partition.linkByPartition(guid: guid, name: "my root")
+      try partition.linkByPartition(identifier: guid.description, name: "my root")
       try partition.linkByFilesystem(
         Filesystem(kind: .vfat, label: "ESP/1", uuid: guid, mountPoint: "/boot"))
       // A second time: a step that is done again replaces them.

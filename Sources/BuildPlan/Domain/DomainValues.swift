@@ -10,9 +10,9 @@ public struct DomainValues: Hashable, Sendable {
   public var memory: UInt64
   /// Processors.
   public var cpus: Int
-  /// The firmware.
-  public var firmware: FirmwarePair
-  /// This run's copy of the variable store.
+  /// The firmware; nil for QEMU's own BIOS.
+  public var firmware: FirmwarePair?
+  /// This run's copy of the variable store; without use for a BIOS.
   public var variables: String
   /// The file that takes the first serial line.
   public var consoleLog: String
@@ -20,7 +20,7 @@ public struct DomainValues: Hashable, Sendable {
   /// Gathers the values.
   public init(
     name: String, uuid: String, accelerator: Accelerator.Kind, memory: UInt64, cpus: Int,
-    firmware: FirmwarePair, variables: String, consoleLog: String
+    firmware: FirmwarePair?, variables: String, consoleLog: String
   ) {
     self.name = name
     self.uuid = uuid
@@ -41,10 +41,10 @@ public struct DomainValues: Hashable, Sendable {
       "cpuMode": accelerator == .kvm ? "host-passthrough" : "maximum",
       "memory": "\(memory)",
       "cpus": "\(cpus)",
-      "firmwareCode": firmware.code,
+      "firmwareCode": firmware?.code ?? "",
       // Secure Boot code runs its variable driver in system management mode, and never starts without it.
-      "secure": firmware.requiresSMM ? "yes" : "no",
-      "smm": firmware.requiresSMM ? "on" : "off",
+      "secure": firmware?.requiresSMM == true ? "yes" : "no",
+      "smm": firmware?.requiresSMM == true ? "on" : "off",
       "variables": variables,
       "consoleLog": consoleLog,
     ]

@@ -8,6 +8,8 @@ struct DiskGeometry {
     var type: PartitionType
     var start: UInt64
     var end: UInt64
+    /// Where a system mounts it; nil for a part without a filesystem.
+    var mountPoint: String?
 
     var size: ByteSize { ByteSize(bytes: end - start) }
   }
@@ -27,7 +29,8 @@ struct DiskGeometry {
   let tail: UInt64
 
   init(_ layout: PartitionTable, bootSize: ByteSize) {
-    let esp = Part(name: "ESP", type: .efiSystem, start: Self.espStart, end: bootSize.bytes)
+    let esp = Part(
+      name: "ESP", type: .efiSystem, start: Self.espStart, end: bootSize.bytes, mountPoint: "/boot")
     switch layout {
     case .none:
       self.init(.none, [], rootStart: 0)
@@ -39,8 +42,12 @@ struct DiskGeometry {
     case .efi:
       self.init(.gpt, [esp], rootStart: esp.end)
     case .efixbootldr:
-      let small = Part(name: "ESP", type: .efiSystem, start: Self.espStart, end: Self.xbootldrStart)
-      let boot = Part(name: "BOOT", type: .extendedBoot, start: small.end, end: bootSize.bytes)
+      let small = Part(
+        name: "ESP", type: .efiSystem, start: Self.espStart, end: Self.xbootldrStart,
+        mountPoint: "/efi")
+      let boot = Part(
+        name: "BOOT", type: .extendedBoot, start: small.end, end: bootSize.bytes,
+        mountPoint: "/boot")
       self.init(.gpt, [small, boot], rootStart: boot.end)
     case .hybrid:
       // Behind the table's 34 sectors, where make-disk-image has it.

@@ -48,6 +48,13 @@ public struct Planner: Sendable {
     _ = try Request(spec)
   }
 
+  /// Whether the machine that installs needs EFI firmware.
+  ///
+  /// - Throws: `SpecError` for the first fault of the spec.
+  package static func usesEFI(_ spec: ImageSpec) throws(SpecError) -> Bool {
+    try Request(spec).usesEFI
+  }
+
   /// What the tree is measured with before there is a plan: it seeds the hashes of directory entries.
   package static func rootUUID(of spec: ImageSpec, system: String) -> GUID {
     spec.rootFSUID ?? Identifiers(seed: spec.seed, system: system).guid("filesystem/root")
@@ -71,16 +78,19 @@ public struct Planner: Sendable {
 
   /// The bootloader, its entries and one more kernel and initrd while they are replaced.
   private func checkBootArea(_ geometry: DiskGeometry, _ request: Request) throws(SpecError) {
-    guard request.installBootLoader, let esp = geometry.parts.first(where: { $0.type == .efiSystem }) else {
+    guard request.installBootLoader, let boot = geometry.parts.first(where: { $0.mountPoint == "/boot" })
+    else {
       return
     }
     let need = closure.bootFiles + .mebibytes(4)
-    guard esp.size >= need else {
+    guard boot.size >= need else {
+      let (name, start) = (boot.name, boot.start >> 20)
       throw SpecError(
         "bootSize",
-        "the ESP has \(esp.size), and the kernels, initrds and bootloader need \(need)",
-        remedy: "Set bootSize to at least \(need.bytes >> 20 + 9)M; it is the ESP's end offset, and the ESP "
-          + "starts at 8M")
+        "the partition \(name) has \(boot.size), and the kernels, initrds and bootloader need \(need)",
+        remedy:
+          "Set bootSize to at least \(need.bytes >> 20 + start + 1)M; it is the end offset of \(name), which "
+          + "starts at \(start)M")
     }
   }
 
@@ -115,9 +125,10 @@ public struct Planner: Sendable {
   }
 
   private func filesystem(of part: DiskGeometry.Part) -> Filesystem? {
-    guard part.type == .efiSystem else { return nil }
-    return Filesystem(
-      kind: .vfat, label: "ESP", uuid: identifiers.guid("filesystem/ESP"), mountPoint: "/boot")
+    part.mountPoint.map { place in
+      Filesystem(
+        kind: .vfat, label: part.name, uuid: identifiers.guid("filesystem/\(part.name)"), mountPoint: place)
+    }
   }
 
   /// The root itself where it can be poured, else a disk to copy from.
@@ -145,7 +156,8 @@ public struct Planner: Sendable {
     machine.map { machine in
       MachinePlan(
         accelerator: machine.accelerator, memory: request.memory, cpus: request.cpus,
-        firmware: machine.firmware, kernelCommandLine: Self.kernelCommandLine, clock: Self.clock)
+        firmware: request.usesEFI ? machine.firmware : nil, kernelCommandLine: Self.kernelCommandLine,
+        clock: Self.clock)
     }
   }
 
@@ -160,19 +172,19 @@ public struct Planner: Sendable {
   private func outputs(_ request: Request) -> OutputPlan {
     OutputPlan(
       format: request.format, image: "\(request.baseName).\(request.format.fileExtension)",
-      efiVariables: request.onlyNixStore ? nil : "efi-vars.fd")
+      efiVariables: request.usesEFI ? "efi-vars.fd" : nil)
   }
 }
 
 /// What a VM would be made of on this machine.
 public struct MachineFacts: Hashable, Sendable {
-  /// The firmware and the template of its variable store.
-  public var firmware: FirmwarePair
+  /// The firmware and the template of its variable store; nil for a BIOS.
+  public var firmware: FirmwarePair?
   /// What runs the guest's processors.
   public var accelerator: Accelerator.Kind
 
   /// Gathers the facts.
-  public init(firmware: FirmwarePair, accelerator: Accelerator.Kind) {
+  public init(firmware: FirmwarePair?, accelerator: Accelerator.Kind) {
     self.firmware = firmware
     self.accelerator = accelerator
   }

@@ -7,6 +7,8 @@ struct Request {
   let format: ImageFormat
   let installBootLoader: Bool
   let touchEFIVariables: Bool
+  /// Whether the machine that installs has EFI firmware, and leaves its variables; else it has a BIOS.
+  let usesEFI: Bool
   let baseName: String
   let filesystem: FilesystemKind
   let label: String
@@ -19,10 +21,11 @@ struct Request {
   init(_ spec: ImageSpec) throws(SpecError) {
     baseName = try Self.fileName(spec.baseName ?? "nixos")
     onlyNixStore = spec.onlyNixStore ?? false
-    table = try Self.table(spec.partitionTableType, onlyNixStore: onlyNixStore)
+    table = Self.table(spec.partitionTableType, onlyNixStore: onlyNixStore)
     format = spec.format ?? .raw
     installBootLoader = spec.installBootLoader ?? !onlyNixStore
-    touchEFIVariables = spec.touchEFIVars ?? true
+    touchEFIVariables = spec.touchEFIVars ?? table.hasESP
+    usesEFI = !onlyNixStore && (table.hasESP || touchEFIVariables || spec.efiFirmware != nil)
     filesystem = try Self.filesystem(spec.fsType ?? .ext4, onlyNixStore: onlyNixStore)
     label = try Self.label(spec, filesystem, onlyNixStore: onlyNixStore)
     diskSize = spec.diskSize ?? .auto
@@ -31,7 +34,7 @@ struct Request {
     memory = try Self.memory(spec.memSize ?? 1024)
     cpus = try Self.cpus(spec.cpus ?? 2)
     try Self.checkFirmware(spec)
-    try Self.checkBootLoader(spec)
+    try Self.checkBootLoader(spec, table)
   }
 
   private static func fileName(_ name: String) throws(SpecError) -> String {
@@ -131,16 +134,8 @@ struct Request {
     return count
   }
 
-  private static func table(
-    _ wanted: PartitionTable?, onlyNixStore: Bool
-  ) throws(SpecError) -> PartitionTable {
-    let table = wanted ?? (onlyNixStore ? .none : .efi)
-    guard table == .efi || onlyNixStore else {
-      throw SpecError(
-        "partitionTableType", "'\(table.rawValue)' is only supported for onlyNixStore",
-        remedy: "Use \"efi\"")
-    }
-    return table
+  private static func table(_ wanted: PartitionTable?, onlyNixStore: Bool) -> PartitionTable {
+    wanted ?? (onlyNixStore ? .none : .efi)
   }
 
   private static func checkFirmware(_ spec: ImageSpec) throws(SpecError) {
@@ -152,7 +147,7 @@ struct Request {
     }
   }
 
-  private static func checkBootLoader(_ spec: ImageSpec) throws(SpecError) {
+  private static func checkBootLoader(_ spec: ImageSpec, _ table: PartitionTable) throws(SpecError) {
     if spec.onlyNixStore == true {
       for (key, value) in [
         ("installBootLoader", spec.installBootLoader), ("touchEFIVars", spec.touchEFIVars),
@@ -162,9 +157,19 @@ struct Request {
           key, "an image of a Nix store only has no bootloader", remedy: "Leave it out, or onlyNixStore")
       }
     }
+    if spec.touchEFIVars == true, !table.hasESP, table != .legacyGPT {
+      throw SpecError(
+        "touchEFIVars", "a disk with the partition table '\(table.rawValue)' is not booted by EFI",
+        remedy: "Leave touchEFIVars out, or use \"efi\", \"efixbootldr\", \"hybrid\" or \"legacy+gpt\"")
+    }
     guard spec.installBootLoader == false, spec.touchEFIVars == true else { return }
     throw SpecError(
       "touchEFIVars", "nothing touches EFI variables when installBootLoader is false",
       remedy: "Leave touchEFIVars out, or set installBootLoader to true")
   }
+}
+
+extension PartitionTable {
+  /// Whether there is an EFI system partition.
+  var hasESP: Bool { self == .efi || self == .efixbootldr || self == .hybrid }
 }

@@ -38,15 +38,16 @@ struct Installation: Sendable {
   /// - Throws: `BuildError`, `CancellationError`. The machine is gone then.
   func run() async throws {
     try FileSystem.makeDirectory(consoleLog.removingLastComponent())
-    let templateBytes = try FileSystem.read(FilePath(machine.firmware.variablesTemplate))
-    try FileSystem.write(templateBytes, to: variables)
+    let firmware = machine.firmware
+    let templateBytes = try firmware.map { try FileSystem.read(FilePath($0.variablesTemplate)) }
+    if let templateBytes { try FileSystem.write(templateBytes, to: variables) }
     try await makeDisks()
     try await withPour { pour in
       try await machineErrorsAsBuildErrors {
         try await withMachine(configuration()) { machine in try await runSteps(on: machine, pour) }
       }
     }
-    try checkVariables(since: templateBytes)
+    if let firmware, let templateBytes { try checkVariables(of: firmware, since: templateBytes) }
     try await mergeOverlay()
     if !isPouredIntoTarget { try FileSystem.remove(source) }
   }
@@ -171,13 +172,13 @@ struct Installation: Sendable {
   }
 
   /// Firmware that was given a store it does not take boots, and keeps nothing: that must not pass for a store.
-  private func checkVariables(since template: [UInt8]) throws {
+  private func checkVariables(of firmware: FirmwarePair, since template: [UInt8]) throws {
     do {
       let changes = try VariableStoreHeader.changes(in: FileSystem.read(variables), since: template)
       guard changes > 0 else {
         throw BuildError(
-          .failed, "the firmware \(machine.firmware.code) wrote nothing into its variable store",
-          remedy: "Check that \(machine.firmware.variablesTemplate) belongs to it (slipway doctor)")
+          .failed, "the firmware \(firmware.code) wrote nothing into its variable store",
+          remedy: "Check that \(firmware.variablesTemplate) belongs to it (slipway doctor)")
       }
     } catch let fault as VariableStoreFault {
       throw BuildError(.failed, "the variable store is damaged after the installation: \(fault)")

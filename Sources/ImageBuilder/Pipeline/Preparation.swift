@@ -79,6 +79,9 @@ struct Preparation: Sendable {
     let host = HostProbe()
     return try await hostFaultsAsBuildErrors {
       let accelerator = try await host.accelerator(wanted: request.machine.accelerator.kind)
+      guard try Planner.usesEFI(request.spec) else {
+        return MachineFacts(firmware: nil, accelerator: accelerator.kind)
+      }
       let firmware = try await host.firmware(
         code: request.spec.efiFirmware, variables: request.spec.efiVariables)
       return MachineFacts(firmware: firmware, accelerator: accelerator.kind)

@@ -47,7 +47,7 @@ public struct Verification: Sendable {
       let disk = scratch.appending("disk.qcow2")
       let variables = scratch.appending("vars.fd")
       try await makeOverlay(disk, over: artefacts)
-      try FileSystem.write(FileSystem.read(artefacts.variables), to: variables)
+      if let efi = artefacts.efi { try FileSystem.write(FileSystem.read(efi.variables), to: variables) }
       let configuration = try machine(artefacts, accelerator.kind, disk: disk, variables: variables)
       return try await machineErrorsAsBuildErrors {
         try await recorder.step("boot", detail: { $0.token }) {
@@ -89,8 +89,12 @@ public struct Verification: Sendable {
     return MachineConfiguration(hypervisor: request.machine.hypervisor) { session in
       let common = DomainValues(
         name: session.name, uuid: session.uuid, accelerator: accelerator, memory: request.memory, cpus: 2,
-        firmware: artefacts.firmware, variables: variables.string, consoleLog: session.consoleLog.string)
-      return try template.render(common.placeholders.merging(["disk": disk.string]) { $1 })
+        firmware: artefacts.efi?.firmware, variables: variables.string, consoleLog: session.consoleLog.string)
+      let image = [
+        "disk": disk.string, "kernel": request.kernel?.kernel ?? "", "initrd": request.kernel?.initrd ?? "",
+        "kernelCommandLine": request.kernel?.commandLine ?? "",
+      ]
+      return try template.render(common.placeholders.merging(image) { $1 })
     }
   }
 

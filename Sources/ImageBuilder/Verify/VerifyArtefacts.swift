@@ -8,8 +8,8 @@ internal import SystemPackage
 struct VerifyArtefacts: Sendable {
   let image: FilePath
   let format: ImageFormat
-  let variables: FilePath
-  let firmware: FirmwarePair
+  /// EFI firmware and the variables to boot with; nil for a BIOS.
+  let efi: (firmware: FirmwarePair, variables: FilePath)?
 
   /// Finds what to boot: in an output folder by its manifest, or by the paths of the request, which go first.
   ///
@@ -21,7 +21,7 @@ struct VerifyArtefacts: Sendable {
     }
     let manifest = try request.folder.map(Manifest.read)
     let folder = request.folder.map(absolute)
-    if let manifest, manifest.efiVariables == nil {
+    if let manifest, manifest.spec.onlyNixStore == true {
       throw BuildError(
         .badInput, "\(request.folder ?? "") has a Nix store only, which cannot be booted",
         remedy: "Give the output folder of a whole system")
@@ -32,6 +32,24 @@ struct VerifyArtefacts: Sendable {
           manifest.map { folder.appending($0.image) }
         })
     else { throw BuildError(.badInput, "there is no image", remedy: "Give an output folder or --image") }
+    guard FileSystem.exists(image) else { throw missing(image) }
+    let format = try format(of: image, request, manifest)
+    let isBIOS = request.bios || (manifest != nil && manifest?.firmware == nil && request.efiFirmware == nil)
+    guard !isBIOS else {
+      guard request.efiVariables == nil, request.efiFirmware == nil else {
+        throw BuildError(
+          .badInput, "a BIOS has no EFI variables",
+          remedy: "Leave out --bios, or --efi-vars and --efi-firmware")
+      }
+      return VerifyArtefacts(image: image, format: format, efi: nil)
+    }
+    let efi = try await efi(request, manifest, folder)
+    return VerifyArtefacts(image: image, format: format, efi: efi)
+  }
+
+  private static func efi(
+    _ request: VerifyRequest, _ manifest: Manifest?, _ folder: FilePath?
+  ) async throws -> (FirmwarePair, FilePath) {
     let wantedCode = request.efiFirmware ?? manifest?.firmware?.code
     let ownTemplate = request.efiFirmware == nil ? manifest?.firmware?.variablesTemplate : nil
     let firmware = try await hostFaultsAsBuildErrors {
@@ -41,13 +59,13 @@ struct VerifyArtefacts: Sendable {
       request.efiVariables.map(absolute)
       ?? folder.flatMap { folder in manifest?.efiVariables.map { folder.appending($0) } }
       ?? FilePath(firmware.variablesTemplate)
-    for file in [image, variables] where !FileSystem.exists(file) {
-      throw BuildError(.badInput, "\(file) does not exist", remedy: "Check the path")
-    }
+    guard FileSystem.exists(variables) else { throw missing(variables) }
     try checkVariables(variables, firmware)
-    return VerifyArtefacts(
-      image: image, format: try format(of: image, request, manifest), variables: variables,
-      firmware: firmware)
+    return (firmware, variables)
+  }
+
+  private static func missing(_ file: FilePath) -> BuildError {
+    BuildError(.badInput, "\(file) does not exist", remedy: "Check the path")
   }
 
   /// Firmware that is given a store of another size boots, and quietly keeps no variables.
