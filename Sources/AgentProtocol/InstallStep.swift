@@ -14,6 +14,8 @@ package enum InstallStep: Hashable, Sendable {
   case setSystemProfile(SetSystemProfile)
   /// Run the system's activation and its tmpfiles in the chroot.
   case activate(ActivateSystem)
+  /// Give paths to users and groups of the target system.
+  case setOwners(SetOwners)
   /// Run the system's own `switch-to-configuration boot` in the chroot.
   case installBootLoader(InstallBootLoader)
   /// Remove what must not be shared between machines, unmount everything, flush the disk.
@@ -104,6 +106,35 @@ package struct ActivateSystem: Hashable, Codable, Sendable {
   }
 }
 
+/// Paths that are not root's.
+package struct SetOwners: Hashable, Codable, Sendable {
+  /// The toplevel's store path.
+  package var system: String
+  /// In the order in which they are done.
+  package var paths: [OwnedPath]
+
+  package init(system: String, paths: [OwnedPath]) {
+    self.system = system
+    self.paths = paths
+  }
+}
+
+/// A path of the target, and whose it is with all that is in it.
+package struct OwnedPath: Hashable, Codable, Sendable {
+  /// The absolute path.
+  package var path: String
+  /// A name that the target knows, or a number.
+  package var user: String
+  /// A name that the target knows, or a number.
+  package var group: String
+
+  package init(path: String, user: String, group: String) {
+    self.path = path
+    self.user = user
+    self.group = group
+  }
+}
+
 /// The system whose bootloader is installed.
 package struct InstallBootLoader: Hashable, Codable, Sendable {
   /// The toplevel's store path.
@@ -137,6 +168,7 @@ extension InstallStep {
     case .copyTree: "copyTree"
     case .setSystemProfile: "setSystemProfile"
     case .activate: "activate"
+    case .setOwners: "setOwners"
     case .installBootLoader: "installBootLoader"
     case .finish: "finish"
     }
@@ -160,6 +192,7 @@ extension InstallStep: Codable {
     case "copyTree": self = .copyTree(try arguments())
     case "setSystemProfile": self = .setSystemProfile(try arguments())
     case "activate": self = .activate(try arguments())
+    case "setOwners": self = .setOwners(try arguments())
     case "installBootLoader": self = .installBootLoader(try arguments())
     case "finish": self = .finish(try arguments())
     case let other:
@@ -178,6 +211,7 @@ extension InstallStep: Codable {
     case .copyTree(let value): try container.encode(value, forKey: .arguments)
     case .setSystemProfile(let value): try container.encode(value, forKey: .arguments)
     case .activate(let value): try container.encode(value, forKey: .arguments)
+    case .setOwners(let value): try container.encode(value, forKey: .arguments)
     case .installBootLoader(let value): try container.encode(value, forKey: .arguments)
     case .finish(let value): try container.encode(value, forKey: .arguments)
     }

@@ -14,6 +14,7 @@ extension InstallStep {
       case .copyTree(let step): try await step.run(in: context)
       case .setSystemProfile(let step): try await step.run(in: context)
       case .activate(let step): try await step.run(in: context)
+      case .setOwners(let step): try await step.run(in: context)
       case .installBootLoader(let step): try await step.run(in: context)
       case .finish(let step): try await step.run(in: context)
       }

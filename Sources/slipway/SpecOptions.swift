@@ -22,6 +22,13 @@ extension DiskSize: ExpressibleByArgument {
   }
 }
 
+extension ContentEntry: ExpressibleByArgument {
+  /// Reads a flag's value.
+  public init?(argument: String) {
+    self.init(argument)
+  }
+}
+
 extension GUID: ExpressibleByArgument {
   /// Reads a flag's value.
   public init?(argument: String) {
@@ -78,6 +85,20 @@ struct SpecOptions: ParsableArguments {
     help: "Let the bootloader write EFI variables. [yes]")
   var touchEFIVars: Bool?
 
+  @Option(
+    help: ArgumentHelp(
+      "File or folder to put into the image; may be given again.",
+      valueName: "source:target[:mode[:user:group]]"))
+  var contents: [ContentEntry] = []
+
+  @Option(help: ArgumentHelp("File that becomes /etc/nixos/configuration.nix.", valueName: "file"))
+  var configFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Store path to install as well, with its closure; may be given again.", valueName: "path"))
+  var additionalPaths: [String] = []
+
   @Flag(
     inversion: .prefixedNo,
     help: "Make a filesystem with the store paths at its root, and nothing else; starts no VM. [no]")
@@ -115,6 +136,9 @@ struct SpecOptions: ParsableArguments {
     flags.cpus = cpus
     flags.installBootLoader = installBootLoader
     flags.touchEFIVars = touchEFIVars
+    flags.contents = contents.isEmpty ? nil : contents
+    flags.configFile = configFile
+    flags.additionalPaths = additionalPaths.isEmpty ? nil : additionalPaths
     flags.onlyNixStore = onlyNixStore
     flags.efiFirmware = efiFirmware
     flags.efiVariables = efiVariables

@@ -41,6 +41,8 @@ import Testing
       .copyTree(CopyTree(sourceDisk: "source", sourceType: "ext4", workers: 2)),
       .setSystemProfile(SetSystemProfile(system: "/nix/store/x", time: 1)),
       .activate(ActivateSystem(system: "/nix/store/x")),
+      .setOwners(
+        SetOwners(system: "/nix/store/x", paths: [OwnedPath(path: "/a", user: "alice", group: "100")])),
       .installBootLoader(InstallBootLoader(system: "/nix/store/x", touchEFIVariables: true)),
       .finish(Finish(disk: "target")),
     ]

@@ -8,7 +8,9 @@ import Testing
       {"system": "/nix/store/x", "closureInfo": "/c", "baseName": "b", "format": "qcow2-compressed",
        "partitionTableType": "efi", "fsType": "xfs", "label": "root", "diskSize": "4G",
        "additionalSpace": "1G", "bootSize": "512M", "memSize": 2048, "cpus": 4, "installBootLoader": true,
-       "touchEFIVars": false, "efiFirmware": "/f", "efiVariables": "/v",
+       "touchEFIVars": false, "onlyNixStore": false, "configFile": "/k", "additionalPaths": ["/nix/store/y"],
+       "contents": [{"source": "/a", "target": "/etc/a", "mode": "0600", "user": "u", "group": "g"},
+                    {"source": "/b/*", "target": "/srv", "mode": null}], "efiFirmware": "/f", "efiVariables": "/v",
        "seed": "00000000-0000-0000-0000-000000000001", "rootGPUID": "00000000-0000-0000-0000-000000000002",
        "rootFSUID": "00000000-0000-0000-0000-000000000003"}
       """
@@ -28,6 +30,13 @@ import Testing
     expected.cpus = 4
     expected.installBootLoader = true
     expected.touchEFIVars = false
+    expected.onlyNixStore = false
+    expected.configFile = "/k"
+    expected.additionalPaths = ["/nix/store/y"]
+    expected.contents = [
+      ContentEntry(source: "/a", target: "/etc/a", mode: 0o600, user: "u", group: "g"),
+      ContentEntry(source: "/b/*", target: "/srv"),
+    ]
     expected.efiFirmware = "/f"
     expected.efiVariables = "/v"
     expected.seed = GUID(high: 0, low: 1)
@@ -54,12 +63,28 @@ import Testing
     ("{\"label\": \"\"}", "label"), ("{\"label\": \"a\\u0000b\"}", "label"), ("{\"system\": {}}", "system"),
     ("{\"seed\": \"97FD5997-D90B-4AA3-8D16-C1723AEA73C\"}", "seed"), ("{\"rootFSUID\": 7}", "rootFSUID"),
     ("{\"partitionTableType\": \"gpt\"}", "partitionTableType"), ("{\"fsType\": \"zfs\"}", "fsType"),
+    ("{\"contents\": {}}", "contents"), ("{\"contents\": [1]}", "contents"),
+    ("{\"contents\": [{\"source\": \"/a\"}]}", "contents"),
+    ("{\"contents\": [{\"source\": \"/a\", \"target\": \"/b\", \"owner\": \"c\"}]}", "contents"),
+    ("{\"contents\": [{\"source\": \"/a\", \"target\": \"/b\", \"mode\": \"rwx\"}]}", "contents"),
+    ("{\"contents\": [{\"source\": \"/a\", \"target\": \"/b\", \"mode\": 644}]}", "contents"),
+    ("{\"additionalPaths\": \"/nix/store/x\"}", "additionalPaths"), ("{\"configFile\": []}", "configFile"),
     ("[]", "spec"), ("", "spec"), ("{", "spec"), ("nope", "spec"), ("\"efi\"", "spec"),
   ])
   func aBadSpecIsRefusedByItsKey(json: String, key: String) throws {
     let error = try #require(throws: SpecError.self) { try ImageSpec(json: Array(json.utf8)) }
     #expect(error.key == key)
     #expect(!error.remedy.isEmpty)
+  }
+
+  @Test func contentsAreReadFromAFlag() {
+    #expect(ContentEntry("/a:/b") == ContentEntry(source: "/a", target: "/b"))
+    #expect(ContentEntry("/a:/b:0640") == ContentEntry(source: "/a", target: "/b", mode: 0o640))
+    #expect(
+      ContentEntry("/a:/b::u:g") == ContentEntry(source: "/a", target: "/b", user: "u", group: "g"))
+    for bad in ["/a", "/a:", ":/b", "/a:/b:888", "/a:/b:644:u", "/a:/b:644:u:g:h"] {
+      #expect(ContentEntry(bad) == nil)
+    }
   }
 
   @Test func flagsGoOverTheFile() {

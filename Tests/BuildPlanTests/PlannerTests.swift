@@ -76,6 +76,19 @@ import Testing
     #expect(try plan().pour.place == .target)
   }
 
+  @Test func ownersAreSetWhenActivationHasMadeThem() throws {
+    let plan = try plan {
+      $0.contents = [
+        ContentEntry(source: "/a", target: "/srv/a", user: "alice", group: "users"),
+        ContentEntry(source: "/b", target: "/srv/b"),
+      ]
+    }
+    let names = plan.steps.map(\.step.name)
+    #expect(names.drop { $0 != "activate" } == ["activate", "setOwners", "installBootLoader", "finish"])
+    let owners = plan.steps.compactMap { if case .setOwners(let step) = $0.step { step.paths } else { nil } }
+    #expect(owners == [[OwnedPath(path: "/srv/a", user: "alice", group: "users")]])
+  }
+
   @Test func otherRootsAreCopiedFromAPouredDisk() throws {
     let plan = try plan { $0.fsType = .xfs }
     #expect(
@@ -252,6 +265,34 @@ private let badSpecs: [BadSpec] = [
     $0.fsType = .erofs
     $0.additionalSpace = .mebibytes(1)
   },
+  BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "etc/a")] },
+  BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/etc/../../a")] },
+  BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/")] },
+  BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/nix/store/a")] },
+  BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/nix")] },
+  BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/nix//var/nix/db/x")] },
+  BadSpec("contents") { $0.contents = [ContentEntry(source: "a", target: "/a")] },
+  BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/a", user: "alice")] },
+  BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/a", group: "users")] },
+  BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/a", user: "a b", group: "c")] },
+  BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/a", user: "", group: "c")] },
+  BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/a", mode: 0o10000)] },
+  BadSpec("contents") {
+    $0.contents = [ContentEntry(source: "/a", target: "/x/y"), ContentEntry(source: "/b", target: "/x//y/")]
+  },
+  BadSpec("contents") {
+    $0.configFile = "/c"
+    $0.contents = [ContentEntry(source: "/a", target: "/etc/nixos/configuration.nix")]
+  },
+  BadSpec("contents") {
+    $0.onlyNixStore = true
+    $0.contents = [ContentEntry(source: "/a", target: "/a")]
+  },
+  BadSpec("configFile") {
+    $0.onlyNixStore = true
+    $0.configFile = "/c"
+  },
+  BadSpec("configFile") { $0.configFile = "c" },
   BadSpec("memSize") { $0.memSize = 128 },
   BadSpec("cpus") { $0.cpus = 0 },
   BadSpec("baseName") { $0.baseName = "../x" },

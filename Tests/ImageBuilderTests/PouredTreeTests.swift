@@ -20,7 +20,7 @@ import Testing
     let object: FilePath
     let image: FilePath
 
-    init(in scratch: FilePath, _ shape: PourPlan.Tree) throws {
+    init(in scratch: FilePath, _ shape: PourPlan.Tree, _ contents: [ContentEntry] = []) throws {
       store = StoreLocation(root: scratch.appending("root"))
       let path = try #require(StorePath(name: String(repeating: "0", count: 32) + "-hello"))
       object = store.file(of: path)
@@ -31,7 +31,8 @@ import Testing
       let hash = try #require(NarHash(String(repeating: "a", count: 64)))
       tree = PouredTree(
         closure: Closure(roots: [path], paths: [StorePathInfo(path: path, narHash: hash, narSize: 1)]),
-        store: store, shape: shape, registration: scratch.appending("registration"))
+        store: store, shape: shape, registration: scratch.appending("registration"),
+        contents: try HostContents(contents))
     }
 
     var plan: PourPlan {
@@ -80,6 +81,70 @@ import Testing
       let object = "/nix/store/\(String(repeating: "0", count: 32))-hello"
       #expect(try await fixture.status("\(object)/bin/hello").dropFirst(3) == ["5", "0x00000001:00000000"])
       try await SubprocessRunner().run("e2fsck", "-fn", "\(fixture.image)?offset=\(1 << 20)")
+    }
+  }
+
+  @Test func contentsAreInTheTree() async throws {
+    try await withScratchDirectory { scratch in
+      let source = scratch.appending("source")
+      let script = """
+        mkdir -p "$1/folder/sub"; echo text > "$1/folder/sub/file"; chmod 640 "$1/folder/sub/file"
+        ln -s sub/file "$1/folder/link"; echo one > "$1/x1"; echo two > "$1/x2"; touch -d @1234567890 "$1/x1"
+        chown 1000:1000 "$1/x1"
+        """
+      try await SubprocessRunner().run("sh", "-c", script, "sh", source.string)
+      let fixture = try Fixture(
+        in: scratch, .root,
+        [
+          ContentEntry(source: "\(source)/folder", target: "/etc/merged"),
+          ContentEntry(source: "\(source)/x1", target: "/etc/merged-too/one", mode: 0o4755),
+          ContentEntry(source: "\(source)/x*", target: "/srv"),
+          ContentEntry(source: "\(source)/folder", target: "/etc/moded", mode: 0o644),
+        ])
+      try await fixture.pour()
+      #expect(try await fixture.status("/etc").prefix(3) == ["0755", "0", "0"])
+      #expect(try await fixture.status("/etc/merged/sub/file").prefix(4) == ["0640", "0", "0", "5"])
+      #expect(try await fixture.status("/etc/merged/link").prefix(1) == ["0777"])
+      let one = try await fixture.status("/etc/merged-too/one")
+      #expect(one == ["04755", "0", "0", "4", "0x499602d2:00000000"])
+      #expect(try await fixture.status("/srv/x2")[3] == "4")
+      #expect(try await fixture.status("/etc/moded").prefix(1) == ["0755"])
+      #expect(try await fixture.status("/etc/moded/sub/file").prefix(1) == ["0644"])
+      try await SubprocessRunner().run("e2fsck", "-fn", "\(fixture.image)?offset=\(1 << 20)")
+    }
+  }
+
+  @Test func contentsThatAreNotThereOrTwiceAreRefused() async throws {
+    try await withScratchDirectory { scratch in
+      func fault(_ entries: [ContentEntry]) throws -> SpecError {
+        try #require(throws: SpecError.self) { try HostContents(entries) }
+      }
+      let missing = try fault([ContentEntry(source: "\(scratch)/no", target: "/a")])
+      #expect(missing.message.contains("\(scratch)/no"))
+      #expect(try fault([ContentEntry(source: "\(scratch)/no*", target: "/a")]).message.contains("no*"))
+      try Data().write(to: URL(fileURLWithPath: scratch.appending("yes").string))
+      let twice = try fault([
+        ContentEntry(source: "\(scratch)/y*", target: "/a"),
+        ContentEntry(source: "\(scratch)/yes", target: "/a/yes"),
+      ])
+      #expect(twice.message.contains("/a/yes"))
+    }
+  }
+
+  @Test func contentsThatCollideInsideAFolderAreRefusedBeforeAMachineStarts() async throws {
+    try await withScratchDirectory { scratch in
+      let folder = scratch.appending("folder").string
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      try Data().write(to: URL(fileURLWithPath: "\(folder)/file"))
+      let fixture = try Fixture(
+        in: scratch, .root,
+        [
+          ContentEntry(source: folder, target: "/etc/a"),
+          ContentEntry(source: "\(folder)/file", target: "/etc/a/file"),
+        ])
+      try await fixture.tree.writeRegistration()
+      let error = await #expect(throws: Ext4Error.self) { try await fixture.need() }
+      #expect(error?.description.contains("/etc/a/file' is twice") == true, "\(String(describing: error))")
     }
   }
 

@@ -20,6 +20,38 @@ private func withRoot(_ names: [String], _ body: (FilePath) async throws -> Void
   }
 }
 
+@Suite("setOwners")
+struct SetOwnersTests {
+  private let step = SetOwners(
+    system: system, paths: [OwnedPath(path: "/srv/-a", user: "alice", group: "100")])
+
+  @Test("the system's own chown, which knows its users; links themselves")
+  func commands() async throws {
+    try await withRoot([]) {
+      let runner = RecordingRunner()
+      try await step.setOwners(
+        in: Chroot(root: $0.string, system: system), EventLog().context(runner, root: $0))
+      #expect(
+        runner.recorded.map(\.arguments) == [
+          [$0.string, "\(system)/sw/bin/chown", "-hR", "alice:100", "--", "/srv/-a"]
+        ])
+    }
+  }
+
+  @Test("a user that the system does not know fails the step")
+  func unknown() async throws {
+    try await withRoot([]) { root in
+      let runner = RecordingRunner(failing: ["\(system)/sw/bin/chown": ["unknown user alice"]])
+      let failure = await #expect(throws: StepFailure.self) {
+        try await step.setOwners(
+          in: Chroot(root: root.string, system: system), EventLog().context(runner, root: root))
+      }
+      #expect(failure?.message.contains("'/srv/-a' cannot be given to alice:100") == true)
+      #expect(failure?.output == ["unknown user alice"])
+    }
+  }
+}
+
 @Suite("activate")
 struct ActivateTests {
   private let step = ActivateSystem(system: system)

@@ -27,15 +27,20 @@ package enum ConsoleSession {
     ) { execution in
       var typist = Typist(commands: commands)
       var shown = ""
-      let deadline = ContinuousClock.now + .seconds(240)
+      let deadline = Task {
+        try await Task.sleep(for: .seconds(240))
+        try execution.send(signal: .kill)
+      }
+      defer { deadline.cancel() }
       for try await piece in execution.standardOutput {
         shown += piece.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
         if let line = typist.next(after: shown) {
           _ = try await execution.standardInputWriter.write(line + "\n")
         }
-        if typist.isDone, shown.contains(end) || ContinuousClock.now > deadline { break }
+        if typist.isDone, shown.contains(end) { break }
       }
-      try execution.send(signal: .kill)
+      // It may be dead already, by its deadline or by itself.
+      try? execution.send(signal: .kill)
       return shown
     }.closureResult
   }
@@ -51,10 +56,14 @@ private struct Typist {
     pending = commands
   }
 
+  private static let cursorQuery = "\u{1b}[6n"
+
   var isDone: Bool { pending.isEmpty }
 
   mutating func next(after shown: String) -> String? {
-    let fresh = shown.suffix(200)
+    var fresh = shown.suffix(200)
+    // busybox's shell asks the terminal where its cursor is, behind each prompt.
+    if fresh.hasSuffix(Self.cursorQuery) { fresh.removeLast(Self.cursorQuery.count) }
     guard shown.utf8.count > seen else { return nil }
     if !isLoggedIn, fresh.hasSuffix("login: ") {
       isLoggedIn = true

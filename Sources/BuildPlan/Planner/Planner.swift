@@ -48,6 +48,13 @@ public struct Planner: Sendable {
     _ = try Request(spec)
   }
 
+  /// Everything of the host that goes into the image beside the closure: `contents` and `configFile`.
+  ///
+  /// - Throws: `SpecError` for the first fault of the spec.
+  package static func contents(of spec: ImageSpec) throws(SpecError) -> [ContentEntry] {
+    try Request(spec).contents
+  }
+
   /// Whether the machine that installs needs EFI firmware.
   ///
   /// - Throws: `SpecError` for the first fault of the spec.
@@ -163,7 +170,7 @@ public struct Planner: Sendable {
 
   private func steps(_ request: Request, _ disk: DiskLayout, _ pour: PourPlan) -> [PlannedStep] {
     StepList(
-      disk: disk, pour: pour, system: closure.system, profileTime: Self.clock,
+      disk: disk, pour: pour, contents: request.contents, system: closure.system, profileTime: Self.clock,
       installBootLoader: request.installBootLoader, touchEFIVariables: request.touchEFIVariables,
       limit: stepTimeLimit
     ).steps

@@ -17,6 +17,8 @@ struct Request {
   let bootSize: ByteSize
   let memory: UInt64
   let cpus: Int
+  /// Everything of the host that goes into the image beside the closure.
+  let contents: [ContentEntry]
 
   init(_ spec: ImageSpec) throws(SpecError) {
     baseName = try Self.fileName(spec.baseName ?? "nixos")
@@ -33,6 +35,7 @@ struct Request {
     bootSize = try Self.bootSize(spec.bootSize ?? .mebibytes(256), table)
     memory = try Self.memory(spec.memSize ?? 1024)
     cpus = try Self.cpus(spec.cpus ?? 2)
+    contents = try Self.contents(spec)
     try Self.checkFirmware(spec)
     try Self.checkBootLoader(spec, table)
   }
@@ -136,6 +139,28 @@ struct Request {
 
   private static func table(_ wanted: PartitionTable?, onlyNixStore: Bool) -> PartitionTable {
     wanted ?? (onlyNixStore ? .none : .efi)
+  }
+
+  private static func contents(_ spec: ImageSpec) throws(SpecError) -> [ContentEntry] {
+    if spec.onlyNixStore == true {
+      for (key, isGiven) in [
+        ("contents", spec.contents?.isEmpty == false), ("configFile", spec.configFile != nil),
+      ]
+      where isGiven {
+        throw SpecError(
+          key, "an image of a Nix store only has nothing else", remedy: "Leave it out, or onlyNixStore")
+      }
+    }
+    var entries = spec.contents ?? []
+    if let file = spec.configFile {
+      guard file.hasPrefix("/") else {
+        throw SpecError("configFile", "the path '\(file)' is relative", remedy: "Give its absolute path")
+      }
+      entries.append(ContentEntry(source: file, target: "/etc/nixos/configuration.nix", mode: 0o644))
+    }
+    for entry in entries { try entry.check() }
+    try ContentEntry.checkTargets(of: entries)
+    return entries
   }
 
   private static func checkFirmware(_ spec: ImageSpec) throws(SpecError) {

@@ -7,6 +7,7 @@ internal import ImageModel
 struct StepList {
   let disk: DiskLayout
   let pour: PourPlan
+  let contents: [ContentEntry]
   let system: String
   let profileTime: Int64
   let installBootLoader: Bool
@@ -32,6 +33,11 @@ struct StepList {
     }
     list.append(.setSystemProfile(SetSystemProfile(system: system, time: profileTime)))
     list.append(.activate(ActivateSystem(system: system)))
+    let owned = contents.compactMap { entry in
+      entry.user.flatMap { user in entry.group.map { OwnedPath(path: entry.target, user: user, group: $0) } }
+    }
+    // Activation has made the users by now.
+    if !owned.isEmpty { list.append(.setOwners(SetOwners(system: system, paths: owned))) }
     if installBootLoader {
       list.append(
         .installBootLoader(InstallBootLoader(system: system, touchEFIVariables: touchEFIVariables)))

@@ -34,6 +34,12 @@ public struct ImageSpec: Hashable, Codable, Sendable {
   public var installBootLoader: Bool?
   /// Whether the bootloader can reach the EFI variables.
   public var touchEFIVars: Bool?
+  /// Files and folders of the host that go into the image beside the closure.
+  public var contents: [ContentEntry]?
+  /// A file that becomes `/etc/nixos/configuration.nix`.
+  public var configFile: String?
+  /// Store paths that are installed and registered with their closures, beside the system's.
+  public var additionalPaths: [String]?
   /// Whether the image is a filesystem with the store paths at its root, and nothing else.
   public var onlyNixStore: Bool?
   /// Firmware code to use instead of the one that the descriptors name.
@@ -67,6 +73,9 @@ public struct ImageSpec: Hashable, Codable, Sendable {
     merged.cpus = other.cpus ?? cpus
     merged.installBootLoader = other.installBootLoader ?? installBootLoader
     merged.touchEFIVars = other.touchEFIVars ?? touchEFIVars
+    merged.contents = other.contents ?? contents
+    merged.configFile = other.configFile ?? configFile
+    merged.additionalPaths = other.additionalPaths ?? additionalPaths
     merged.onlyNixStore = other.onlyNixStore ?? onlyNixStore
     merged.efiFirmware = other.efiFirmware ?? efiFirmware
     merged.efiVariables = other.efiVariables ?? efiVariables

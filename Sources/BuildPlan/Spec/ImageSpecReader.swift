@@ -5,6 +5,7 @@ extension ImageSpec {
   enum Key: String, CaseIterable, CodingKey {
     case system, closureInfo, baseName, format, partitionTableType, fsType, label, diskSize, additionalSpace
     case bootSize, memSize, cpus, installBootLoader, touchEFIVars, onlyNixStore, efiFirmware
+    case contents, configFile, additionalPaths
     case efiVariables, seed, rootGPUID, rootFSUID
   }
 
@@ -47,6 +48,9 @@ extension ImageSpec {
     case .cpus: cpus = Int(try value.number())
     case .installBootLoader: installBootLoader = try value.flag()
     case .touchEFIVars: touchEFIVars = try value.flag()
+    case .contents: contents = try value.list { item throws(SpecError) in try item.content() }
+    case .configFile: configFile = try value.text()
+    case .additionalPaths: additionalPaths = try value.list { item throws(SpecError) in try item.text() }
     case .onlyNixStore: onlyNixStore = try value.flag()
     case .efiFirmware: efiFirmware = try value.text()
     case .efiVariables: efiVariables = try value.text()
@@ -100,6 +104,47 @@ private struct SpecValue {
       throw SpecError(key, "the text has a NUL character", remedy: "Remove it")
     }
     return text
+  }
+
+  func list<Item>(_ read: (SpecValue) throws(SpecError) -> Item) throws(SpecError) -> [Item] {
+    guard case .list(let items) = value else {
+      throw SpecError(key, "this is not a list", remedy: "Write a list in square brackets")
+    }
+    var result: [Item] = []
+    for item in items { result.append(try read(SpecValue(key: key, value: item))) }
+    return result
+  }
+
+  func content() throws(SpecError) -> ContentEntry {
+    guard case .object(let fields) = value else {
+      throw SpecError(
+        key, "an entry is not an object", remedy: "Write {\"source\": \"/…\", \"target\": \"/…\"}")
+    }
+    let known = ["source", "target", "mode", "user", "group"]
+    if let odd = fields.keys.filter({ !known.contains($0) }).min() {
+      throw SpecError(
+        key, "an entry has the field '\(odd)'", remedy: "Known are: \(known.joined(separator: ", "))")
+    }
+    // An absent field, and null as Nix writes it for one, are the same.
+    func text(_ name: String) throws(SpecError) -> String? {
+      guard let field = fields[name] else { return nil }
+      if case .null = field { return nil }
+      return try SpecValue(key: key, value: field).text()
+    }
+    guard let source = try text("source"), let target = try text("target") else {
+      throw SpecError(key, "an entry has no source or no target", remedy: "Give both")
+    }
+    return ContentEntry(
+      source: source, target: target, mode: try mode(text("mode")), user: try text("user"),
+      group: try text("group"))
+  }
+
+  private func mode(_ text: String?) throws(SpecError) -> UInt16? {
+    guard let text else { return nil }
+    guard let mode = UInt16(text, radix: 8), !text.hasPrefix("+") else {
+      throw SpecError(key, "the mode '\(text)' is not octal", remedy: "Write a text such as \"0644\"")
+    }
+    return mode
   }
 
   func flag() throws(SpecError) -> Bool {

@@ -4,13 +4,14 @@ internal import Foundation
 internal import NixStore
 internal import SystemPackage
 
-/// The tree that the host pours: a closure with its registration.
+/// The tree that the host pours: a closure with its registration, and what else goes into the image.
 struct PouredTree: Sendable {
   let closure: Closure
   let store: StoreLocation
   let shape: PourPlan.Tree
   /// The closure's Nix database, or, for a store alone, its registration.
   let registration: FilePath
+  let contents: HostContents
 
   /// The same time for all that is not a store object.
   private static let time = Timestamp(seconds: Planner.clock)
@@ -36,7 +37,8 @@ struct PouredTree: Sendable {
     let objects = closure.paths.compactMap { info in
       TreePath(folder + info.path.name).map { FileTree.Root(host: store.file(of: info.path), path: $0) }
     }
-    return MergedNodes([ListedNodes(own), FileTree(objects, rules: .storeObjects)])
+    return MergedNodes(
+      [ListedNodes(own), FileTree(objects, rules: .storeObjects)] + contents.sources(time: Self.time))
   }
 
   private func rootNodes() throws -> [Node] {

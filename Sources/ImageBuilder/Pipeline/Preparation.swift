@@ -41,7 +41,8 @@ struct Preparation: Sendable {
     let isStoreOnly = spec.onlyNixStore == true
     let tree = PouredTree(
       closure: closure, store: store, shape: isStoreOnly ? .store : .root,
-      registration: scratch.appending("registration"))
+      registration: scratch.appending("registration"),
+      contents: try HostContents(Planner.contents(of: spec)))
     let uuid = Planner.rootUUID(of: spec, system: system.path)
     async let machine = isStoreOnly ? nil : machineFacts(for: request)
     let need = try await recorder.step(
@@ -109,11 +110,13 @@ struct Preparation: Sendable {
     return try await storeErrorsAsBuildErrors(.badInput) {
       let folder = FilePath(FileManager.default.currentDirectoryPath)
       let system = try store.storePath(of: text, from: folder)
+      let more = try (spec.additionalPaths ?? []).map { try store.storePath(of: $0, from: folder) }
+      let roots = [system] + more
       if let info = spec.closureInfo {
         let place = FilePath(URL(fileURLWithPath: info).standardizedFileURL.path)
-        return (try await Closure.read(roots: [system], closureInfo: place), system)
+        return (try await Closure.read(roots: roots, closureInfo: place), system)
       }
-      return (try await Closure.read(roots: [system], from: store, scratch: scratch), system)
+      return (try await Closure.read(roots: roots, from: store, scratch: scratch), system)
     }
   }
 

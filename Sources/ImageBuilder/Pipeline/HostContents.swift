@@ -1,0 +1,99 @@
+internal import BuildPlan
+internal import Ext4
+internal import Foundation
+internal import SystemPackage
+
+/// The spec's `contents` as trees of the host, each with its place in the image.
+struct HostContents: Sendable {
+  private struct Item {
+    var source: FilePath
+    var target: TreePath
+    var mode: UInt16?
+  }
+
+  private let items: [Item]
+  private let parents: [TreePath]
+
+  /// Finds the sources.
+  ///
+  /// - Throws: `SpecError` for a source that is not there, or two that would be the same path.
+  init(_ entries: [ContentEntry]) throws(SpecError) {
+    var items: [Item] = []
+    var parents: Set<TreePath> = []
+    for entry in entries {
+      for (source, target) in try Self.places(of: entry) {
+        guard let path = TreePath(target) else {
+          throw SpecError("contents", "'\(target)' cannot be a path", remedy: "Use shorter names")
+        }
+        guard !items.contains(where: { $0.target == path }) else {
+          throw SpecError("contents", "two sources are '\(target)'", remedy: "Leave one of them out")
+        }
+        items.append(Item(source: source, target: path, mode: entry.mode))
+        let names = target.split(separator: "/")
+        for count in 0..<names.count {
+          if let parent = TreePath(names.prefix(count).joined(separator: "/")) { parents.insert(parent) }
+        }
+      }
+    }
+    self.items = items
+    self.parents = parents.subtracting(items.map(\.target)).sorted()
+  }
+
+  /// The trees, and after them the folders on the way to each: where a tree has the folder itself, the tree's counts.
+  ///
+  /// As rsync does for make-disk-image: modes and times are the source's, owners root's, attributes stay behind.
+  func sources(time: Timestamp) -> [any NodeSource] {
+    let trees = items.map { item in
+      ContentNodes(
+        tree: FileTree(
+          [FileTree.Root(host: item.source, path: item.target)],
+          rules: FileTree.Rules(owner: FileTree.Owner(user: 0, group: 0), keepsAttributes: false)),
+        mode: item.mode)
+    }
+    let folders = parents.map { path in
+      Node(path: path, kind: .directory, attributes: Attributes(mode: 0o755, time: time))
+    }
+    return trees + [ListedNodes(folders)]
+  }
+
+  private static func places(of entry: ContentEntry) throws(SpecError) -> [(FilePath, String)] {
+    guard entry.isPattern else {
+      let source = FilePath(entry.source)
+      guard FileSystem.exists(source) else { throw missing(entry.source) }
+      return [(source, entry.target)]
+    }
+    var found = glob_t()
+    defer { globfree(&found) }
+    guard glob(entry.source, 0, nil, &found) == 0 else { throw missing(entry.source) }
+    return (0..<Int(found.gl_pathc)).compactMap { index in
+      guard let path = found.gl_pathv[index] else { return nil }
+      let source = FilePath(platformString: path)
+      return source.lastComponent.map { (source, entry.target + "/" + $0.string) }
+    }
+  }
+
+  private static func missing(_ source: String) -> SpecError {
+    SpecError("contents", "there is no '\(source)'", remedy: "Check the source's path")
+  }
+}
+
+/// A tree of the host whose modes may be set.
+private struct ContentNodes: NodeSource {
+  var tree: FileTree
+  let mode: UInt16?
+
+  mutating func next() throws(Ext4Error) -> Node? {
+    guard var node = try tree.next() else { return nil }
+    // Nobody has looked at an image's content before it is made, and a copy has the time of its content.
+    node.attributes.accessed = node.attributes.modified
+    node.attributes.changed = node.attributes.modified
+    guard let mode else { return node }
+    switch node.kind {
+    case .symbolicLink: break
+    // A folder that may be read may be entered.
+    case .directory: node.attributes.mode = mode | (mode & 0o444) >> 2
+    default: node.attributes.mode = mode
+    }
+    return node
+  }
+}
