@@ -55,7 +55,10 @@ private func padded(_ text: String, _ length: Int) -> String {
 /// Seconds and ratios, with two decimals.
 func number(_ value: Double) -> String { String(format: "%.2f", value) }
 
-private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+private func median(_ values: [Double]) -> Double {
+  let sorted = values.sorted()
+  return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+}
 
 /// How long something takes, in seconds.
 func seconds(_ body: () async throws -> Void) async rethrows -> Double {
