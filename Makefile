@@ -11,14 +11,17 @@ SYSTEMS := tiny tiny-notouch tiny-many demo demo-notouch \
 # Swift Testing only: with XCTest on, the run first claims "Executed 0 tests".
 SWIFT_TEST := swift test --disable-xctest
 
-.PHONY: help setup build appliance systems system demo test test-unit test-vm test-all check bench fmt record \
-  install clean
+.PHONY: help setup setup-bench build appliance systems system demo test test-unit test-vm test-all check bench \
+  fmt record install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install the Debian packages that Slipway, its tests and its test systems need
 	@scripts/setup
+
+setup-bench:
+	@scripts/setup bench
 
 build: ## build slipway and its agent
 	swift build -c release --product slipway
@@ -60,9 +63,9 @@ check: build ## lint, check imports, and check the agent
 	swift build --explicit-target-dependency-import-check error
 	@scripts/check-agent $(STAGE)/libexec/slipway/slipway-agent $(AGENT_LIMIT)
 
-bench: build systems ## print how build times compare, both sides measured in one run
+bench: setup-bench build ## print how times compare, both sides measured in one run; BENCH=boots, pour or builds for one part
 	@swift build -c release --product slipway-bench
-	@.build/release/slipway-bench $(SLIPWAY) $$(Tests/Systems/build tiny)
+	@.build/release/slipway-bench $(BENCH) --slipway $(SLIPWAY)
 
 fmt: ## format the sources
 	swift format --in-place --recursive --parallel Sources Tests Package.swift

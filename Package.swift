@@ -103,7 +103,10 @@ let package = Package(
     // `make bench`: ratios, both sides measured in one run.
     .executableTarget(
       name: "slipway-bench",
-      dependencies: ["BuildMachine", "BuildPlan", "AgentProtocol", "HostProbe", "Command", systemPackage]),
+      dependencies: [
+        "BuildMachine", "BuildPlan", "AgentProtocol", "Ext4", "HostProbe", "ImageModel", "NixStore",
+        "Command", argumentParser, systemPackage,
+      ]),
 
     .target(
       name: "TestSupport", dependencies: ["AgentProtocol", "Command", subprocess, systemPackage],

@@ -6,6 +6,8 @@ struct SlipwayRun {
   let slipway: String
   let system: String
   let scratch: String
+  /// Further arguments of the build.
+  var arguments: [String] = []
 
   /// What one build took.
   struct Measure {
@@ -19,9 +21,12 @@ struct SlipwayRun {
     let out = "\(scratch)/result"
     let pidFile = "\(scratch)/pid"
     // The shell becomes slipway, so the number it writes is slipway's.
-    let script = "echo $$ > '\(pidFile)'; exec '\(slipway)' build --system '\(system)' --out '\(out)'"
+    let script = "echo $$ > '\(pidFile)'; exec \"$@\""
+    let words = [slipway, "build", "--system", system, "--out", out] + arguments
     async let peak = peakMemory(pidFile)
-    let time = try await seconds { try await SubprocessRunner().run("sh", "-c", script) }
+    let time = try await seconds {
+      try await SubprocessRunner().run(Command("sh", ["-c", script, "sh"] + words))
+    }
     try FileManager.default.removeItem(atPath: out)
     defer { try? FileManager.default.removeItem(atPath: pidFile) }
     return Measure(seconds: time, peakMemory: await peak)
