@@ -104,7 +104,8 @@ let package = Package(
     .executableTarget(
       name: "slipway-bench",
       dependencies: [
-        "BuildMachine", "BuildPlan", "AgentProtocol", "Ext4", "HostProbe", "ImageModel", "NixStore",
+        "BuildMachine", "BuildPlan", "AgentProtocol", "Ext4", "Ext4Geometry", "HostProbe", "ImageModel",
+        "NixStore",
         "Command", argumentParser, systemPackage,
       ]),
 

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Command
 internal import Ext4
+internal import Ext4Geometry
 internal import Foundation
 internal import ImageModel
 internal import SystemPackage
