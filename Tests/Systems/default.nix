@@ -6,6 +6,8 @@ let
   linux = import ./linux.nix { inherit lib; image = packages.linuxImage; };
   initrd = import ./initrd { inherit lib packages linux; };
   systemdBoot = import ./systemd-boot { inherit lib packages; };
+  grub = import ./grub { inherit lib packages; };
+  uki = import ./uki { inherit packages linux; };
 
   common = {
     inherit lib packages linux initrd systemdBoot;
@@ -35,12 +37,46 @@ let
   demo = withSpecialisation (import ./demo common);
   bulk = import ./bulk { inherit lib; };
   broken = import ./broken.nix { inherit lib packages initrd tiny; };
+
+  # A system, and the same with `canTouchEfiVariables = false`.
+  bothForms = name: make: {
+    ${name} = make { inherit name; canTouchEfiVariables = true; };
+    "${name}-notouch" = make { name = "${name}-notouch"; canTouchEfiVariables = false; };
+  };
+
+  grubBios = name: device: tiny {
+    inherit name;
+    installBootloader = grub { inherit device; };
+    extraSoftware = [ packages.grub ];
+  };
+  grubEfi = xbootldr: { name, canTouchEfiVariables }: tiny {
+    inherit name xbootldr;
+    installBootloader = grub {
+      efiSupport = true;
+      inherit canTouchEfiVariables;
+      efiSysMountPoint = if xbootldr then "/efi" else "/boot";
+    };
+    extraSoftware = [ packages.grub packages.efibootmgr ];
+  };
+  unified = arguments: tiny (arguments // {
+    extraFiles = uki {
+      rootInitrd = initrd { };
+      osRelease = lib.textFile "os-release" common.release."os-release";
+    };
+  });
 in
 {
   tiny = tiny { name = "tiny"; };
   tiny-bulk = tiny { name = "tiny-bulk"; extraDependencies = [ bulk.storeLike ]; };
   tiny-many = tiny { name = "tiny-many"; extraDependencies = [ bulk.emptyFiles ]; };
   tiny-notouch = tiny { name = "tiny-notouch"; canTouchEfiVariables = false; };
+  tiny-b = tiny { name = "tiny-b"; kernelParams = common.kernelParams ++ [ "generation=b" ]; };
   demo = demo { name = "demo"; };
   demo-notouch = demo { name = "demo-notouch"; canTouchEfiVariables = false; };
-} // broken
+  grub-bios = grubBios "grub-bios" "/dev/vda";
+  grub-bios-sda = grubBios "grub-bios-sda" "/dev/sda";
+} // bothForms "grub-efi" (grubEfi false)
+// bothForms "grub-xbootldr" (grubEfi true)
+// bothForms "xbootldr" (arguments: tiny (arguments // { xbootldr = true; }))
+// bothForms "uki" unified
+// broken

@@ -16,6 +16,7 @@
 , hasSwitch ? true        # false: no bin/switch-to-configuration, as `system.switch.enable = false`
 , specialisations ? { }   # { name = toplevel; }
 , extraDependencies ? [ ] # store paths that the system needs for nothing, as `system.extraDependencies`
+, extraFiles ? ""         # shell that adds to $out what names the toplevel itself
 }:
 let
   inherit (lib) concat run substitute;
@@ -93,4 +94,5 @@ run "nixos-system-${name}" {
   printf '%s\n' "$children" | while read -r child toplevel; do
     [ -z "$child" ] || ln -s $toplevel $out/specialisation/$child
   done
+  ${extraFiles}
 '' // { inherit boot; }

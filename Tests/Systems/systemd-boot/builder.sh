@@ -5,6 +5,7 @@
 set -eu
 export PATH=@path@
 esp=@efiSysMountPoint@
+boot=@boot@ # the ESP too, or the partition XBOOTLDR: entries and kernels
 profiles=/nix/var/nix/profiles
 
 fail() {
@@ -15,54 +16,73 @@ fail() {
 [ $# = 1 ] || fail "usage: systemd-boot-builder TOPLEVEL"
 defaultToplevel=$(readlink -f "$1")
 
-awk -v esp="$esp" '$2 == esp && $1 ~ /^\// { found = 1 } END { exit !found }' /proc/mounts ||
-  fail "efiSysMountPoint = '$esp' is not a mounted partition. Is the path configured correctly?"
+# require_partition OPTION PATH
+require_partition() {
+  awk -v path="$2" '$2 == path && $1 ~ /^\// { found = 1 } END { exit !found }' /proc/mounts ||
+    fail "$1 = '$2' is not a mounted partition. Is the path configured correctly?"
+}
+require_partition efiSysMountPoint "$esp"
+[ "$boot" = "$esp" ] || require_partition xbootldrMountPoint "$boot"
+
+bootctl() {
+  command bootctl --esp-path="$esp" @bootPath@ @variables@ "$1" || fail "bootctl $1 failed ($?)"
+}
 
 install_bootloader() {
   if [ "${NIXOS_INSTALL_BOOTLOADER:-}" = 1 ]; then
     rm -f "$esp/loader/loader.conf"
-    bootctl --esp-path="$esp" @bootctlFlags@ install || fail "bootctl install failed ($?)"
+    bootctl install
     return
   fi
   [ -e "$esp/EFI/systemd/systemd-bootx64.efi" ] ||
     fail "no systemd-boot on $esp: run with NIXOS_INSTALL_BOOTLOADER=1 to install it"
-  cmp -s "@loaderFile@" "$esp/EFI/systemd/systemd-bootx64.efi" ||
-    bootctl --esp-path="$esp" @bootctlFlags@ update || fail "bootctl update failed ($?)"
+  cmp -s "@loaderFile@" "$esp/EFI/systemd/systemd-bootx64.efi" || bootctl update
 }
 
-# copy_to_esp STORE_FILE: sets $espPath to where the file is on the ESP
-copy_to_esp() {
+# copy_to_boot STORE_FILE [PATH]: sets $bootPath to where the file is on $boot
+copy_to_boot() {
   file=$(readlink -f "$1")
   folder=${file%/*}
-  espPath=/EFI/nixos/${folder##*/}-${file##*/}.efi
-  echo "$esp$espPath" >>"$work/kept"
-  [ ! -e "$esp$espPath" ] || return 0
-  cp "$file" "$esp$espPath.tmp" || {
-    rm -f "$esp$espPath.tmp"
-    free=$(df -P -k "$esp" | awk 'END { print $4 }')
-    fail "cannot copy $file ($(stat -c %s "$file") bytes) to $esp ($free KiB free)"
+  bootPath=${2:-/EFI/nixos/${folder##*/}-${file##*/}.efi}
+  echo "$boot$bootPath" >>"$work/kept"
+  # A path of its own names the generation, not the content.
+  [ ! -e "$boot$bootPath" ] || { [ $# = 2 ] && ! cmp -s "$file" "$boot$bootPath"; } || return 0
+  cp "$file" "$boot$bootPath.tmp" || {
+    rm -f "$boot$bootPath.tmp"
+    free=$(df -P -k "$boot" | awk 'END { print $4 }')
+    fail "cannot copy $file ($(stat -c %s "$file") bytes) to $boot ($free KiB free)"
   }
-  mv "$esp$espPath.tmp" "$esp$espPath"
+  mv "$boot$bootPath.tmp" "$boot$bootPath"
 }
 
 # write_entry GENERATION, for the specification in the variables that the loop below reads
 write_entry() {
   name=nixos-generation-$1${specialisation:+-specialisation-$specialisation}
+  if [ -e "$toplevel/uki.efi" ]; then
+    entry=$name.efi # systemd-boot takes the title, and so on, from the image
+    copy_to_boot "$toplevel/uki.efi" "/EFI/Linux/$entry"
+  else
+    entry=$name.conf
+    write_entry_file "$1"
+  fi
+  if [ "$toplevel" = "$defaultToplevel" ]; then
+    defaultEntry=$entry
+  fi
+}
+
+write_entry_file() {
   {
     echo "title @distroName@${specialisation:+ ($specialisation)}"
     echo "sort-key @sortKey@"
     echo "version Generation $1 $label, built on $(date -u -d "@$(stat -c %Z "$toplevel")" +%F)"
-    copy_to_esp "$kernel"
-    echo "linux $espPath"
-    copy_to_esp "$initrd"
-    echo "initrd $espPath"
+    copy_to_boot "$kernel"
+    echo "linux $bootPath"
+    copy_to_boot "$initrd"
+    echo "initrd $bootPath"
     echo "options init=$init $kernelParams"
     [ ! -s /etc/machine-id ] || echo "machine-id $(head -n 1 /etc/machine-id)"
   } >"$work/entry"
-  put "$work/entry" "$esp/loader/entries/$name.conf"
-  if [ "$toplevel" = "$defaultToplevel" ]; then
-    defaultEntry=$name.conf
-  fi
+  put "$work/entry" "$boot/loader/entries/$entry"
 }
 
 # put FILE PATH: the new content appears whole or not at all
@@ -82,7 +102,7 @@ generations=$(ls $profiles | sed -n 's/^system-\([0-9]\{1,\}\)-link$/\1/p' | sor
 [ -n "$generations" ] || fail "$profiles has no generation of the system: refusing to remove all boot loader entries"
 
 install_bootloader
-mkdir -p "$esp/EFI/nixos" "$esp/loader/entries"
+mkdir -p "$boot/EFI/nixos" "$boot/EFI/Linux" "$boot/loader/entries"
 
 # Of the boot specification and then of each of its specialisations: seven lines, the first the specialisation's name.
 describe='
@@ -114,7 +134,8 @@ END
 put "$work/loader.conf" "$esp/loader/loader.conf"
 
 # What dropped generations left.
-for file in "$esp"/loader/entries/nixos*.conf "$esp"/EFI/nixos/*; do
+for file in "$boot"/loader/entries/nixos*.conf "$boot"/EFI/nixos/* "$boot"/EFI/Linux/nixos*.efi; do
   [ ! -f "$file" ] || grep -q -x -F "$file" "$work/kept" || rm "$file"
 done
-sync -f "$esp"
+sync -f "$boot"
+[ "$boot" = "$esp" ] || sync -f "$esp"

@@ -1,9 +1,11 @@
-# The program that `switch-to-configuration boot` calls: boot.loader.systemd-boot of NixOS.
+# The program that `switch-to-configuration boot` calls: boot.loader.systemd-boot of NixOS. A toplevel with a uki.efi is
+# booted by that.
 # `bootctl` is the package that has it: systemd itself, or the one with bootctl alone.
 { lib, packages }:
 { bootctl
 , canTouchEfiVariables ? true
 , efiSysMountPoint ? "/boot"
+, xbootldrMountPoint ? null
 , timeout ? 0
 , consoleMode ? "keep"
 , distroName ? "NixOS"
@@ -13,6 +15,8 @@ lib.script "systemd-boot-builder.sh" (lib.substitute ./builder.sh {
   inherit efiSysMountPoint timeout consoleMode distroName sortKey;
   shell = "${packages.busybox}/bin/sh";
   path = lib.concat ":" (map (p: "${p}/bin") [ packages.flock packages.jq bootctl packages.busybox ]);
-  bootctlFlags = if canTouchEfiVariables then "" else "--no-variables";
+  boot = if xbootldrMountPoint == null then efiSysMountPoint else xbootldrMountPoint;
+  bootPath = if xbootldrMountPoint == null then "" else "--boot-path=${xbootldrMountPoint}";
+  variables = if canTouchEfiVariables then "" else "--no-variables";
   loaderFile = "${bootctl}/lib/systemd/boot/efi/systemd-bootx64.efi";
 })

@@ -1,5 +1,6 @@
 # tiny: a busybox for process 1. The smallest system with a real bootctl. Arguments: those of toplevel.nix,
-# `canTouchEfiVariables`, and `terminal` (lines of inittab that start what is on the terminals).
+# `canTouchEfiVariables`; `xbootldr` (the ESP on /efi, and on /boot a partition that has the label BOOT);
+# `extraSoftware`; and `terminal` (lines of inittab that start what is on the terminals).
 { lib, packages, linux, initrd, systemdBoot, makeEtc, makeAccounts, makeToplevel, release, kernelParams }:
 let
   inherit (packages) busybox bootctl;
@@ -10,13 +11,14 @@ let
     "/usr/lib/systemd" = "${bootctl}/lib/systemd"; # bootctl takes the loader from there
   };
 
-  startup = lib.script "startup.sh" (lib.substitute ./startup.sh {
+  startup = xbootldr: lib.script "startup.sh" (lib.substitute ./startup.sh {
+    partitions = if xbootldr then "ESP /efi BOOT /boot" else "ESP /boot";
     shell = "${busybox}/bin/sh";
     path = "${busybox}/bin";
   });
 
-  inittab = terminal: ''
-    ::sysinit:${startup}
+  inittab = xbootldr: terminal: ''
+    ::sysinit:${startup xbootldr}
     ${terminal}
     ::ctrlaltdel:${busybox}/bin/reboot
     ::shutdown:${busybox}/bin/umount -a -r
@@ -26,17 +28,21 @@ let
     "tty1::respawn:${busybox}/bin/getty -l ${busybox}/bin/login 38400 tty1 linux"
   ];
 
-  make = { canTouchEfiVariables ? true, terminal ? loginPrompts, ... }@arguments:
+  make = { canTouchEfiVariables ? true, xbootldr ? false, extraSoftware ? [ ], terminal ? loginPrompts, ... }@arguments:
     makeToplevel ({
       inherit links kernelParams;
       etc = "${makeEtc (release // {
-        "inittab" = inittab terminal;
+        "inittab" = inittab xbootldr terminal;
         "profile" = "export PATH=/run/current-system/sw/bin\n";
       })}/etc";
       accounts = makeAccounts { shell = "${busybox}/bin/sh"; groups = { tty = 5; }; };
-      software = [ packages.flock packages.jq bootctl busybox ];
+      software = extraSoftware ++ [ packages.flock packages.jq bootctl busybox ];
       modprobe = "${busybox}/bin/modprobe";
       firstProcess = "${busybox}/bin/init";
-      installBootloader = systemdBoot { inherit bootctl canTouchEfiVariables; };
-    } // removeAttrs arguments [ "canTouchEfiVariables" "terminal" ]);
+      installBootloader = systemdBoot {
+        inherit bootctl canTouchEfiVariables;
+        efiSysMountPoint = if xbootldr then "/efi" else "/boot";
+        xbootldrMountPoint = if xbootldr then "/boot" else null;
+      };
+    } // removeAttrs arguments [ "canTouchEfiVariables" "xbootldr" "extraSoftware" "terminal" ]);
 in make

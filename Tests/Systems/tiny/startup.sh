@@ -14,6 +14,11 @@ if [ -d /sys/firmware/efi ]; then
 fi
 
 modprobe vfat && modprobe nls_cp437 && modprobe nls_iso8859-1
-if device=$(findfs LABEL=ESP); then
-  mount -t vfat -o umask=0077 "$device" /boot || echo "cannot mount $device on /boot" >&2
-fi
+set -- @partitions@ # a label and a place, and so on
+while [ $# -ge 2 ]; do
+  if device=$(findfs "LABEL=$1" 2>/dev/null); then
+    mkdir -p "$2"
+    mount -t vfat -o umask=0077 "$device" "$2" || echo "cannot mount $device on $2" >&2
+  fi
+  shift 2
+done

@@ -1,0 +1,26 @@
+# Shell for a toplevel's `extraFiles`: $out/uki.efi, a unified kernel image of systemd's stub, the kernel, its
+# parameters and the initrd. It is made in the toplevel's own derivation, because it names that toplevel's init.
+{ packages, linux }:
+{ rootInitrd, osRelease }:
+''
+  stub=${packages.bootctl}/lib/systemd/boot/efi/linuxx64.efi.stub
+  printf 'init=%s/init %s' $out "$kernelParams" > cmdline
+  printf '%s' ${linux.version} > uname
+  # The stub looks for its sections by name, each must have its own place in memory: one after the other, behind
+  # the stub's own. The kernel comes last, as the firmware may run it where it is.
+  place=$(objdump -h $stub | awk '$1 ~ /^[0-9]+$/ { print $3, $4 }' | while read -r size start; do
+    echo $((0x$size + 0x$start))
+  done | sort -n | tail -n 1)
+  sections=
+  section() {
+    place=$(((place + 0xffff) / 0x10000 * 0x10000))
+    sections="$sections --add-section .$1=$2 --change-section-vma .$1=$place"
+    place=$((place + $(stat -L -c %s $2)))
+  }
+  section osrel ${osRelease}
+  section uname uname
+  section cmdline cmdline
+  section initrd ${rootInitrd}/initrd
+  section linux ${linux.kernel}/bzImage
+  objcopy $sections $stub $out/uki.efi
+''
