@@ -141,10 +141,16 @@ package struct InstallBootLoader: Hashable, Codable, Sendable {
   package var system: String
   /// Whether EFI variables are reachable in the chroot.
   package var touchEFIVariables: Bool
+  /// The virtio-blk serial number of the disk that is installed to.
+  package var disk: String
+  /// The path by which the system's configuration knows that disk, if it is another than the kernel's.
+  package var diskName: String?
 
-  package init(system: String, touchEFIVariables: Bool) {
+  package init(system: String, touchEFIVariables: Bool, disk: String, diskName: String? = nil) {
     self.system = system
     self.touchEFIVariables = touchEFIVariables
+    self.disk = disk
+    self.diskName = diskName
   }
 }
 

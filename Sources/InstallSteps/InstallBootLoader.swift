@@ -6,12 +6,25 @@ extension InstallBootLoader {
   /// Runs the system's own bootloader installation in the chroot, as nixos-install does.
   func run(in context: StepContext) async throws {
     let chroot = Chroot(root: context.root, system: system)
-    let touch = touchEFIVariables
+    let step = self
     try await onThread {
+      try step.nameDisk(among: context.devices)
       try chroot.prepare()
-      try chroot.exposeEFIVariables(touch)
+      try chroot.exposeEFIVariables(step.touchEFIVariables)
     }
     try await install(in: chroot, context)
+  }
+
+  /// Makes the disk known by the name that the system's configuration has for it.
+  func nameDisk(among devices: DeviceTree) throws {
+    let prefix = "/dev/"
+    guard let diskName, diskName.hasPrefix(prefix) else { return }
+    let node = try devices.disk(serial: disk).node
+    let link = "\(devices.dev)/\(diskName.dropFirst(prefix.count))"
+    guard link != node else { return }
+    let folder = diskName.split(separator: "/").dropFirst().dropLast().joined(separator: "/")
+    try Files.makeDirectories(folder, below: devices.dev)
+    try Files.makeLink(link, to: node)
   }
 
   /// Runs it in a chroot that is prepared.

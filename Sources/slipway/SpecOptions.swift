@@ -104,6 +104,11 @@ struct SpecOptions: ParsableArguments {
     help: "Make a filesystem with the store paths at its root, and nothing else; starts no VM. [no]")
   var onlyNixStore: Bool?
 
+  @Option(
+    help: ArgumentHelp(
+      "The system's boot.loader.grub.device, unless it is the guest's /dev/vda.", valueName: "path"))
+  var grubDevice: String?
+
   @Option(help: "Firmware code, instead of what QEMU's descriptors name.")
   var efiFirmware: String?
 
@@ -140,6 +145,7 @@ struct SpecOptions: ParsableArguments {
     flags.configFile = configFile
     flags.additionalPaths = additionalPaths.isEmpty ? nil : additionalPaths
     flags.onlyNixStore = onlyNixStore
+    flags.grubDevice = grubDevice
     flags.efiFirmware = efiFirmware
     flags.efiVariables = efiVariables
     flags.seed = seed

@@ -43,7 +43,8 @@ import Testing
       .activate(ActivateSystem(system: "/nix/store/x")),
       .setOwners(
         SetOwners(system: "/nix/store/x", paths: [OwnedPath(path: "/a", user: "alice", group: "100")])),
-      .installBootLoader(InstallBootLoader(system: "/nix/store/x", touchEFIVariables: true)),
+      .installBootLoader(
+        InstallBootLoader(system: "/nix/store/x", touchEFIVariables: true, disk: "slipway-target")),
       .finish(Finish(disk: "target")),
     ]
   }

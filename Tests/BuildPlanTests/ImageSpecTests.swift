@@ -8,7 +8,7 @@ import Testing
       {"system": "/nix/store/x", "closureInfo": "/c", "baseName": "b", "format": "qcow2-compressed",
        "partitionTableType": "efi", "fsType": "xfs", "label": "root", "diskSize": "4G",
        "additionalSpace": "1G", "bootSize": "512M", "memSize": 2048, "cpus": 4, "installBootLoader": true,
-       "touchEFIVars": false, "onlyNixStore": false, "configFile": "/k", "additionalPaths": ["/nix/store/y"],
+       "touchEFIVars": false, "onlyNixStore": false, "grubDevice": "/dev/sda", "configFile": "/k", "additionalPaths": ["/nix/store/y"],
        "contents": [{"source": "/a", "target": "/etc/a", "mode": "0600", "user": "u", "group": "g"},
                     {"source": "/b/*", "target": "/srv", "mode": null}], "efiFirmware": "/f", "efiVariables": "/v",
        "seed": "00000000-0000-0000-0000-000000000001", "rootGPUID": "00000000-0000-0000-0000-000000000002",
@@ -31,6 +31,7 @@ import Testing
     expected.installBootLoader = true
     expected.touchEFIVars = false
     expected.onlyNixStore = false
+    expected.grubDevice = "/dev/sda"
     expected.configFile = "/k"
     expected.additionalPaths = ["/nix/store/y"]
     expected.contents = [

@@ -293,6 +293,9 @@ private let badSpecs: [BadSpec] = [
     $0.configFile = "/c"
   },
   BadSpec("configFile") { $0.configFile = "c" },
+  BadSpec("grubDevice") { $0.grubDevice = "sda" },
+  BadSpec("grubDevice") { $0.grubDevice = "/dev/../etc/passwd" },
+  BadSpec("grubDevice") { $0.grubDevice = "/dev/" },
   BadSpec("memSize") { $0.memSize = 128 },
   BadSpec("cpus") { $0.cpus = 0 },
   BadSpec("baseName") { $0.baseName = "../x" },

@@ -108,7 +108,7 @@ struct ActivateTests {
 
 @Suite("installBootLoader")
 struct InstallBootLoaderTests {
-  private let step = InstallBootLoader(system: system, touchEFIVariables: true)
+  private let step = InstallBootLoader(system: system, touchEFIVariables: true, disk: "slipway-target")
   private let program = "/nix/var/nix/profiles/system/bin/switch-to-configuration"
 
   @Test("the system's own program runs, told to install")

@@ -36,6 +36,24 @@ struct DeviceTreeTests {
     }
   }
 
+  @Test("a disk has the name that the system's configuration has for it")
+  func otherName() async throws {
+    try await withDeviceTree { tree, dev in
+      func name(_ name: String?) throws {
+        try InstallBootLoader(
+          system: "/nix/store/x", touchEFIVariables: false, disk: "slipway-target", diskName: name
+        ).nameDisk(among: tree)
+      }
+      try name(nil)
+      try name("/dev/vda")
+      #expect(!Files.exists(dev.appending("vda").string))
+      try name("/dev/sda")
+      #expect(try dev.appending("sda").linkDestination() == dev.appending("vda").string)
+      try name("/dev/disk/by-id/x")
+      #expect(try dev.appending("disk/by-id/x").linkDestination() == dev.appending("vda").string)
+    }
+  }
+
   @Test("links are made by number, partition and filesystem")
   func links() async throws {
     try await withDeviceTree { tree, dev in

@@ -172,6 +172,7 @@ public struct Planner: Sendable {
     StepList(
       disk: disk, pour: pour, contents: request.contents, system: closure.system, profileTime: Self.clock,
       installBootLoader: request.installBootLoader, touchEFIVariables: request.touchEFIVariables,
+      grubDevice: request.grubDevice,
       limit: stepTimeLimit
     ).steps
   }

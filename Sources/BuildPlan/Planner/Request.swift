@@ -17,6 +17,8 @@ struct Request {
   let bootSize: ByteSize
   let memory: UInt64
   let cpus: Int
+  /// The name of the disk in the system's bootloader configuration, when it is not the guest's.
+  let grubDevice: String?
   /// Everything of the host that goes into the image beside the closure.
   let contents: [ContentEntry]
 
@@ -35,6 +37,7 @@ struct Request {
     bootSize = try Self.bootSize(spec.bootSize ?? .mebibytes(256), table)
     memory = try Self.memory(spec.memSize ?? 1024)
     cpus = try Self.cpus(spec.cpus ?? 2)
+    grubDevice = try Self.grubDevice(spec)
     contents = try Self.contents(spec)
     try Self.checkFirmware(spec)
     try Self.checkBootLoader(spec, table)
@@ -139,6 +142,19 @@ struct Request {
 
   private static func table(_ wanted: PartitionTable?, onlyNixStore: Bool) -> PartitionTable {
     wanted ?? (onlyNixStore ? .none : .efi)
+  }
+
+  private static func grubDevice(_ spec: ImageSpec) throws(SpecError) -> String? {
+    guard let device = spec.grubDevice else { return nil }
+    let names = device.split(separator: "/", omittingEmptySubsequences: false)
+    guard names.count > 2, names[0].isEmpty, names[1] == "dev",
+      names[2...].allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." })
+    else {
+      throw SpecError(
+        "grubDevice", "'\(device)' is no path of a device",
+        remedy: "Write boot.loader.grub.device, as \"/dev/sda\"")
+    }
+    return device
   }
 
   private static func contents(_ spec: ImageSpec) throws(SpecError) -> [ContentEntry] {

@@ -16,8 +16,13 @@ struct RootSize {
     let room: ByteSize
     let inodes: UInt64
 
+    /// GRUB with its modules: measured, 3 MiB and 300 files. Fonts, translations and a picture may come to it.
+    private static let grub: (room: ByteSize, inodes: UInt64) = (.mebibytes(8), 512)
+
     /// Nothing for a store alone.
-    init(of closure: ClosureFacts, onlyNixStore: Bool) {
+    ///
+    /// - Parameter bootsFromRoot: whether `/boot` is in the root, and a bootloader copies kernels there.
+    init(of closure: ClosureFacts, onlyNixStore: Bool, bootsFromRoot: Bool) {
       guard !onlyNixStore else {
         room = ByteSize(bytes: 0)
         inodes = 0
@@ -25,8 +30,10 @@ struct RootSize {
       }
       // A link's target is in its inode.
       let blocks = Self.blocks + closure.etcDirectories + closure.etcLinks / 64
-      room = ByteSize(bytes: blocks * UInt64(Ext4Format.blockSize))
-      inodes = Self.inodes + closure.etcDirectories + closure.etcLinks
+      let boot = bootsFromRoot ? closure.bootFiles + Self.grub.room : ByteSize(bytes: 0)
+      room = ByteSize(bytes: blocks * UInt64(Ext4Format.blockSize)) + boot
+      inodes =
+        Self.inodes + closure.etcDirectories + closure.etcLinks + (bootsFromRoot ? Self.grub.inodes : 0)
     }
   }
 
@@ -39,7 +46,9 @@ struct RootSize {
   init(
     _ request: Request, closure: ClosureFacts, fixed: ByteSize?, overhead: UInt64
   ) throws(SpecError) {
-    let installation = Installation(of: closure, onlyNixStore: request.onlyNixStore)
+    let installation = Installation(
+      of: closure, onlyNixStore: request.onlyNixStore,
+      bootsFromRoot: request.installBootLoader && !request.table.hasESP)
     let free = fixed == nil ? request.free : ByteSize(bytes: 0)
     guard let need = Self.need(request.filesystem, closure, installation, free: free) else {
       throw SpecError(

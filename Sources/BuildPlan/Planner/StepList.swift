@@ -12,6 +12,7 @@ struct StepList {
   let profileTime: Int64
   let installBootLoader: Bool
   let touchEFIVariables: Bool
+  let grubDevice: String?
   let limit: Int?
 
   var steps: [PlannedStep] {
@@ -40,7 +41,9 @@ struct StepList {
     if !owned.isEmpty { list.append(.setOwners(SetOwners(system: system, paths: owned))) }
     if installBootLoader {
       list.append(
-        .installBootLoader(InstallBootLoader(system: system, touchEFIVariables: touchEFIVariables)))
+        .installBootLoader(
+          InstallBootLoader(
+            system: system, touchEFIVariables: touchEFIVariables, disk: target, diskName: grubDevice)))
     }
     list.append(.finish(Finish(disk: target)))
     return list.map { PlannedStep(step: $0, timeLimit: limit ?? defaultLimit($0)) }

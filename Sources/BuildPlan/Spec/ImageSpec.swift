@@ -42,6 +42,8 @@ public struct ImageSpec: Hashable, Codable, Sendable {
   public var additionalPaths: [String]?
   /// Whether the image is a filesystem with the store paths at its root, and nothing else.
   public var onlyNixStore: Bool?
+  /// The system's `boot.loader.grub.device`, when it is another name than that of the guest's disk.
+  public var grubDevice: String?
   /// Firmware code to use instead of the one that the descriptors name.
   public var efiFirmware: String?
   /// Variable store template that belongs to `efiFirmware`.
@@ -77,6 +79,7 @@ public struct ImageSpec: Hashable, Codable, Sendable {
     merged.configFile = other.configFile ?? configFile
     merged.additionalPaths = other.additionalPaths ?? additionalPaths
     merged.onlyNixStore = other.onlyNixStore ?? onlyNixStore
+    merged.grubDevice = other.grubDevice ?? grubDevice
     merged.efiFirmware = other.efiFirmware ?? efiFirmware
     merged.efiVariables = other.efiVariables ?? efiVariables
     merged.seed = other.seed ?? seed

@@ -5,7 +5,7 @@ extension ImageSpec {
   enum Key: String, CaseIterable, CodingKey {
     case system, closureInfo, baseName, format, partitionTableType, fsType, label, diskSize, additionalSpace
     case bootSize, memSize, cpus, installBootLoader, touchEFIVars, onlyNixStore, efiFirmware
-    case contents, configFile, additionalPaths
+    case contents, configFile, additionalPaths, grubDevice
     case efiVariables, seed, rootGPUID, rootFSUID
   }
 
@@ -52,6 +52,7 @@ extension ImageSpec {
     case .configFile: configFile = try value.text()
     case .additionalPaths: additionalPaths = try value.list { item throws(SpecError) in try item.text() }
     case .onlyNixStore: onlyNixStore = try value.flag()
+    case .grubDevice: grubDevice = try value.text()
     case .efiFirmware: efiFirmware = try value.text()
     case .efiVariables: efiVariables = try value.text()
     case .seed: seed = try value.guid()

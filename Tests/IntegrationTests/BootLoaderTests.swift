@@ -1,0 +1,56 @@
+import Foundation
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Every layout with every bootloader that it can have, installed by the system's own program and booted.
+@Suite(.virtualMachines, .serialized) struct BootLoaderTests {
+  /// One image: the system, its table, and how it is booted.
+  struct Cell: Sendable, CustomTestStringConvertible {
+    let system: String
+    let table: String
+    var bios = false
+    var grubDevice: String?
+
+    var testDescription: String { "\(system) on \(table)\(bios ? ", by BIOS" : "")" }
+  }
+
+  /// The rest of the table takes ten minutes: `make test-all` does it.
+  private static let cells: [Cell] =
+    [
+      Cell(system: "grub-bios", table: "legacy", bios: true),
+      Cell(system: "grub-bios-sda", table: "hybrid", bios: true, grubDevice: "/dev/sda"),
+      Cell(system: "grub-efi", table: "efi"),
+      Cell(system: "xbootldr", table: "efixbootldr"),
+    ] + (ProcessInfo.processInfo.environment["SLIPWAY_SWEEPS"] == nil ? [] : others)
+
+  private static let others =
+    [
+      Cell(system: "grub-bios", table: "legacy+gpt", bios: true),
+      Cell(system: "grub-bios", table: "hybrid", bios: true),
+      Cell(system: "grub-efi", table: "hybrid"), Cell(system: "tiny", table: "hybrid"),
+      Cell(system: "uki", table: "efi"), Cell(system: "grub-xbootldr", table: "efixbootldr"),
+    ]
+    + ["uki", "grub-efi", "tiny"].map { Cell(system: "\($0)-notouch", table: "efi") }
+    + ["grub-efi", "tiny"].map { Cell(system: "\($0)-notouch", table: "hybrid") }
+    + ["xbootldr", "grub-xbootldr"].map { Cell(system: "\($0)-notouch", table: "efixbootldr") }
+
+  @Test(arguments: cells)
+  func aLayoutBoots(cell: Cell) async throws {
+    try await withScratchDirectory { scratch in
+      let out = scratch.appending("r")
+      let isUntouched = cell.system.hasSuffix("-notouch")
+      let built = try await SlipwayCommand.run(
+        ["build", "--system", try await TestSystem.path(cell.system), "--out", out.string]
+          + ["--partition-table-type", cell.table, "--additional-space", "16M"]
+          + (isUntouched ? ["--no-touch-efi-vars"] : [])
+          + (cell.grubDevice.map { ["--grub-device", $0] } ?? []))
+      try #require(built.status == 0, "\(built.errors)")
+      // Without the variables of the build, the firmware finds the fallback path by itself.
+      let image = ["--image", out.appending("nixos.img").string]
+      let verified = try await SlipwayCommand.run(
+        ["verify"] + (cell.bios ? image + ["--bios"] : isUntouched ? image : [out.string]))
+      #expect(verified.status == 0, "\(verified.errors)")
+    }
+  }
+}
