@@ -79,7 +79,8 @@ public struct ImageBuilder: Sendable {
       try FileSystem.remove(image)
     } else {
       try await recorder.step("pour", detail: { _ in "\(ByteSize(bytes: preparation.content))" }) {
-        try await Pour(tree: preparation.tree, plan: plan.pour, need: preparation.need).run(to: target)
+        try await Pour(tree: preparation.tree, plan: plan.pour, fingerprint: preparation.fingerprint).run(
+          to: target)
       }
     }
     try await PartitionTableWriter(runner: runner).write(plan.disk, to: target)

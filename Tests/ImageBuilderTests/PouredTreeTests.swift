@@ -1,6 +1,5 @@
 import Command
 import Ext4
-import Ext4Geometry
 import Foundation
 import ImageModel
 import SystemPackage
@@ -43,17 +42,19 @@ import Testing
         hashSeed: uuid, time: 946_814_400)
     }
 
-    func need() async throws -> TreeNeed {
-      try await Ext4.measure(tree.nodes(), hashSeed: plan.hashSeed)
+    func measure() async throws -> Int {
+      let witness = TreeWitness()
+      _ = try await Ext4.measure(witness.watch(tree.nodes()), hashSeed: plan.hashSeed)
+      return witness.fingerprint
     }
 
-    func pour(_ need: TreeNeed) async throws {
-      try await Pour(tree: tree, plan: plan, need: need).run(to: image)
+    func pour(_ fingerprint: Int) async throws {
+      try await Pour(tree: tree, plan: plan, fingerprint: fingerprint).run(to: image)
     }
 
     func pour() async throws {
       try await tree.writeRegistration()
-      try await pour(need())
+      try await pour(measure())
     }
 
     /// One line of `debugfs` about a path of the image: mode, owner, group, size.
@@ -143,7 +144,7 @@ import Testing
           ContentEntry(source: "\(folder)/file", target: "/etc/a/file"),
         ])
       try await fixture.tree.writeRegistration()
-      let error = await #expect(throws: Ext4Error.self) { try await fixture.need() }
+      let error = await #expect(throws: Ext4Error.self) { try await fixture.measure() }
       #expect(error?.description.contains("/etc/a/file' is twice") == true, "\(String(describing: error))")
     }
   }
@@ -159,14 +160,17 @@ import Testing
     }
   }
 
-  @Test func aStoreThatLostAFileAfterItWasMeasuredIsNoticed() async throws {
+  @Test(arguments: ["rm", "truncate -s 1", "touch -d @1", "chmod 600", "ln -sf x"])
+  func aStoreThatChangesAfterItWasMeasuredIsNoticed(change: String) async throws {
     try await withScratchDirectory { scratch in
       let fixture = try Fixture(in: scratch, .root)
       try await fixture.tree.writeRegistration()
-      let need = try await fixture.need()
-      try FileManager.default.removeItem(atPath: fixture.object.appending(["bin", "hello"]).string)
-      let error = await #expect(throws: BuildError.self) { try await fixture.pour(need) }
-      #expect(error?.message.contains("the store changed while it was written") == true)
+      let fingerprint = try await fixture.measure()
+      #expect(try await fixture.measure() == fingerprint)
+      let file = fixture.object.appending(["bin", "hello"]).string
+      try await SubprocessRunner().run("sh", "-c", "\(change) \"$1\"", "sh", file)
+      let error = await #expect(throws: BuildError.self) { try await fixture.pour(fingerprint) }
+      #expect(error?.message.contains("changed while they were written") == true)
     }
   }
 
@@ -174,7 +178,7 @@ import Testing
     try await withScratchDirectory { scratch in
       let fixture = try Fixture(in: scratch, .root)
       let error = await #expect(throws: BuildError.self) {
-        try await fixture.pour(TreeNeed(blocks: 0, inodes: 0))
+        try await fixture.pour(0)
       }
       #expect(error?.message.contains("\(scratch)/registration' vanished") == true)
     }

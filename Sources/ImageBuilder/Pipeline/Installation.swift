@@ -90,7 +90,7 @@ struct Installation: Sendable {
   {
     let pour = Task {
       try await recorder.step("pour", detail: { _ in "\(ByteSize(bytes: preparation.content))" }) {
-        try await Pour(tree: preparation.tree, plan: plan.pour, need: preparation.need).run(
+        try await Pour(tree: preparation.tree, plan: plan.pour, fingerprint: preparation.fingerprint).run(
           to: isPouredIntoTarget ? target : source)
       }
     }

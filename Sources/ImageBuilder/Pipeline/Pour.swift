@@ -1,6 +1,5 @@
 internal import BuildPlan
 internal import Ext4
-internal import Ext4Geometry
 internal import ImageModel
 internal import SystemPackage
 
@@ -8,8 +7,8 @@ internal import SystemPackage
 struct Pour: Sendable {
   let tree: PouredTree
   let plan: PourPlan
-  /// What the tree was measured to take.
-  let need: TreeNeed
+  /// What the tree looked like when it was measured.
+  let fingerprint: Int
 
   /// Pours into a file that is as large as the disk: whoever has it open keeps the size that it had then.
   ///
@@ -21,13 +20,12 @@ struct Pour: Sendable {
       size: plan.size, offset: plan.offset, uuid: filesystem.uuid, hashSeed: plan.hashSeed,
       label: filesystem.label, time: UInt32(clamping: plan.time), inodes: filesystem.inodes)
     try await ext4ErrorsAsBuildErrors(.failed) {
-      let poured = try await Ext4.pour(tree.nodes(), to: disk, options)
-      let inodes = poured.inodes - poured.freeInodes
-      guard inodes == need.inodes else {
+      let witness = TreeWitness()
+      _ = try await Ext4.pour(witness.watch(tree.nodes()), to: disk, options)
+      guard witness.fingerprint == fingerprint else {
         throw BuildError(
-          .failed,
-          "the store changed while it was written: there were \(need.inodes) files, folders and links, and now "
-            + "\(inodes)", remedy: "Build again when nothing writes to the store")
+          .failed, "the store or the contents changed while they were written",
+          remedy: "Build again when nothing writes to them")
       }
     }
   }

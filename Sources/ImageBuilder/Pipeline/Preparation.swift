@@ -16,6 +16,8 @@ struct Preparation: Sendable {
   let storeImage: FilePath?
   /// What the tree takes.
   let need: TreeNeed
+  /// What the tree looked like when it was measured.
+  let fingerprint: Int
 
   /// Bytes of the tree.
   var content: UInt64 { need.blocks * UInt64(Ext4Format.blockSize) }
@@ -43,6 +45,7 @@ struct Preparation: Sendable {
       closure: closure, store: store, shape: isStoreOnly ? .store : .root,
       registration: scratch.appending("registration"),
       contents: try HostContents(Planner.contents(of: spec)))
+    let witness = TreeWitness()
     let uuid = Planner.rootUUID(of: spec, system: system.path)
     async let machine = isStoreOnly ? nil : machineFacts(for: request)
     let need = try await recorder.step(
@@ -52,7 +55,7 @@ struct Preparation: Sendable {
       }
     ) {
       // Side by side: one compares the trees with their registration, the other counts what they take.
-      async let need = measure(tree, hashSeed: uuid)
+      async let need = measure(tree, witness, hashSeed: uuid)
       try await check(closure, system: system, spec: spec, in: store)
       return try await need
     }
@@ -66,13 +69,17 @@ struct Preparation: Sendable {
         bootFiles: try BootFiles.size(of: toplevel),
         storeImage: try storeImage.map { ByteSize(bytes: try FileSystem.size(of: $0)) }),
       machine: try await machine, stepTimeLimit: request.stepTimeLimit)
-    return Preparation(tree: tree, plan: try planner.plan(), storeImage: storeImage, need: need)
+    return Preparation(
+      tree: tree, plan: try planner.plan(), storeImage: storeImage, need: need,
+      fingerprint: witness.fingerprint)
   }
 
-  private static func measure(_ tree: PouredTree, hashSeed: GUID) async throws -> TreeNeed {
+  private static func measure(
+    _ tree: PouredTree, _ witness: TreeWitness, hashSeed: GUID
+  ) async throws -> TreeNeed {
     try await storeErrorsAsBuildErrors { try await tree.writeRegistration() }
     return try await ext4ErrorsAsBuildErrors(.badInput) {
-      try await Ext4.measure(tree.nodes(), hashSeed: hashSeed)
+      try await Ext4.measure(witness.watch(tree.nodes()), hashSeed: hashSeed)
     }
   }
 
