@@ -22,5 +22,6 @@
   section cmdline cmdline
   section initrd ${rootInitrd}/initrd
   section linux ${linux.kernel}/bzImage
-  objcopy $sections $stub $out/uki.efi
+  # -p: otherwise the image has the time of its making.
+  objcopy -p $sections $stub $out/uki.efi
 ''
