@@ -15,11 +15,10 @@ extension Closure {
   ///   - store: where the trees are.
   ///   - system: the toplevel.
   ///   - entries: what the toplevel must have, relative to it; links must lead somewhere.
-  /// - Returns: the counts over all trees, for sizes.
   /// - Throws: `InvalidClosure` with every problem found.
   package func check(
     in store: StoreLocation, system: StorePath, entries: [String] = Closure.systemEntries
-  ) async throws -> TreeScan {
+  ) async throws {
     try await onThread {
       var problems = danglingReferences()
       if !paths.contains(where: { $0.path == system }) {
@@ -28,18 +27,15 @@ extension Closure {
             .incompleteClosure, attempt: "install \(system)", reason: "it is not in the closure",
             remedy: "Give a closureInfo folder made from this system."))
       }
-      var scanner = TreeScanner()
-      var total = TreeScan()
       for info in paths {
         do throws(StoreError) {
-          total = total + (try info.scan(in: store, with: &scanner))
+          try info.checkSize(in: store)
         } catch {
           problems.append(error)
         }
       }
       problems += missingEntries(of: system, entries, in: store)
       guard problems.isEmpty else { throw InvalidClosure(problems: problems) }
-      return total
     }
   }
 
@@ -71,26 +67,23 @@ extension Closure {
 }
 
 extension StorePathInfo {
-  fileprivate func scan(
-    in store: StoreLocation, with scanner: inout TreeScanner
-  ) throws(StoreError) -> TreeScan {
-    let scan: TreeScan
+  fileprivate func checkSize(in store: StoreLocation) throws(StoreError) {
+    let size: UInt64
     do {
-      scan = try scanner.scan(store.file(of: path))
+      size = try ArchiveSize.of(store.file(of: path))
     } catch {
       throw problem(error)
     }
-    guard scan.narSize == narSize else {
+    guard size == narSize else {
       throw StoreError(
         .damaged, attempt: "install \(path)",
         reason:
-          "its archive would have \(scan.narSize) bytes, and \(narSize) are registered: it was modified",
+          "its archive would have \(size) bytes, and \(narSize) are registered: it was modified",
         remedy: "Run: nix-store --repair-path \(path)")
     }
-    return scan
   }
 
-  private func problem(_ failure: TreeScanner.Failure) -> StoreError {
+  private func problem(_ failure: ArchiveSize.Failure) -> StoreError {
     let attempt = "install \(path)"
     switch failure {
     case .unreadable(let file, .noSuchFileOrDirectory):

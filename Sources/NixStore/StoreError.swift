@@ -20,8 +20,6 @@ package struct StoreError: Error, Hashable, Sendable {
     case notASystem
     /// The target's Nix database could not be written.
     case unwritableDatabase
-    /// The source disk could not be written.
-    case sourceDisk
   }
 
   package var code: Code

@@ -40,9 +40,13 @@ struct SweepTests {
         try await image.check()
         return time
       }
-      let (small, large) = (try await pour(50_000), try await pour(200_000))
-      // Inserting one by one would take 16 times as long; the sorting, and what else runs here, take some more than 4.
-      #expect(large <= small * 8)
+      // The best of three, in turns: what else runs on the machine only ever adds to a time.
+      var (small, large) = (Duration.seconds(1000), Duration.seconds(1000))
+      for _ in 0..<3 {
+        small = min(small, try await pour(50_000))
+        large = min(large, try await pour(200_000))
+      }
+      #expect(large <= small * 4.4, "\(large / small)")
     }
   }
 

@@ -18,11 +18,7 @@ struct ClosureCheckTests {
   @Test func wholeClosuresPass() async throws {
     var fixture = try StoreFixture()
     let system = try fixture.addSystem()
-    let scan = try await fixture.closure(system).check(in: fixture.location, system: system)
-    #expect(scan.files == 5)
-    #expect(scan.directories == 5)
-    #expect(scan.symlinks == 1)
-    #expect(scan.narSize == fixture.paths.reduce(0) { $0 + $1.narSize })
+    try await fixture.closure(system).check(in: fixture.location, system: system)
   }
 
   @Test func damageIsFoundWithoutReading() async throws {
@@ -73,8 +69,8 @@ struct ClosureCheckTests {
   }
 }
 
-struct TreeScanTests {
-  @Test func linkedFilesCountOnceAcrossObjects() throws {
+struct ArchiveSizeTests {
+  @Test func linkedFilesCountInFull() throws {
     var fixture = try StoreFixture()
     let one = try fixture.add("one") { try write(String(repeating: "x", count: 5000), to: $0) }
     let file = fixture.location.file(of: one)
@@ -82,11 +78,7 @@ struct TreeScanTests {
       try makeFolder(folder)
       try FileManager.default.linkItem(atPath: file.string, toPath: folder.appending("same").string)
     }
-    var scanner = TreeScanner()
-    let sum = try scanner.scan(file) + scanner.scan(fixture.location.file(of: two))
-    #expect((sum.files, sum.hardLinks, sum.directories) == (1, 1, 1))
-    #expect((sum.contentBytes, sum.blockBytes) == (5000, 8192))
-    #expect(sum.inodes == 2)
+    #expect(try ArchiveSize.of(fixture.location.file(of: two)) > 5000)
   }
 
   /// The size of an archive, as `nix-store --dump` gives it for one file of six bytes: see `nix-store -q
@@ -107,9 +99,12 @@ struct TreeScanTests {
       let file = folder.appending(try #require(FilePath.Component(platformString: name)))
       try FileDescriptor.open(file, .writeOnly, options: .create, permissions: .ownerRead).close()
     }
-    var scanner = TreeScanner()
-    let scan = try scanner.scan(fixture.location.file(of: path))
-    #expect(scan.files == 1)
-    #expect(scan.nameBytes == UInt64(path.name.utf8.count + 3))
+    // As `nix-store --dump` gives it for such a folder: a name of three bytes takes as much as one of eight.
+    let plain = try fixture.add("plain") { folder in
+      try makeFolder(folder)
+      try write("", to: folder.appending("12345678"))
+    }
+    #expect(
+      try ArchiveSize.of(fixture.location.file(of: path)) == ArchiveSize.of(fixture.location.file(of: plain)))
   }
 }

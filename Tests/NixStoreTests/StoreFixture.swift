@@ -44,8 +44,7 @@ struct StoreFixture {
   ) throws -> StorePath {
     let path = try storePath(name)
     try build(location.file(of: path))
-    var scanner = TreeScanner()
-    let size = try scanner.scan(location.file(of: path)).narSize
+    let size = try ArchiveSize.of(location.file(of: path))
     paths.append(StorePathInfo(path: path, narHash: try someHash(), narSize: size, references: references))
     return path
   }

@@ -134,7 +134,7 @@ struct Preparation: Sendable {
     let installs = spec.installBootLoader ?? (spec.onlyNixStore != true)
     let entries = Closure.systemEntries.filter { installs || $0 != switcher }
     do {
-      _ = try await closure.check(in: store, system: system, entries: entries)
+      try await closure.check(in: store, system: system, entries: entries)
     } catch let error as InvalidClosure {
       throw BuildError(.badInput, "the closure cannot be installed: \(error)")
     }
