@@ -6,7 +6,8 @@ SLIPWAY := $(STAGE)/bin/slipway
 AGENT := .build-agent/release/slipway-agent
 AGENT_LIMIT := 20000000
 DEMO := .cache/demo
-SYSTEMS := tiny tiny-notouch tiny-many demo demo-notouch \
+SYSTEMS := tiny tiny-notouch tiny-b tiny-many demo demo-notouch grub-bios grub-bios-sda \
+  $(foreach name,uki xbootldr grub-efi grub-xbootldr,$(name) $(name)-notouch) \
   $(addprefix broken-,bootloader no-switch full-esp full-root panic silent emergency boot-panic)
 # Swift Testing only: with XCTest on, the run first claims "Executed 0 tests".
 SWIFT_TEST := swift test --disable-xctest
