@@ -83,21 +83,42 @@ extension [UInt8] {
     append(littleEndian: UInt16(0))
   }
 
+  /// The sum of all 16-bit words up to an offset that lies inside (PI 1.7, volume 3, 3.2.1).
+  func sum16(to end: Int) -> UInt16 {
+    withUnsafeBytes { bytes in
+      var sum: UInt16 = 0
+      var offset = 0
+      while offset < end {
+        sum &+= UInt16(bytes[offset]) | UInt16(bytes[offset + 1]) << 8
+        offset += 2
+      }
+      return sum
+    }
+  }
+
   /// The first byte of a range that is not 0xff, as erased flash is; the range lies inside.
   func firstNotErased(in range: Range<Int>) -> Int? {
-    var offset = range.lowerBound
-    // Eight at a time: stores are mostly erased, and checks run on every one.
-    while offset + 8 <= range.upperBound, littleEndian(UInt64.self, at: offset) == .max { offset += 8 }
-    return (offset..<range.upperBound).first { self[$0] != 0xff }
+    withUnsafeBytes { bytes in
+      var offset = range.lowerBound
+      // Eight at a time: stores are mostly erased, and checks run on every one.
+      while offset + 8 <= range.upperBound,
+        bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) == .max
+      { offset += 8 }
+      while offset < range.upperBound {
+        if bytes[offset] != 0xff { return offset }
+        offset += 1
+      }
+      return nil
+    }
   }
 }
 
 extension GUID {
   /// A GUID in the byte order of GPT and EFI; nil unless there are sixteen bytes.
   init?(littleEndian bytes: [UInt8]) {
-    // The order is its own inverse.
-    guard let mixed = GUID(bytes: bytes) else { return nil }
-    self.init(bytes: mixed.littleEndianBytes)
+    guard bytes.count == 16 else { return nil }
+    self.init(
+      bytes: [bytes[3], bytes[2], bytes[1], bytes[0], bytes[5], bytes[4], bytes[7], bytes[6]] + bytes[8...])
   }
 }
 

@@ -108,7 +108,12 @@ struct Records {
 
   private static func variableName(_ bytes: [UInt8]) -> VariableName? {
     guard bytes.count >= 4, bytes.count.isMultiple(of: 2) else { return nil }
-    var units = stride(from: 0, to: bytes.count, by: 2).map { bytes.littleEndian(UInt16.self, at: $0) }
+    var units: [UInt16] = []
+    var offset = 0
+    while offset < bytes.count {
+      units.append(bytes.littleEndian(UInt16.self, at: offset))
+      offset += 2
+    }
     guard units.removeLast() == 0 else { return nil }
     return VariableName(units: units)
   }

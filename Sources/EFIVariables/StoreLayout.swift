@@ -70,9 +70,9 @@ package struct StoreLayout: Hashable, Sendable {
     guard header >= 0x48, header.isMultiple(of: 8), header + storeHeaderSize <= size else {
       throw EFIFault(at: 0x30, "the volume's header cannot have \(header) bytes")
     }
-    var sum: UInt16 = 0
-    for offset in stride(from: 0, to: header, by: 2) { sum &+= bytes.littleEndian(UInt16.self, at: offset) }
-    guard sum == 0 else { throw EFIFault(at: 0x32, "the checksum of the volume's header is wrong") }
+    guard bytes.sum16(to: header) == 0 else {
+      throw EFIFault(at: 0x32, "the checksum of the volume's header is wrong")
+    }
     try checkBlocks(bytes, end: header, volume: size)
     return (size, header)
   }

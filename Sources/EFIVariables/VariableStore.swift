@@ -113,7 +113,7 @@ extension VariableStore {
     for variable in variables {
       bytes += Records.bytes(of: variable, isAuthenticated: layout.isAuthenticated)
     }
-    bytes += repeatElement(0xff, count: layout.volumeSize - bytes.count)
+    bytes += [UInt8](repeating: 0xff, count: layout.volumeSize - bytes.count)
     if let block = workingBlock {
       bytes.replaceSubrange(block.offset..<block.offset + block.header.count, with: block.header)
     }

@@ -4,7 +4,8 @@ import TestSupport
 import Testing
 
 /// The stores that Debian's packages ovmf and qemu-efi-aarch64 ship.
-@Suite("Stores of Debian")
+/// One at a time: those of AAVMF have 64 MiB.
+@Suite("Stores of Debian", .serialized)
 struct DebianStoreTests {
   static let files: [String] =
     ["", ".ms", "_4M", "_4M.ms", "_4M.snakeoil"].map { "/usr/share/OVMF/OVMF_VARS\($0).fd" }
