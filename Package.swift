@@ -151,8 +151,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "BuildMachine", "Ext4", "Ext4Geometry", "ImageBuilder", "ImageModel", "Command", "TestSupport",
-        systemPackage,
+        "BuildMachine", "EFIVariables", "Ext4", "Ext4Geometry", "ImageBuilder", "ImageModel", "Command",
+        "TestSupport", systemPackage,
       ],
       exclude: ["Filesystem", "Snapshots"]),
   ]
