@@ -64,9 +64,14 @@ extension VariableStore {
 
   /// Adds a variable, or puts it in the place of the one with its key.
   ///
-  /// - Throws: `EFIFault` when it has no data: firmware takes that for a deletion.
+  /// - Throws: `EFIFault` when it has no data, which firmware takes for a deletion, or a time or count for which
+  ///   a plain store has no room.
   package mutating func set(_ variable: Variable) throws(EFIFault) {
     guard !variable.data.isEmpty else { throw EFIFault(at: 0, "\(variable.key) has no data") }
+    let isPlain = variable.time == .zero && variable.monotonicCount == 0 && variable.publicKeyIndex == 0
+    guard layout.isAuthenticated || isPlain else {
+      throw EFIFault(at: 0, "\(variable.key) is authenticated, and the store keeps no times")
+    }
     if let index = variables.firstIndex(where: { $0.key == variable.key }) {
       variables[index] = variable
     } else {

@@ -137,7 +137,7 @@ private enum ValueKind {
     switch name {
     case "LoaderEntries": .texts
     case "LoaderFeatures", "StubFeatures": .flags
-    case "LoaderRandomSeed", "LoaderSystemToken", "LoaderTpm2ActivePcrBanks": .bytes
+    case "LoaderRandomSeed", "LoaderSystemToken": .bytes
     default: name.hasPrefix("Loader") || name.hasPrefix("Stub") ? .text : .bytes
     }
   }

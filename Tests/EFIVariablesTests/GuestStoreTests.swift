@@ -22,14 +22,15 @@ struct GuestStoreTests {
     let canonical = store.canonical()
     let written = try canonical.serialized()
     #expect(try VariableStore(reading: written).canonical().serialized() == written)
+    // virt-firmware keeps one of the variables that share a name, whatever their vendors.
+    let names = Dictionary(grouping: store.variables) { $0.key.name }
+    let shared = Set(names.filter { $0.value.count > 1 }.keys.map(\.description))
     try await withScratchDirectory { scratch in
       let tool = VirtFirmware(scratch: scratch)
-      // What was about to be replaced is alive here and not there; all else is equal.
-      let theirs = try await tool.list(bytes)
-      let more = VirtFirmware.listed(store).symmetricDifference(theirs)
-      #expect(more.isEmpty, "\(more.map(\.name))")
-      let canonicalTheirs = try await tool.list(written)
-      #expect(canonicalTheirs == VirtFirmware.listed(canonical))
+      let theirs = try await tool.list(bytes).filter { !shared.contains($0.name) }
+      #expect(VirtFirmware.listed(store).filter { !shared.contains($0.name) } == theirs)
+      let canonicalTheirs = try await tool.list(written).filter { !shared.contains($0.name) }
+      #expect(VirtFirmware.listed(canonical).filter { !shared.contains($0.name) } == canonicalTheirs)
     }
     for variable in store.variables {
       let value = try VariableValue(of: variable)
@@ -37,6 +38,8 @@ struct GuestStoreTests {
       guard case .loadOption(let option) = value else { continue }
       for path in option.paths { #expect(DevicePath(path.description) == path) }
     }
-    print("\(name): \(store.variables.count) live, \(store.deadCount) dead, \(store.sizeOfVariables) bytes")
+    print(
+      "\(name): \(store.variables.count) live, \(store.deadCount) dead, \(store.sizeOfVariables) bytes; shared names: \(shared)"
+    )
   }
 }

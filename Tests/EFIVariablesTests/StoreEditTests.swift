@@ -25,6 +25,13 @@ struct StoreEditTests {
     #expect(VariableStore(emptyLike: store).variables.isEmpty)
   }
 
+  @Test("A plain store takes no variable with a time")
+  func plain() throws {
+    var store = try empty(SyntheticStore(isAuthenticated: false))
+    let signed = try Variable(key("A"), .signatureDatabase, [1], time: EFITime(year: 2025, month: 1, day: 1))
+    #expect(throws: EFIFault.self) { try store.set(signed) }
+  }
+
   @Test("A store is filled to its last byte, and not further")
   func room() throws {
     var store = try empty()

@@ -4,7 +4,7 @@ import ImageModel
 import Testing
 
 @Suite("Mutated stores")
-struct FuzzTests {
+struct MutationSweepTests {
   /// A million with `SLIPWAY_SWEEPS=1`.
   private static let count = ProcessInfo.processInfo.environment["SLIPWAY_SWEEPS"] == "1" ? 250_000 : 25_000
 
