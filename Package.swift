@@ -80,6 +80,8 @@ let package = Package(
     .systemLibrary(name: "CKVM"),
     // What this machine can do: accelerator, firmware, tools.
     .target(name: "HostProbe", dependencies: ["CKVM", "BuildPlan", "ImageModel", "Command", systemPackage]),
+    // The firmware's variable store: read, edit, compare, make canonical.
+    .target(name: "EFIVariables", dependencies: ["ImageModel"]),
     // libvirt's C API.
     .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
     // Connections, domains, events and errors; knows nothing of images.
@@ -136,6 +138,9 @@ let package = Package(
       name: "SfdiskTests", dependencies: ["Sfdisk", "Command", "ImageModel", "TestSupport", systemPackage]),
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
     .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "TestSupport"], exclude: ["Snapshots"]),
+    .testTarget(
+      name: "EFIVariablesTests",
+      dependencies: ["EFIVariables", "Command", "ImageModel", "TestSupport", systemPackage]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
     .testTarget(
       name: "BuildMachineTests",
@@ -150,8 +155,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "BuildMachine", "Ext4", "Ext4Geometry", "ImageBuilder", "ImageModel", "Command", "TestSupport",
-        systemPackage,
+        "BuildMachine", "EFIVariables", "Ext4", "Ext4Geometry", "ImageBuilder", "ImageModel", "Command",
+        "TestSupport", systemPackage,
       ],
       exclude: ["Filesystem", "Snapshots"]),
   ]
