@@ -5,22 +5,29 @@ package import SystemPackage
 package enum ConsoleSession {
   private static let firmware = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 
-  /// Boots a copy-on-write copy, logs in as root, types the commands and waits for a text.
+  /// Boots a copy-on-write copy, logs in as root, types the commands and waits for a text. After a reboot it logs in
+  /// again; the machine keeps what was written until the session ends.
   ///
+  /// - Parameter variables: the EFI variables; nil for a BIOS.
   /// - Returns: everything that the console showed.
   package static func run(
-    image: FilePath, format: String, variables: FilePath, scratch: FilePath, commands: [String],
+    image: FilePath, format: String, variables: FilePath?, scratch: FilePath, commands: [String],
     until end: String
   ) async throws -> String {
-    let copy = scratch.appending("console-vars.fd")
-    _ = try await Subprocess.run(.name("cp"), arguments: [variables.string, copy.string], output: .discarded)
-    let machine = [
+    var machine = [
       "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "1024", "-smp", "2", "-display", "none",
-      "-serial", "stdio", "-monitor", "none", "-no-reboot",
-      "-drive", "if=pflash,format=raw,readonly=on,file=\(firmware)",
-      "-drive", "if=pflash,format=raw,file=\(copy)",
+      "-serial", "stdio", "-monitor", "none",
       "-drive", "if=virtio,format=\(format),snapshot=on,file=\(image)",
     ]
+    if let variables {
+      let copy = scratch.appending("console-vars.fd")
+      _ = try await Subprocess.run(
+        .name("cp"), arguments: [variables.string, copy.string], output: .discarded)
+      machine += [
+        "-drive", "if=pflash,format=raw,readonly=on,file=\(firmware)",
+        "-drive", "if=pflash,format=raw,file=\(copy)",
+      ]
+    }
     return try await Subprocess.run(
       .name("qemu-system-x86_64"), arguments: Arguments(machine), input: .inputWriter, output: .sequence,
       error: .discarded
@@ -46,11 +53,10 @@ package enum ConsoleSession {
   }
 }
 
-/// Decides what to type next: the user's name at the login prompt, then a command at each shell prompt.
+/// Decides what to type next: the user's name at a login prompt, then a command at each shell prompt.
 private struct Typist {
   private var pending: [String]
   private var seen = 0
-  private var isLoggedIn = false
 
   init(commands: [String]) {
     pending = commands
@@ -65,13 +71,11 @@ private struct Typist {
     // busybox's shell asks the terminal where its cursor is, behind each prompt.
     if fresh.hasSuffix(Self.cursorQuery) { fresh.removeLast(Self.cursorQuery.count) }
     guard shown.utf8.count > seen else { return nil }
-    if !isLoggedIn, fresh.hasSuffix("login: ") {
-      isLoggedIn = true
+    if fresh.hasSuffix("login: ") {
       seen = shown.utf8.count
       return "root"
     }
     guard fresh.hasSuffix("# "), !pending.isEmpty else { return nil }
-    isLoggedIn = true
     seen = shown.utf8.count
     return pending.removeFirst()
   }
