@@ -1,9 +1,15 @@
+internal import Foundation
 internal import SystemPackage
 internal import Threads
 
 extension Closure {
   /// What every NixOS system has and an installation uses, relative to the toplevel.
-  package static let systemEntries = ["init", "kernel", "activate", "bin/switch-to-configuration"]
+  private static let systemEntries = ["init", "kernel", "activate"]
+  /// What makes a system bootable: its program, and what that reads.
+  private static let switcher = "bin/switch-to-configuration"
+  private static let bootSpecification = "boot.json"
+  /// Systems before 23.05 have no boot specification, and their bootloaders' programs need none.
+  private static let firstWithBootSpecification = 23.05
 
   /// Checks on the host, before any machine starts, that the closure is complete and that its trees are
   /// whole.
@@ -14,29 +20,36 @@ extension Closure {
   /// - Parameters:
   ///   - store: where the trees are.
   ///   - system: the toplevel.
-  ///   - entries: what the toplevel must have, relative to it; links must lead somewhere.
+  ///   - installsBootLoader: whether the system must be able to install its bootloader, with
+  ///     `bin/switch-to-configuration` and the boot specification `boot.json` (NixOS RFC 125).
   /// - Throws: `InvalidClosure` with every problem found.
   package func check(
-    in store: StoreLocation, system: StorePath, entries: [String] = Closure.systemEntries
+    in store: StoreLocation, system: StorePath, installsBootLoader: Bool = true
   ) async throws {
     try await onThread {
-      var problems = danglingReferences()
+      var problems = damage(in: store)
       if !paths.contains(where: { $0.path == system }) {
         problems.append(
           StoreError(
             .incompleteClosure, attempt: "install \(system)", reason: "it is not in the closure",
             remedy: "Give a closureInfo folder made from this system."))
       }
-      for info in paths {
-        do throws(StoreError) {
-          try info.checkSize(in: store)
-        } catch {
-          problems.append(error)
-        }
-      }
-      problems += missingEntries(of: system, entries, in: store)
+      problems += missingEntries(of: system, installsBootLoader: installsBootLoader, in: store)
       guard problems.isEmpty else { throw InvalidClosure(problems: problems) }
     }
+  }
+
+  /// What is wrong with the closure, whatever it is a closure of.
+  func damage(in store: StoreLocation) -> [StoreError] {
+    var problems = danglingReferences()
+    for info in paths {
+      do throws(StoreError) {
+        try info.checkSize(in: store)
+      } catch {
+        problems.append(error)
+      }
+    }
+    return problems
   }
 
   private func danglingReferences() -> [StoreError] {
@@ -52,17 +65,36 @@ extension Closure {
   }
 
   private func missingEntries(
-    of system: StorePath, _ entries: [String], in store: StoreLocation
+    of system: StorePath, installsBootLoader: Bool, in store: StoreLocation
   ) -> [StoreError] {
     let toplevel = FilePath(system.path)
     // A toplevel that is missing altogether is a problem of its own.
     guard store.exists(toplevel) else { return [] }
-    return entries.filter { !store.exists(toplevel.pushing(FilePath($0))) }.map { entry in
+    func isMissing(_ entry: String) -> Bool { !store.exists(toplevel.pushing(FilePath(entry))) }
+    let entries = Self.systemEntries + (installsBootLoader ? [Self.switcher] : [])
+    var problems = entries.filter(isMissing).map { entry in
       StoreError(
         .notASystem, attempt: "install \(system)",
         reason: "it has no '\(entry)', or a link that leads nowhere",
         remedy: "Give the toplevel of a NixOS system, 'config.system.build.toplevel'.")
     }
+    if installsBootLoader, isMissing(Self.bootSpecification), needsBootSpecification(system, in: store) {
+      problems.append(
+        StoreError(
+          .notASystem, attempt: "install \(system)",
+          reason: "it has no '\(Self.bootSpecification)', and bootloaders make no entry for such a system",
+          remedy: "Set boot.bootspec.enable to true in its configuration."))
+    }
+    return problems
+  }
+
+  /// Whether the toplevel's `nixos-version` tells a release of which every system has a boot specification.
+  private func needsBootSpecification(_ system: StorePath, in store: StoreLocation) -> Bool {
+    let file = store.file(of: system).appending("nixos-version")
+    guard let version = try? String(contentsOfFile: file.string, encoding: .utf8),
+      let release = Double(version.prefix(5))
+    else { return false }
+    return release >= Self.firstWithBootSpecification
   }
 }
 

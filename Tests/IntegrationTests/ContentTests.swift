@@ -37,6 +37,25 @@ import Testing
     }
   }
 
+  @Test func a34SecretsOfTheInitrdAreInTheInstalledOne() async throws {
+    try await withScratchDirectory { scratch in
+      let secret = scratch.appending("key")
+      let token = UUID().uuidString
+      try token.write(toFile: secret.string, atomically: true, encoding: .utf8)
+      let out = scratch.appending("r")
+      let built = try await SlipwayCommand.run([
+        "build", "--system", try await TestSystem.path("tiny-secrets"), "--out", out.string,
+        "--contents", "\(secret):/etc/secrets/key:0600", "--additional-space", "16M", "--verify",
+      ])
+      try #require(built.status == 0, "\(built.errors)")
+      let esp = try await DiskImage(out.appending("nixos.img")).carve(0, to: scratch.appending("esp"))
+      let initrd = scratch.appending("initrd")
+      try await SubprocessRunner().run(
+        "mcopy", "-i", esp.string, "::/EFI/nixos/initrd-generation-1.efi", initrd.string)
+      #expect(try Data(contentsOf: URL(fileURLWithPath: initrd.string)).range(of: Data(token.utf8)) != nil)
+    }
+  }
+
   @Test func anUnknownUserFailsTheBuildAndLeavesNothing() async throws {
     try await withScratchDirectory { scratch in
       let result = try await SlipwayCommand.run([

@@ -25,7 +25,7 @@ import Testing
   ]
 
   @Test(arguments: cases)
-  func aBrokenSystemLeavesNothing(failure: Case) async throws {
+  func a38ABrokenSystemLeavesNothing(failure: Case) async throws {
     try await withScratchDirectory { scratch in
       let system = try await TestSystem.path(failure.system)
       let result = try await SlipwayCommand.run(

@@ -12,7 +12,8 @@ import Testing
   }
 
   @Test(
-    "A2 A7 A8 A13 A14 A28 A30 A37: systemd-boot has an entry for each generation, and boots the current one")
+    "A2 A7 A8 A13 A14 A28 A29 A30 A37: systemd-boot has an entry for each generation, and boots the current one"
+  )
   func systemdBootKeepsGenerations() async throws {
     try await withScratchDirectory { scratch in
       let out = scratch.appending("r")
@@ -38,6 +39,11 @@ import Testing
         ConsoleChecks.check("A28", "[ $(stat -c %a%u%g /root)-$(stat -c %a%u%g /tmp) = 70000-177700 ]"),
         ConsoleChecks.check(
           "A37", "[ ! -s /etc/machine-id ] && ! ls /etc/ssh/ssh_host* /var/lib/systemd/random-seed"),
+        "sum() { (cd /boot; find . -type f ! -name random-seed | sort | xargs sha256sum); }; before=$(sum)",
+        ConsoleChecks.check(
+          "A29",
+          "NIXOS_INSTALL_BOOTLOADER=1 \(first)/bin/switch-to-configuration boot && [ \"$(sum)\" = \"$before\" ]"
+        ),
         Self.set(second, generation: 2),
         ConsoleChecks.check(
           "A30-switch",
@@ -69,7 +75,8 @@ import Testing
         scratch: scratch, commands: commands, until: ConsoleChecks.ended)
       let missing = ConsoleChecks.missing(
         [
-          "A2", "A7", "A8", "A28", "A37", "A30-switch", "A30-boot", "A30-reboot", "A14-default", "A14-reboot",
+          "A2", "A7", "A8", "A28", "A29", "A37", "A30-switch", "A30-boot", "A30-reboot", "A14-default",
+          "A14-reboot",
           "A13", "A13-kernel",
         ], in: shown)
       #expect(missing.isEmpty, "\(missing): \(shown.suffix(6000))")

@@ -61,6 +61,24 @@ struct ClosureCheckTests {
     #expect(found[0].reason.contains(pipe.string))
   }
 
+  @Test(arguments: ["23.05pre123", "24.11"])
+  func a35ABootSpecificationIsNeededWhereBootloadersReadIt(version: String) async throws {
+    var fixture = try StoreFixture()
+    let system = try fixture.addSystem(version: version)
+    let found = try await problems(of: fixture.closure(system), in: fixture, system: system)
+    #expect(found.map(\.code) == [.notASystem])
+    #expect("\(found[0])".contains("boot.bootspec.enable"))
+    try await fixture.closure(system).check(
+      in: fixture.location, system: system, installsBootLoader: false)
+  }
+
+  @Test(arguments: ["22.11.4773", "my own"])
+  func a35EarlierSystemsHaveNoBootSpecification(version: String) async throws {
+    var fixture = try StoreFixture()
+    let system = try fixture.addSystem(version: version)
+    try await fixture.closure(system).check(in: fixture.location, system: system)
+  }
+
   @Test func manyProblemsAreCutShort() {
     let problem = StoreError(.missing, attempt: "install x", reason: "it is gone", remedy: "Restore it.")
     let text = InvalidClosure(problems: Array(repeating: problem, count: 12)).description

@@ -49,8 +49,8 @@ struct StoreFixture {
     return path
   }
 
-  /// Adds a library and a system that refers to it, with all that a system needs.
-  mutating func addSystem() throws -> StorePath {
+  /// Adds a library and a system that refers to it, with all that a system needs but a boot specification.
+  mutating func addSystem(version: String? = nil) throws -> StorePath {
     let library = try add("library") { folder in
       try makeFolder(folder.appending("lib"))
       try write("bytes of a library", to: folder.appending(["lib", "lib.so"]))
@@ -65,6 +65,7 @@ struct StoreFixture {
         try write("#!", to: folder.pushing(FilePath(name)), mode: 0o555)
       }
       try link(folder.appending("kernel"), to: "\(kernel)/bzImage")
+      if let version { try write(version, to: folder.appending("nixos-version")) }
     }
   }
 

@@ -16,6 +16,7 @@
 , hasSwitch ? true        # false: no bin/switch-to-configuration, as `system.switch.enable = false`
 , specialisations ? { }   # { name = toplevel; }
 , extraDependencies ? [ ] # store paths that the system needs for nothing, as `system.extraDependencies`
+, initrdSecrets ? null    # { "/path/in/initrd" = "/file/of/the/machine"; }, as `boot.initrd.secrets`
 , extraFiles ? ""         # shell that adds to $out what names the toplevel itself
 }:
 let
@@ -49,8 +50,20 @@ let
       system = "x86_64-linux";
       init = "${toplevel}/init";
       kernel = "${linux.kernel}/bzImage";
-    };
+    } // (if initrdSecrets == null then { } else { initrdSecrets = "${toplevel}/append-initrd-secrets"; });
   };
+  # Takes the initrd to append to. Not compressed: so a test can see what is in it.
+  appendSecrets = lib.script "append-initrd-secrets" ''
+    #!${packages.busybox}/bin/sh
+    set -eu
+    export PATH=${packages.busybox}/bin
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    ${concat "\n" (map (path: "mkdir -p $work${dirOf path}; cp ${initrdSecrets.${path}} $work${path}")
+      (builtins.attrNames initrdSecrets))}
+    (cd "$work" && find . | sort | cpio -o -H newc) >>"$1"
+  '';
+
   boot = { inherit label kernelParams; initrd = "${rootInitrd}/initrd"; };
   bootspec = bootspecOf (builtins.placeholder "out") boot // {
     "org.nixos.specialisation.v1" =
@@ -94,5 +107,6 @@ run "nixos-system-${name}" {
   printf '%s\n' "$children" | while read -r child toplevel; do
     [ -z "$child" ] || ln -s $toplevel $out/specialisation/$child
   done
+  ${if initrdSecrets == null then "" else "ln -s ${appendSecrets} $out/append-initrd-secrets"}
   ${extraFiles}
 '' // { inherit boot; }

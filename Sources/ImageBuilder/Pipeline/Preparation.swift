@@ -130,11 +130,9 @@ struct Preparation: Sendable {
   private static func check(
     _ closure: Closure, system: StorePath, spec: ImageSpec, in store: StoreLocation
   ) async throws {
-    let switcher = "bin/switch-to-configuration"
     let installs = spec.installBootLoader ?? (spec.onlyNixStore != true)
-    let entries = Closure.systemEntries.filter { installs || $0 != switcher }
     do {
-      try await closure.check(in: store, system: system, entries: entries)
+      try await closure.check(in: store, system: system, installsBootLoader: installs)
     } catch let error as InvalidClosure {
       throw BuildError(.badInput, "the closure cannot be installed: \(error)")
     }

@@ -77,7 +77,10 @@ write_entry_file() {
     echo "version Generation $1 $label, built on $(date -u -d "@$(stat -c %Z "$toplevel")" +%F)"
     copy_to_boot "$kernel"
     echo "linux $bootPath"
-    copy_to_boot "$initrd"
+    copy_to_boot "$initrd" ${secrets:+"/EFI/nixos/initrd-generation-$1.efi"}
+    # Fresh, as the secrets may be others by now.
+    [ -z "$secrets" ] || { cp "$initrd" "$boot$bootPath" && "$secrets" "$boot$bootPath"; } ||
+      fail "$secrets failed"
     echo "initrd $bootPath"
     echo "options init=$init $kernelParams"
     [ ! -s /etc/machine-id ] || echo "machine-id $(head -n 1 /etc/machine-id)"
@@ -104,11 +107,11 @@ generations=$(ls $profiles | sed -n 's/^system-\([0-9]\{1,\}\)-link$/\1/p' | sor
 install_bootloader
 mkdir -p "$boot/EFI/nixos" "$boot/EFI/Linux" "$boot/loader/entries"
 
-# Of the boot specification and then of each of its specialisations: seven lines, the first the specialisation's name.
+# Of the boot specification and then of each of its specialisations: eight lines, the first the specialisation's name.
 describe='
   def need(key): .[key] // error("it has no \(key)");
   def lines(name): ."org.nixos.bootspec.v1" | name, need("toplevel"), need("kernel"), need("initrd"), need("init"),
-    need("label"), (need("kernelParams") | join(" "));
+    need("label"), (need("kernelParams") | join(" ")), .initrdSecrets // "";
   lines(""), (."org.nixos.specialisation.v1" // {} | to_entries[] | .key as $name | .value | lines($name))'
 
 defaultEntry=
@@ -120,7 +123,7 @@ for generation in $generations; do
   fi
   jq -r "$describe" "$link/boot.json" >"$work/specifications" || fail "cannot use $link/boot.json"
   while read -r specialisation && read -r toplevel && read -r kernel && read -r initrd && read -r init &&
-    read -r label && read -r kernelParams; do
+    read -r label && read -r kernelParams && read -r secrets; do
     write_entry "$generation"
   done <"$work/specifications"
 done
