@@ -11,20 +11,14 @@ import Testing
 
   /// Builds where no QEMU can be started.
   private func build(_ arguments: [String], in scratch: FilePath) async throws -> FilePath {
-    let tools = scratch.appending("tools").string
-    try FileManager.default.createDirectory(atPath: tools, withIntermediateDirectories: true)
-    let fake = "\(tools)/qemu-system-x86_64"
-    try Data("#!/bin/sh\necho started >> \(scratch)/started\nexit 1\n".utf8)
-      .write(to: URL(fileURLWithPath: fake))
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: fake)
-    let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+    let hypervisor = try FakeHypervisor(in: scratch)
     let out = scratch.appending("r")
     let system = try await TestSystem.path("tiny")
     let built = try await SlipwayCommand.run(
       ["build", "--only-nix-store", "--system", system, "--out", out.string, "--force"] + arguments,
-      environment: ["PATH": "\(tools):\(path)"])
+      environment: hypervisor.environment)
     try #require(built.status == 0, "\(built.errors)")
-    #expect(!FileManager.default.fileExists(atPath: scratch.appending("started").string))
+    #expect(!hypervisor.wasStarted)
     return out
   }
 
