@@ -71,6 +71,7 @@ in
   tiny-many = tiny { name = "tiny-many"; extraDependencies = [ bulk.emptyFiles ]; };
   tiny-notouch = tiny { name = "tiny-notouch"; canTouchEfiVariables = false; };
   tiny-b = tiny { name = "tiny-b"; kernelParams = common.kernelParams ++ [ "generation=b" ]; };
+  f2fs = tiny { name = "f2fs"; };
   demo = demo { name = "demo"; };
   demo-notouch = demo { name = "demo-notouch"; canTouchEfiVariables = false; };
   grub-bios = grubBios "grub-bios" "/dev/vda";
