@@ -43,11 +43,14 @@ package struct MakeFilesystem: Hashable, Codable, Sendable {
   package var partition: Int
   /// What to make there.
   package var filesystem: Filesystem
+  /// Further words for the tool that makes it.
+  package var options: [String]
 
-  package init(disk: String, partition: Int, filesystem: Filesystem) {
+  package init(disk: String, partition: Int, filesystem: Filesystem, options: [String] = []) {
     self.disk = disk
     self.partition = partition
     self.filesystem = filesystem
+    self.options = options
   }
 }
 

@@ -74,7 +74,8 @@ package struct ApplianceBuilder: Sendable {
   /// Names the request by the paths it leads to; which bytes are there is the stamps' business.
   private func requestKey() throws -> String {
     let tools = try inputs.tools.map { "\($0.name) \($0.aliases) \(try inputs.find($0))" }
-    let words = ["\(ApplianceContents.formatVersion)", inputs.agent.string, inputs.kernel.image.string]
+    let words =
+      ["\(ApplianceContents.formatVersion)", "\(inputs.drivers)", inputs.agent.string, inputs.kernel.image.string]
     let text = (words + [inputs.kernel.modules.string] + tools).joined(separator: "\n")
     return String(hexDigest(of: Array(text.utf8)).prefix(32))
   }

@@ -38,7 +38,7 @@ struct ApplianceContents {
     tree.add("init", .file(inputs.agent, executable: true))
     try await tree.addTools(inputs, runner: runner)
 
-    let modules = try tree.addModules(inputs.kernel)
+    let modules = try tree.addModules(inputs.kernel, further: inputs.drivers)
 
     let depmodInputs = ["modules.order", "modules.builtin", "modules.builtin.modinfo"]
       .map { inputs.kernel.modules.appending($0) }.filter(exists)
@@ -91,10 +91,11 @@ extension ApplianceInputs {
   ///
   /// - Throws: `ApplianceError.toolMissing`.
   func find(_ tool: ApplianceTool) throws -> FilePath {
-    let candidates = searchPath.map { $0.appending(tool.name) }
+    let candidates = tool.path.map { [$0] } ?? searchPath.map { $0.appending(tool.name) }
     guard let found = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0.string) })
     else {
-      throw ApplianceError.toolMissing(name: tool.name, debianPackage: tool.debianPackage)
+      throw ApplianceError.toolMissing(
+        name: tool.path?.string ?? tool.name, debianPackage: tool.debianPackage)
     }
     return found
   }

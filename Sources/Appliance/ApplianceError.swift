@@ -3,7 +3,7 @@ package import SystemPackage
 /// Why no appliance could be made. Every case names the file or tool, and what to do.
 package enum ApplianceError: Error, Hashable, Sendable {
   /// A tool of the guest is not on this host.
-  case toolMissing(name: String, debianPackage: String)
+  case toolMissing(name: String, debianPackage: String?)
   /// A tool needs a shared library that the loader does not find.
   case libraryMissing(library: String, tool: String)
   /// A file that should be an ELF executable is something else.
@@ -18,6 +18,8 @@ package enum ApplianceError: Error, Hashable, Sendable {
   case modulesMissing(FilePath)
   /// The kernel has a required driver neither built in nor as a module.
   case moduleMissing(name: String, folder: FilePath)
+  /// No kernel has the driver of a filesystem that is asked for.
+  case driverMissing(name: String, folder: FilePath)
   /// Kernel and modules are of different builds; the kernel would refuse the modules.
   case kernelMismatch(kernel: FilePath, version: String, modules: FilePath)
   /// A file changed between being hashed and being packed.
@@ -30,7 +32,8 @@ extension ApplianceError: CustomStringConvertible {
   package var description: String {
     switch self {
     case .toolMissing(let name, let package):
-      "the appliance needs '\(name)', which is not in PATH; apt-get install \(package)"
+      "the appliance needs '\(name)', which is not there; "
+        + (package.map { "apt-get install \($0)" } ?? "name another with --appliance-tool")
     case .libraryMissing(let library, let tool):
       "the appliance needs '\(tool)', whose library '\(library)' is missing; "
         + "reinstall the package that owns '\(tool)' (dpkg -S \(tool))"
@@ -50,6 +53,9 @@ extension ApplianceError: CustomStringConvertible {
     case .moduleMissing(let name, let folder):
       "the kernel of '\(folder)' has no driver '\(name)', built in or as a module; "
         + "use a kernel that has it (apt-get install linux-image-cloud-amd64)"
+    case .driverMissing(let name, let folder):
+      "the kernel of '\(folder)' cannot mount the filesystem '\(name)', and no other in /boot can; "
+        + "apt-get install linux-image-amd64, or name one that has it with --kernel and --modules"
     case .kernelMismatch(let kernel, let version, let modules):
       "the kernel '\(kernel)' is version \(version) and would refuse the modules in '\(modules)'; "
         + "name the modules folder of that version with --modules"

@@ -1,9 +1,13 @@
+package import SystemPackage
+
 /// One program of the guest, and other names that it goes by there.
 package struct ApplianceTool: Hashable, Sendable {
   /// Its name in `PATH` on the host, and in `/usr/sbin` in the guest.
   package var name: String
-  /// The Debian package that has it.
-  package var debianPackage: String
+  /// The Debian package that has it; nil for a user's own tool.
+  package var debianPackage: String?
+  /// Where it is on the host; nil to look in `PATH`.
+  package var path: FilePath?
   /// Links to it in the guest; such a program acts by the name it is called by.
   package var aliases: [String]
 
@@ -11,6 +15,14 @@ package struct ApplianceTool: Hashable, Sendable {
     self.name = name
     self.debianPackage = debianPackage
     self.aliases = aliases
+  }
+
+  /// A tool that a user adds, by its name or its path.
+  package init(added text: String) {
+    let path = FilePath(text)
+    name = path.lastComponent?.string ?? text
+    aliases = []
+    if text.contains("/") { self.path = path }
   }
 
   /// Answers with a shell for `--debug-shell`, and with the small tools a person expects there.
@@ -22,10 +34,10 @@ package struct ApplianceTool: Hashable, Sendable {
     ApplianceTool("blockdev", debianPackage: "util-linux"),
     busybox,
     ApplianceTool("chroot", debianPackage: "coreutils"),
-    ApplianceTool("e2fsck", debianPackage: "e2fsprogs", aliases: ["fsck.ext4"]),
+    ApplianceTool("e2fsck", debianPackage: "e2fsprogs", aliases: ["fsck.ext2", "fsck.ext3", "fsck.ext4"]),
     ApplianceTool(
       "kmod", debianPackage: "kmod", aliases: ["depmod", "insmod", "lsmod", "modprobe", "rmmod"]),
-    ApplianceTool("mke2fs", debianPackage: "e2fsprogs", aliases: ["mkfs.ext4"]),
+    ApplianceTool("mke2fs", debianPackage: "e2fsprogs", aliases: ["mkfs.ext2", "mkfs.ext3", "mkfs.ext4"]),
     ApplianceTool("mkfs.btrfs", debianPackage: "btrfs-progs"),
     ApplianceTool("mkfs.f2fs", debianPackage: "f2fs-tools"),
     ApplianceTool("mkfs.fat", debianPackage: "dosfstools", aliases: ["mkfs.vfat"]),
@@ -33,6 +45,9 @@ package struct ApplianceTool: Hashable, Sendable {
     ApplianceTool("mkswap", debianPackage: "util-linux"),
     ApplianceTool("sfdisk", debianPackage: "fdisk"),
   ]
+
+  /// Whether it can be called by this name in the guest.
+  package func answers(to name: String) -> Bool { self.name == name || aliases.contains(name) }
 }
 
 /// Which drivers the guest has.

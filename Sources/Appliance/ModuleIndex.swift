@@ -20,6 +20,22 @@ struct ModuleIndex {
     self.builtin = Set(builtin.split(separator: "\n").map(moduleName))
   }
 
+  /// Reads the index of a modules folder.
+  ///
+  /// - Throws: `ApplianceError.modulesMissing`; `ApplianceError.file`.
+  init(of folder: FilePath) throws {
+    guard exists(folder.appending("modules.dep")) else { throw ApplianceError.modulesMissing(folder) }
+    self.init(
+      dependencies: try text(of: folder.appending("modules.dep")),
+      builtin: try text(of: folder.appending("modules.builtin")))
+  }
+
+  /// Whether the kernel has the driver, as a module or built in.
+  func has(_ name: String) -> Bool {
+    let name = moduleName(name)
+    return paths[name] != nil || builtin.contains(name)
+  }
+
   /// The files to load, relative to the modules folder, so that each comes after all it needs.
   ///
   /// A driver that is built in needs no file. An optional driver that the kernel lacks is left out.

@@ -42,17 +42,15 @@ struct TreeBuilder {
 
   /// Adds the modules, and the list of those that the agent loads at boot.
   ///
+  /// - Parameter further: drivers that are loaded on demand, beside the usual ones.
   /// - Returns: the modules' files, relative to the modules folder, sorted.
   /// - Throws: `ApplianceError`.
-  mutating func addModules(_ kernel: KernelFiles) throws -> [String] {
+  mutating func addModules(_ kernel: KernelFiles, further: [String]) throws -> [String] {
     let folder = kernel.modules
-    guard exists(folder.appending("modules.dep")) else { throw ApplianceError.modulesMissing(folder) }
-    let index = ModuleIndex(
-      dependencies: try text(of: folder.appending("modules.dep")),
-      builtin: try text(of: folder.appending("modules.builtin")))
+    let index = try ModuleIndex(of: folder)
     let atBoot = try index.loadOrder(of: ApplianceModules.atBoot, required: true, folder: folder)
     let onDemand =
-      try index.loadOrder(of: ApplianceModules.required, required: true, folder: folder)
+      try index.loadOrder(of: ApplianceModules.required + further, required: true, folder: folder)
       + index.loadOrder(of: ApplianceModules.optional, required: false, folder: folder)
     let modules = Set(atBoot + onDemand).sorted()
     for module in modules {

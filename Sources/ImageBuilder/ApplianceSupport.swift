@@ -1,5 +1,7 @@
 internal import Appliance
+internal import BuildPlan
 internal import Foundation
+internal import ImageModel
 internal import SystemPackage
 
 extension ApplianceChoice {
@@ -12,20 +14,49 @@ extension ApplianceChoice {
     return appliance.kernel.removingLastComponent().string
   }
 
-  func make() async throws -> Appliance {
+  /// - Parameter filesystems: what the guest makes and mounts.
+  func make(for filesystems: [FilesystemKind] = []) async throws -> Appliance {
     do {
-      let files = try kernelFiles()
-      let inputs = ApplianceInputs(kernel: files, agent: try agentExecutable())
+      let drivers = Set(filesystems.compactMap(\.driver)).sorted()
+      let inputs = ApplianceInputs(
+        kernel: try kernelFiles(with: drivers), agent: try agentExecutable(), drivers: drivers, tools: allTools)
       return try await ApplianceBuilder(inputs: inputs, cache: ApplianceBuilder.defaultCache()).build()
     } catch let error as ApplianceError {
       throw BuildError(.hostNotAble, "the appliance cannot be built: \(error)")
     }
   }
 
-  private func kernelFiles() throws -> KernelFiles {
+  private var allTools: [ApplianceTool] {
+    // A user's tool goes before one of ours with its name.
+    let added = tools.map(ApplianceTool.init(added:))
+    return added + ApplianceTool.all.filter { usual in !added.contains { $0.name == usual.name } }
+  }
+
+  /// Checks that the appliance can make and mount these, before anything is built.
+  ///
+  /// - Throws: `SpecError` when it has no tool for one; `BuildError` when no kernel has the driver.
+  func check(_ filesystems: [(kind: FilesystemKind, key: String)]) throws {
+    for (kind, key) in filesystems where !allTools.contains(where: { $0.answers(to: kind.tool) }) {
+      throw SpecError(
+        key, "the appliance has no \(kind.tool), which makes \(kind.rawValue)",
+        remedy: "Add it with --appliance-tool \(kind.tool), or choose another filesystem")
+    }
+    do {
+      _ = try kernelFiles(with: filesystems.compactMap(\.kind.driver))
+    } catch let error as ApplianceError {
+      throw BuildError(.hostNotAble, "the appliance cannot be built: \(error)")
+    }
+  }
+
+  private func kernelFiles(with drivers: [String]) throws -> KernelFiles {
     switch (kernel, modules) {
-    case (nil, nil): return try KernelFiles.newestCloudKernel()
-    case (let kernel?, let modules?): return KernelFiles(image: FilePath(kernel), modules: FilePath(modules))
+    case (nil, nil): return try KernelFiles.newestKernel(with: drivers)
+    case (let kernel?, let modules?):
+      let files = KernelFiles(image: FilePath(kernel), modules: FilePath(modules))
+      if let lacking = try files.lacking(drivers) {
+        throw ApplianceError.driverMissing(name: lacking, folder: files.modules)
+      }
+      return files
     default:
       throw BuildError(
         .badInput, "a kernel and its modules belong together, and one of them is missing",

@@ -35,6 +35,7 @@ public struct ImageBuilder: Sendable {
   public func build() async throws -> Manifest {
     let template = try request.machine.domainTemplate(or: DomainTemplate.installer)
     try checkVerifiable()
+    try checkAppliance()
     return try await OutputFolder.with(request.out, force: request.force) { folder in
       let preparation = try await Preparation.make(for: request, scratch: folder.work, recorder: recorder)
       try checkSpace(for: preparation, at: folder.work)
@@ -61,7 +62,7 @@ public struct ImageBuilder: Sendable {
     _ preparation: Preparation, on machine: MachinePlan, target: FilePath, in work: FilePath,
     _ template: DomainTemplate
   ) async throws {
-    let appliance = try await recorder.step("appliance") { try await request.appliance.make() }
+    let appliance = try await recorder.step("appliance") { try await request.appliance.make(for: filesystems(of: preparation.plan)) }
     let variables = work.appending(preparation.plan.outputs.efiVariables ?? "efi-vars.fd")
     try await Installation(
       preparation: preparation, machine: machine, appliance: appliance, template: template,
@@ -90,6 +91,19 @@ public struct ImageBuilder: Sendable {
     guard request.verify, request.spec.onlyNixStore == true else { return }
     throw BuildError(
       .badInput, "an image of a Nix store only cannot be booted", remedy: "Leave --verify out")
+  }
+
+  /// Before the closure is read, which takes its time.
+  private func checkAppliance() throws {
+    let spec = request.spec
+    guard spec.onlyNixStore != true else { return }
+    try Planner.check(spec)
+    let root = [(kind: spec.fsType ?? .ext4, key: "fsType")]
+    try request.appliance.check(root + (spec.partitions ?? []).map { (kind: $0.fsType, key: "partitions") })
+  }
+
+  private func filesystems(of plan: BuildPlan) -> [FilesystemKind] {
+    plan.disk.partitions.compactMap(\.filesystem?.kind)
   }
 
   private func checkSpace(for preparation: Preparation, at folder: FilePath) throws {

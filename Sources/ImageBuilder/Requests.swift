@@ -47,12 +47,17 @@ public struct ApplianceChoice: Hashable, Sendable {
   public var modules: String?
   /// The static agent executable.
   public var agent: String?
+  /// Tools beside the usual ones, by their names in `PATH` or their paths.
+  public var tools: [String]
 
   /// Describes a choice.
-  public init(kernel: String? = nil, modules: String? = nil, agent: String? = nil) {
+  public init(
+    kernel: String? = nil, modules: String? = nil, agent: String? = nil, tools: [String] = []
+  ) {
     self.kernel = kernel
     self.modules = modules
     self.agent = agent
+    self.tools = tools
   }
 }
 
@@ -120,6 +125,8 @@ public struct VerifyRequest: Hashable, Sendable {
   public var screenshot: String?
   /// Memory, in MiB.
   public var memory: UInt64
+  /// Bytes in a sector of the disk; nil for the build's, or 512.
+  public var sectorSize: UInt64?
   /// The machine.
   public var machine: MachineChoice
 
@@ -128,7 +135,8 @@ public struct VerifyRequest: Hashable, Sendable {
     folder: String? = nil, image: String? = nil, format: ImageFormat? = nil, efiVariables: String? = nil,
     efiFirmware: String? = nil, bios: Bool = false, kernel: ExternalKernel? = nil,
     expect: String = VerifyRequest.loginPrompt, timeLimit: Int = 300,
-    screenshot: String? = nil, memory: UInt64 = 1024, machine: MachineChoice = MachineChoice()
+    screenshot: String? = nil, memory: UInt64 = 1024, sectorSize: UInt64? = nil,
+    machine: MachineChoice = MachineChoice()
   ) {
     self.folder = folder
     self.image = image
@@ -141,6 +149,7 @@ public struct VerifyRequest: Hashable, Sendable {
     self.timeLimit = timeLimit
     self.screenshot = screenshot
     self.memory = memory
+    self.sectorSize = sectorSize
     self.machine = machine
   }
 }

@@ -23,6 +23,10 @@ public enum PartitionType: Hashable, Sendable {
   public static let biosBoot = guid(GUID(high: 0x2168_6148_6449_6e6f, low: 0x744e_6565_6445_4649))
   /// A Linux filesystem, which make-disk-image gives its roots.
   public static let linux = guid(GUID(high: 0x0fc6_3daf_8483_4772, low: 0x8e79_3d69_d847_7de4))
+  /// Swap space.
+  public static let swap = guid(GUID(high: 0x0657_fd6d_a4ab_43c4, low: 0x84e5_0933_c84b_4f4f))
+  /// Swap space in an MBR.
+  public static let swapCode = code(0x82)
   /// A Linux filesystem in an MBR.
   public static let linuxCode = code(0x83)
 }
@@ -37,19 +41,29 @@ extension PartitionType: CustomStringConvertible {
   }
 }
 
+extension PartitionType {
+  /// Reads what `description` gives; nil for anything else.
+  public init?(_ text: String) {
+    if let guid = GUID(text) {
+      self = .guid(guid)
+    } else if !text.hasPrefix("+"), let code = UInt8(text, radix: 16) {
+      self = .code(code)
+    } else {
+      return nil
+    }
+  }
+}
+
 extension PartitionType: Codable {
   /// Decodes what `description` gives.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     let text = try container.decode(String.self)
-    if let guid = GUID(text) {
-      self = .guid(guid)
-    } else if let code = UInt8(text, radix: 16) {
-      self = .code(code)
-    } else {
+    guard let type = PartitionType(text) else {
       throw DecodingError.dataCorruptedError(
         in: container, debugDescription: "'\(text)' is no partition type")
     }
+    self = type
   }
 
   /// Encodes `description`.
@@ -114,6 +128,9 @@ public struct DiskLayout: Hashable, Codable, Sendable {
     self.guid = guid
     self.partitions = partitions
   }
+
+  /// The partition that is the system's root; nil for a disk without one.
+  public var root: Partition? { partitions.first { $0.filesystem?.mountPoint == "/" } }
 
   /// The whole disk, in bytes.
   public var size: ByteSize { ByteSize(bytes: sectors * sectorSize) }

@@ -38,6 +38,16 @@ struct Disk: Hashable, Sendable {
 
   var node: String { "\(tree.dev)/\(name)" }
 
+  /// Bytes in a sector.
+  func sectorSize() throws -> UInt64 {
+    let attribute = "\(tree.sys)/block/\(name)/queue/logical_block_size"
+    let text = try Files.text(of: attribute).trimmingNewline
+    guard let size = UInt64(text), size > 0 else {
+      throw StepFailure(message: "'\(text)' in \(attribute) is not a number")
+    }
+    return size
+  }
+
   /// Makes the kernel read the partition table anew.
   ///
   /// - Throws: `SystemFailure`, for one when a partition is in use.
@@ -93,11 +103,11 @@ struct PartitionDevice: Hashable, Sendable {
   }
 
   /// Makes the links that bootctl, grub-probe and fstab look for: by device number, and by the filesystem's UUID
-  /// and label.
-  func linkByFilesystem(_ filesystem: Filesystem) throws {
+  /// and label as blkid spells them; empty for none.
+  func linkByFilesystem(uuid: String, label: String) throws {
     try link("block", try Files.text(of: "\(attributes)/dev").trimmingNewline)
-    try link("disk/by-uuid", filesystem.deviceUUID)
-    try link("disk/by-label", udevEncoded(filesystem.label))
+    try link("disk/by-uuid", uuid)
+    try link("disk/by-label", udevEncoded(label))
   }
 
   private func link(_ folder: String, _ linkName: String) throws {
@@ -109,8 +119,9 @@ struct PartitionDevice: Hashable, Sendable {
 }
 
 extension Filesystem {
-  /// The UUID as blkid prints it. A FAT volume id is 32 bits: the first four bytes.
+  /// The UUID as blkid prints it, empty for none. A FAT volume id is 32 bits: the first four bytes.
   var deviceUUID: String {
+    guard let uuid else { return "" }
     guard kind == .vfat else { return uuid.description }
     let digits = uuid.description.uppercased()
     return "\(digits.prefix(4))-\(digits.dropFirst(4).prefix(4))"

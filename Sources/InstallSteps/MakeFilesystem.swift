@@ -6,11 +6,14 @@ internal import Threads
 extension MakeFilesystem {
   /// Makes the filesystem with every identifier given.
   func run(in context: StepContext) async throws {
-    let (node, sectors) = try await onThread { [disk, partition] in
+    let (node, size, sectorSize) = try await onThread { [disk, partition] in
       let device = try context.devices.disk(serial: disk).partition(partition)
-      return (device.node, try device.extent().count)
+      // sysfs counts in 512 bytes, whatever the disk's own sectors are.
+      return (device.node, try device.extent().count * 512, try device.disk.sectorSize())
     }
-    guard let command = filesystem.makeCommand(node: node, size: sectors * 512) else {
+    guard
+      let command = filesystem.makeCommand(node: node, size: size, sectorSize: sectorSize, options: options)
+    else {
       throw StepFailure(
         message:
           "the host makes \(filesystem.kind.rawValue) filesystems, and the plan wants one from the guest")
@@ -23,22 +26,35 @@ extension Filesystem {
   /// The command that makes it on `node`, `size` bytes large; nil for those that only the host makes.
   ///
   /// The target disk is a fresh sparse file, so nothing is discarded.
-  func makeCommand(node: String, size: UInt64) -> Command? {
-    let labelArguments = { (flag: String) in label.isEmpty ? [] : [flag, label] }
+  func makeCommand(node: String, size: UInt64, sectorSize: UInt64 = 512, options: [String] = []) -> Command? {
+    guard !kind.isReadOnly else { return nil }
+    return Command(kind.tool, makeArguments(size: size, sectorSize: sectorSize) + options + [node])
+  }
+
+  private func makeArguments(size: UInt64, sectorSize: UInt64) -> [String] {
+    func flag(_ flag: String, _ value: String?) -> [String] { value.map { [flag, $0] } ?? [] }
+    let label = label.isEmpty ? nil : label
+    let uuid = uuid?.description
     switch kind {
-    case .ext4, .erofs, .squashfs:
-      return nil
+    case .ext2, .ext3, .ext4:
+      // Without the last, tables are zeroed on a disk of zeros, or left for the kernel to be zeroed later.
+      let extended = ["nodiscard", "assume_storage_prezeroed=1"] + (uuid.map { ["hash_seed=\($0)"] } ?? [])
+      return ["-q", "-F", "-t", kind.rawValue, "-b", "4096", "-E", extended.joined(separator: ",")]
+        + flag("-N", inodes.map(String.init)) + flag("-U", uuid) + flag("-L", label)
     case .xfs:
-      return Command(
-        "mkfs.xfs", ["-q", "-f", "-K", "-m", "uuid=\(uuid)"] + labelArguments("-L") + [node])
+      return ["-q", "-f", "-K"] + flag("-m", uuid.map { "uuid=\($0)" }) + flag("-L", label)
     case .btrfs:
-      return Command(
-        "mkfs.btrfs", ["-q", "-f", "-K", "-U", uuid.description] + labelArguments("-L") + [node])
+      return ["-q", "-f", "-K"] + flag("-U", uuid) + flag("-L", label)
+    case .f2fs:
+      // -t 0: no discard; -r: no random start of its checkpoints' numbers.
+      return ["-q", "-f", "-t", "0", "-r"] + flag("-U", uuid) + flag("-l", label)
+    case .swap:
+      return flag("-U", uuid) + flag("-L", label)
     case .vfat:
-      let volumeID = String(uuid.description.prefix(8))
-      return Command(
-        "mkfs.fat",
-        ["--invariant", "-i", volumeID] + labelArguments("-n") + fatGeometry(size: size) + [node])
+      return ["--invariant"] + flag("-i", uuid.map { String($0.prefix(8)) }) + flag("-n", label)
+        + fatGeometry(size: size, sectorSize: sectorSize)
+    default:
+      return []
     }
   }
 }
@@ -48,12 +64,12 @@ extension Filesystem {
 ///
 /// UEFI wants FAT32, which needs 65525 clusters. mkfs.fat alone takes clusters of 512 bytes up to 260 MiB,
 /// and the kernel and the firmware work cluster by cluster.
-private func fatGeometry(size: UInt64) -> [String] {
-  let sectors = size / 512
-  for sectorsPerCluster in [8, 4, 2, 1] as [UInt64] {
+private func fatGeometry(size: UInt64, sectorSize: UInt64) -> [String] {
+  let sectors = size / sectorSize
+  for clusterSize in [4096, 2048, 1024, 512] as [UInt64] where clusterSize >= sectorSize {
     // 32 reserved sectors, and twice four bytes a cluster.
-    let clusters = (sectors - min(sectors, 32)) * 512 / (512 * sectorsPerCluster + 8)
-    if clusters >= 65525 + 16 { return ["-F", "32", "-s", String(sectorsPerCluster)] }
+    let clusters = (sectors - min(sectors, 32)) * sectorSize / (clusterSize + 8)
+    if clusters >= 65525 + 16 { return ["-F", "32", "-s", String(clusterSize / sectorSize)] }
   }
   return []
 }

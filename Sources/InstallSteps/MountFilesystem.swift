@@ -1,4 +1,5 @@
 internal import AgentProtocol
+internal import Command
 internal import ImageModel
 internal import Threads
 
@@ -7,14 +8,31 @@ extension MountFilesystem {
   /// filesystem.
   func run(in context: StepContext) async throws {
     let step = self
-    try await onThread { try step.mount(in: context) }
+    let device = try await onThread { try step.mount(in: context) }
+    let found = try await names(of: device, in: context)
+    try await onThread { try device.linkByFilesystem(uuid: found.uuid, label: found.label) }
   }
 
-  private func mount(in context: StepContext) throws {
-    let components = filesystem.mountPoint.split(separator: "/")
-    guard filesystem.mountPoint.hasPrefix("/"), !components.contains("..") else {
+  /// What the plan gave the filesystem; asked of blkid where its own tool chose.
+  private func names(
+    of device: PartitionDevice, in context: StepContext
+  ) async throws -> (uuid: String, label: String) {
+    guard filesystem.uuid == nil else { return (filesystem.deviceUUID, filesystem.label) }
+    let printed = try await context.commands.run(
+      Command("blkid", ["--probe", "--output", "export", device.node]))
+    func value(_ name: String) -> String {
+      let line = printed.split(separator: "\n").first { $0.hasPrefix(name + "=") }
+      return line.map { String($0.dropFirst(name.count + 1)) } ?? ""
+    }
+    return (value("UUID"), value("LABEL"))
+  }
+
+  private func mount(in context: StepContext) throws -> PartitionDevice {
+    let mountPoint = filesystem.mountPoint ?? ""
+    let components = mountPoint.split(separator: "/")
+    guard mountPoint.hasPrefix("/"), !components.contains("..") else {
       throw StepFailure(
-        message: "the mount point '\(filesystem.mountPoint)' is not an absolute path without '..'")
+        message: "the mount point '\(mountPoint)' is not an absolute path without '..'")
     }
     let device = try context.devices.disk(serial: disk).partition(partition)
     var place = context.root
@@ -29,18 +47,15 @@ extension MountFilesystem {
     try Mounts.mount(
       device.node, on: place, type: filesystem.kind.rawValue, options: .noAccessTimes,
       data: filesystem.kind.mountData)
-    try device.linkByFilesystem(filesystem)
+    return device
   }
 }
 
 extension FilesystemKind {
   /// Options of the filesystem's own.
   fileprivate var mountData: String {
-    switch self {
-    case .ext4, .xfs, .btrfs, .erofs, .squashfs: ""
     // FAT stores no modes, so this leaves no trace in the image; but bootctl warns of a random seed that
     // others could read, and nobody but root works in the guest.
-    case .vfat: "umask=0077"
-    }
+    self == .vfat ? "umask=0077" : ""
   }
 }

@@ -117,8 +117,13 @@ struct OpenDirectory {
     }
   }
 
+  /// Makes a directory, unless another filesystem is mounted there or on the way to there.
   func makeDirectory(_ name: RawPath) throws(SystemFailure) {
-    try checked("create the directory \(path(of: name))") { mkdirat(descriptor, name.bytes, 0o700) }
+    do {
+      try checked("create the directory \(path(of: name))") { mkdirat(descriptor, name.bytes, 0o700) }
+    } catch where error.errno == .fileExists {
+      guard try status(of: name).st_mode & S_IFMT == S_IFDIR else { throw error }
+    }
   }
 
   /// Makes another link to a file that lies at `first` below the root.

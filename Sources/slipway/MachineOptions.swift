@@ -43,10 +43,16 @@ struct ApplianceOptions: ParsableArguments {
   @Option(help: "Folder with that kernel's modules. [/lib/modules/VERSION]")
   var modules: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Further tool of the VM that installs, such as mkfs.jfs, by name or path; may be given again.",
+      valueName: "tool"))
+  var applianceTool: [String] = []
+
   @Option(help: ArgumentHelp("The static agent executable. [beside slipway]", visibility: .hidden))
   var agent: String?
 
   func choice() -> ApplianceChoice {
-    ApplianceChoice(kernel: kernel, modules: modules, agent: agent)
+    ApplianceChoice(kernel: kernel, modules: modules, agent: agent, tools: applianceTool)
   }
 }

@@ -29,6 +29,13 @@ extension ContentEntry: ExpressibleByArgument {
   }
 }
 
+extension PartitionEntry: ExpressibleByArgument {
+  /// Reads a flag's value.
+  public init?(argument: String) {
+    self.init(argument)
+  }
+}
+
 extension GUID: ExpressibleByArgument {
   /// Reads a flag's value.
   public init?(argument: String) {
@@ -56,8 +63,13 @@ struct SpecOptions: ParsableArguments {
   @Option(help: "Partition layout. [efi]")
   var partitionTableType: PartitionTable?
 
-  @Option(help: "Root filesystem. [ext4]")
+  @Option(help: "Root filesystem: ext4, xfs, btrfs, f2fs, ext3, ext2, or another that the appliance can make. [ext4]")
   var fsType: FilesystemKind?
+
+  @Option(
+    name: .customLong("mkfs-option"), parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("Word for the tool that makes the root; may be given again.", valueName: "word"))
+  var mkfsOptions: [String] = []
 
   @Option(help: "Label of the root filesystem. [nixos]")
   var label: String?
@@ -70,6 +82,18 @@ struct SpecOptions: ParsableArguments {
 
   @Option(help: "End offset of the ESP, which starts at 8M. [256M]")
   var bootSize: ByteSize?
+
+  @Option(help: "Size of a swap partition. [none]")
+  var swapSize: ByteSize?
+
+  @Option(
+    help: ArgumentHelp(
+      "Further partition with a filesystem; may be given again.",
+      valueName: "name:size:fs-type[:mount-point[:label]]"))
+  var partitions: [PartitionEntry] = []
+
+  @Option(help: "Bytes in a sector of the disk, 512 or 4096. [512]")
+  var sectorSize: UInt64?
 
   @Option(help: "Memory of the VM that installs, in MiB. [1024]")
   var memSize: UInt64?
@@ -133,10 +157,14 @@ struct SpecOptions: ParsableArguments {
     flags.format = format
     flags.partitionTableType = partitionTableType
     flags.fsType = fsType
+    flags.mkfsOptions = mkfsOptions.isEmpty ? nil : mkfsOptions
     flags.label = label
     flags.diskSize = diskSize
     flags.additionalSpace = additionalSpace
     flags.bootSize = bootSize
+    flags.swapSize = swapSize
+    flags.partitions = partitions.isEmpty ? nil : partitions
+    flags.sectorSize = sectorSize
     flags.memSize = memSize
     flags.cpus = cpus
     flags.installBootLoader = installBootLoader

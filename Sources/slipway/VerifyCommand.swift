@@ -52,6 +52,9 @@ struct VerifyCommand: AsyncParsableCommand {
   @Option(help: "Memory, in MiB.")
   var memSize: UInt64 = 1024
 
+  @Option(help: "Bytes in a sector of the disk, 512 or 4096. [the build's, or 512]")
+  var sectorSize: UInt64?
+
   @OptionGroup var machineOptions: MachineOptions
   @OptionGroup var progressOptions: ProgressOptions
 
@@ -59,7 +62,7 @@ struct VerifyCommand: AsyncParsableCommand {
     let request = VerifyRequest(
       folder: folder, image: image, format: format, efiVariables: efiVars, efiFirmware: efiFirmware,
       bios: bios, kernel: try externalKernel(), expect: expect, timeLimit: timeout, screenshot: screenshot,
-      memory: memSize,
+      memory: memSize, sectorSize: sectorSize,
       machine: machineOptions.choice())
     let verification = Verification(request, events: progressOptions.handler())
     let result = try await cancellingOnSignals { try await verification.run() }

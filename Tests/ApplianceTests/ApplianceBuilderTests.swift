@@ -113,11 +113,11 @@ struct ApplianceBuilderTests {
       for version in ["6.1.0-9-cloud-amd64", "6.1.0-56-cloud-amd64", "6.9.0-1-amd64"] {
         try host.put("", at: "boot/vmlinuz-\(version)")
       }
-      let newest = try KernelFiles.newestCloudKernel(under: host.root)
+      let newest = try KernelFiles.newestKernel(under: host.root)
       #expect(newest.image.lastComponent?.string == "vmlinuz-6.1.0-56-cloud-amd64")
       #expect(newest.modules == host.root.appending("lib/modules/6.1.0-56-cloud-amd64"))
       #expect(throws: ApplianceError.kernelMissing(scratch.appending("boot"))) {
-        try KernelFiles.newestCloudKernel(under: scratch)
+        try KernelFiles.newestKernel(under: scratch)
       }
     }
   }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Appliance
 
-private let kernel = try? KernelFiles.newestCloudKernel()
+private let kernel = try? KernelFiles.newestKernel()
 
 @Suite("the appliance of this host", .enabled(if: kernel != nil, "apt-get install linux-image-cloud-amd64"))
 struct DebianApplianceTests {

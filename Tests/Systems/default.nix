@@ -72,6 +72,7 @@ in
   tiny-notouch = tiny { name = "tiny-notouch"; canTouchEfiVariables = false; };
   tiny-b = tiny { name = "tiny-b"; kernelParams = common.kernelParams ++ [ "generation=b" ]; };
   tiny-secrets = tiny { name = "tiny-secrets"; initrdSecrets."/secrets/key" = "/etc/secrets/key"; };
+  f2fs = tiny { name = "f2fs"; };
   demo = demo { name = "demo"; };
   demo-notouch = demo { name = "demo-notouch"; canTouchEfiVariables = false; };
   grub-bios = grubBios "grub-bios" "/dev/vda";

@@ -1,6 +1,10 @@
 # Debian's kernel, and the modules of it that a virtual machine can use.
 { lib, image }:
 let
+  version = builtins.head (builtins.match ".*linux-image-([^_]*)_.*" (builtins.unsafeDiscardStringContext "${image}"));
+  # Filesystems that Debian's cloud kernel lacks.
+  further = if builtins.match ".*-cloud-.*" version == null then [ "f2fs" "jfs" ] else [ ];
+
   # Names for `modprobe`; their dependencies come along. What is built in (ext4, NVMe, tmpfs, EFI stub) is not named.
   wanted = [
     "virtio_pci" "virtio_blk" "virtio_scsi" "virtio_net" "virtio_console" "virtio_balloon" "virtio-rng" "virtio_mmio"
@@ -8,9 +12,9 @@ let
     "xfs" "btrfs" "vfat" "nls_cp437" "nls_iso8859-1" "nls_utf8" "nls_ascii" "efivarfs"
     "squashfs" "erofs" "overlay" "isofs" "autofs4"
     "crc32c_generic" "crc32c_intel" "crc32_pclmul" "button" "evdev" "qemu_fw_cfg" "pvpanic-pci" "af_packet"
-  ];
+  ] ++ further;
 in rec {
-  version = builtins.head (builtins.match ".*linux-image-([^_]*)_.*" (builtins.unsafeDiscardStringContext "${image}"));
+  inherit version further;
 
   kernel = lib.run "linux-${version}" { inherit image version; } ''
     mkdir $out

@@ -32,6 +32,9 @@ public struct DomainValues: Hashable, Sendable {
     self.consoleLog = consoleLog
   }
 
+  /// The value of `sectorSize`: empty for the usual size, so that its section is left out.
+  public static func sectorSize(_ bytes: UInt64) -> String { bytes == 512 ? "" : "\(bytes)" }
+
   /// By the names of the placeholders.
   public var placeholders: [String: String] {
     [

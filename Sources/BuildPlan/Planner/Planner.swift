@@ -30,7 +30,7 @@ public struct Planner: Sendable {
     if let limit = stepTimeLimit, limit < 1 {
       throw SpecError("step-timeout", "\(limit) seconds are no time for a step", remedy: "Give 1 or more")
     }
-    let geometry = DiskGeometry(request.table, bootSize: request.bootSize)
+    let geometry = DiskGeometry(request)
     let root = try rootSize(request, geometry)
     try checkBootArea(geometry, request)
     let disk = layout(request, geometry, root)
@@ -104,13 +104,16 @@ public struct Planner: Sendable {
   private var identifiers: Identifiers { Identifiers(seed: spec.seed, system: closure.system) }
 
   private func layout(_ request: Request, _ geometry: DiskGeometry, _ root: RootSize) -> DiskLayout {
-    let sector = DiskGeometry.sectorSize
-    var partitions = zip(1..., geometry.parts).map { number, part in
+    let sector = geometry.sectorSize
+    func partition(_ number: Int, _ part: DiskGeometry.Part, _ filesystem: Filesystem?) -> Partition {
       Partition(
-        number: number, name: part.name, type: part.type, guid: identifiers.guid("partition/\(part.name)"),
-        start: part.start / sector, sectors: part.size.bytes / sector,
-        // Without an installation nothing would be in them.
-        filesystem: request.onlyNixStore ? nil : filesystem(of: part))
+        number: number, name: part.name, type: part.type,
+        guid: geometry.table == .gpt ? identifiers.guid("partition/\(part.name)") : nil,
+        start: part.start / sector, sectors: part.size.bytes / sector, filesystem: filesystem)
+    }
+    var partitions = zip(1..., geometry.parts).map { number, part in
+      // Without an installation nothing would be in them.
+      partition(number, part, request.onlyNixStore ? nil : filesystem(of: part))
     }
     let rootType: PartitionType? =
       switch geometry.table {
@@ -125,7 +128,11 @@ public struct Planner: Sendable {
         start: geometry.rootStart / sector, sectors: root.size.bytes / sector,
         filesystem: Filesystem(
           kind: request.filesystem, label: request.label,
-          uuid: Self.rootUUID(of: spec, system: closure.system), mountPoint: "/", inodes: root.inodes)))
+          uuid: request.filesystem.takesUUID ? Self.rootUUID(of: spec, system: closure.system) : nil,
+          mountPoint: "/", inodes: root.inodes)))
+    for (part, entry) in zip(geometry.further, request.further) {
+      partitions.append(partition(partitions.count + 1, part, filesystem(of: entry)))
+    }
     return DiskLayout(
       table: geometry.table, sectorSize: sector, sectors: (root.size.bytes + geometry.overhead) / sector,
       guid: identifiers.guid("disk"), partitions: partitions)
@@ -138,11 +145,17 @@ public struct Planner: Sendable {
     }
   }
 
+  private func filesystem(of entry: PartitionEntry) -> Filesystem {
+    Filesystem(
+      kind: entry.fsType, label: entry.label ?? "",
+      uuid: entry.fsType.takesUUID ? identifiers.guid("filesystem/further/\(entry.name)") : nil,
+      mountPoint: entry.mountPoint)
+  }
+
   /// The root itself where it can be poured, else a disk to copy from.
   private func pour(_ request: Request, _ disk: DiskLayout) -> PourPlan {
-    let root = disk.partitions[disk.partitions.count - 1]
     let hashSeed = Self.rootUUID(of: spec, system: closure.system)
-    if let filesystem = root.filesystem, request.onlyNixStore || filesystem.kind == .ext4 {
+    if request.onlyNixStore || request.poursRoot, let root = disk.root, let filesystem = root.filesystem {
       return PourPlan(
         tree: request.onlyNixStore ? .store : .root, place: .target,
         offset: ByteSize(bytes: root.start * disk.sectorSize),
@@ -172,7 +185,7 @@ public struct Planner: Sendable {
     StepList(
       disk: disk, pour: pour, contents: request.contents, system: closure.system, profileTime: Self.clock,
       installBootLoader: request.installBootLoader, touchEFIVariables: request.touchEFIVariables,
-      grubDevice: request.grubDevice,
+      grubDevice: request.grubDevice, rootOptions: request.mkfsOptions,
       limit: stepTimeLimit
     ).steps
   }

@@ -12,6 +12,13 @@ struct Request {
   let baseName: String
   let filesystem: FilesystemKind
   let label: String
+  /// Further words for the tool that makes the root.
+  let mkfsOptions: [String]
+  /// Whether the host pours the root into its place; else the guest makes it and copies into it.
+  let poursRoot: Bool
+  let sectorSize: UInt64
+  /// Swap and the partitions of the spec, in the order of their numbers.
+  let further: [PartitionEntry]
   let diskSize: DiskSize
   let free: ByteSize
   let bootSize: ByteSize
@@ -32,13 +39,17 @@ struct Request {
     usesEFI = !onlyNixStore && (table.hasESP || touchEFIVariables || spec.efiFirmware != nil)
     filesystem = try Self.filesystem(spec.fsType ?? .ext4, onlyNixStore: onlyNixStore)
     label = try Self.label(spec, filesystem, onlyNixStore: onlyNixStore)
+    mkfsOptions = try Self.mkfsOptions(spec)
+    sectorSize = try Self.sectorSize(spec, installsBIOS: installBootLoader && !usesEFI)
+    further = try Self.further(spec, table)
     diskSize = spec.diskSize ?? .auto
     free = try Self.free(spec)
-    bootSize = try Self.bootSize(spec.bootSize ?? .mebibytes(256), table)
+    bootSize = try Self.bootSize(spec.bootSize, table, sectorSize: sectorSize)
     memory = try Self.memory(spec.memSize ?? 1024)
     cpus = try Self.cpus(spec.cpus ?? 2)
     grubDevice = try Self.grubDevice(spec)
     contents = try Self.contents(spec)
+    poursRoot = filesystem == .ext4 && mkfsOptions.isEmpty && !Self.reach(contents, into: further)
     try Self.checkFirmware(spec)
     try Self.checkBootLoader(spec, table)
   }
@@ -54,8 +65,8 @@ struct Request {
   private static func filesystem(
     _ kind: FilesystemKind, onlyNixStore: Bool
   ) throws(SpecError) -> FilesystemKind {
-    guard kind != .vfat else {
-      throw SpecError("fsType", "vfat cannot hold a Nix store", remedy: "Use ext4, xfs or btrfs")
+    guard kind != .vfat, kind != .swap else {
+      throw SpecError("fsType", "\(kind.rawValue) cannot hold a Nix store", remedy: "Use ext4, xfs or btrfs")
     }
     guard onlyNixStore || !kind.isReadOnly else {
       throw SpecError(
@@ -74,17 +85,11 @@ struct Request {
     _ spec: ImageSpec, _ kind: FilesystemKind, onlyNixStore: Bool
   ) throws(SpecError) -> String {
     let label = spec.label ?? (kind.labelLimit == 0 ? "" : onlyNixStore ? "nix-store" : "nixos")
-    guard label.utf8.count <= kind.labelLimit else {
+    try checkLabel(label, of: kind, key: "label")
+    guard spec.rootFSUID == nil || kind.takesUUID else {
       throw SpecError(
-        "label",
-        "'\(label)' has \(label.utf8.count) bytes, and \(kind.rawValue) labels hold \(kind.labelLimit)",
-        remedy: kind.labelLimit == 0 ? "Leave it out" : "Choose a shorter label")
-    }
-    guard label.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7f }), !label.contains("/")
-    else {
-      throw SpecError(
-        "label", "the label has a space, a control character or a '/'",
-        remedy: "Use letters, digits, '-', '_' and '.'")
+        "rootFSUID", "how mkfs.\(kind.rawValue) takes a UUID is not known, if it does",
+        remedy: "Leave it out, and give the tool's own option by mkfsOptions")
     }
     return label
   }
@@ -110,17 +115,19 @@ struct Request {
     return free
   }
 
-  private static func bootSize(_ end: ByteSize, _ table: PartitionTable) throws(SpecError) -> ByteSize {
+  private static func bootSize(
+    _ wanted: ByteSize?, _ table: PartitionTable, sectorSize: UInt64
+  ) throws(SpecError) -> ByteSize {
+    let start = DiskGeometry.bootStart(table, sectorSize: sectorSize)
+    let least = start + DiskGeometry.leastBoot(sectorSize: sectorSize)
+    let end = wanted ?? ByteSize(bytes: max(256 << 20, least))
     guard end.bytes % DiskGeometry.alignment == 0 else {
       throw SpecError("bootSize", "\(end.bytes) bytes are not whole MiB", remedy: "Use a multiple of 1M")
     }
-    let start = table == .efixbootldr ? DiskGeometry.xbootldrStart : DiskGeometry.espStart
-    // FAT32 needs 65,525 clusters; 40 MiB is the least that mkfs.fat makes of them with 512-byte clusters.
-    guard end.bytes >= start + (40 << 20), end.bytes <= 1 << 40 else {
+    guard end.bytes >= least, end.bytes <= 1 << 40 else {
       throw SpecError(
         "bootSize", "the boot partition would end at \(end)",
-        remedy: "Use \(start >> 20 + 40)M to 1T; bootSize is its end offset, and it starts at \(start >> 20)M"
-      )
+        remedy: "Use \(least >> 20)M to 1T; bootSize is its end offset, and it starts at \(start >> 20)M")
     }
     return end
   }

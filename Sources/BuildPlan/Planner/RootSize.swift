@@ -50,7 +50,7 @@ struct RootSize {
       of: closure, onlyNixStore: request.onlyNixStore,
       bootsFromRoot: request.installBootLoader && !request.table.hasESP)
     let free = fixed == nil ? request.free : ByteSize(bytes: 0)
-    guard let need = Self.need(request.filesystem, closure, installation, free: free) else {
+    guard let need = Self.need(request, closure, installation, free: free) else {
       throw SpecError(
         "additionalSpace", "with \(free) of free space the root would be larger than 16 TiB",
         remedy: "Ask for less")
@@ -59,7 +59,7 @@ struct RootSize {
       (size, inodes) = (need.size, need.inodes)
       return
     }
-    guard let inodes = Self.inodes(request.filesystem, closure, installation, in: fixed, need) else {
+    guard let inodes = Self.inodes(request, closure, installation, in: fixed, need) else {
       let least = Self.least(closure, installation, above: fixed, need)
       throw SpecError(
         "diskSize",
@@ -74,10 +74,12 @@ struct RootSize {
   /// The inodes on a disk of fixed size: nil when the tree does not fit, `.some(nil)` for filesystems that have no
   /// table of them.
   private static func inodes(
-    _ filesystem: FilesystemKind, _ closure: ClosureFacts, _ installation: Installation, in size: ByteSize,
-    _ need: Need
+    _ request: Request, _ closure: ClosureFacts, _ installation: Installation, in size: ByteSize, _ need: Need
   ) -> UInt64?? {
-    guard filesystem == .ext4, let least = need.inodes else { return size >= need.size ? .some(nil) : nil }
+    guard request.poursRoot, let least = need.inodes else {
+      guard size >= need.size else { return nil }
+      return .some(need.inodes.map { $0 + (size.bytes - need.size.bytes) / 16384 })
+    }
     // mke2fs's usual ratio, so that a large disk is not short of them; not where only fewer leave room.
     let choices = [max(least, size.bytes / 16384), least]
     let chosen = choices.first { closure.tree.fits(size, room: installation.room, inodes: $0) }
@@ -99,26 +101,17 @@ struct RootSize {
   private typealias Need = (size: ByteSize, inodes: UInt64?)
 
   private static func need(
-    _ filesystem: FilesystemKind, _ closure: ClosureFacts, _ installation: Installation, free: ByteSize
+    _ request: Request, _ closure: ClosureFacts, _ installation: Installation, free: ByteSize
   ) -> Need? {
-    let content = closure.tree.blocks * UInt64(Ext4Format.blockSize)
-    let data = content + installation.room.bytes + free.bytes
-    switch filesystem {
-    case .ext4, .vfat:
-      let inodes = installation.inodes + free.bytes / 16384
-      let room = installation.room + free
-      return closure.tree.filesystem(room: room, inodes: inodes).map { ($0.size, $0.inodes) }
-    case .erofs, .squashfs:
+    if request.filesystem.isReadOnly {
       let size = closure.storeImage ?? ByteSize(bytes: 0)
       return (size.rounded(upTo: DiskGeometry.alignment), nil)
-    case .xfs:
-      // mkfs.xfs refuses less than 300 MiB; the log takes 64 MiB of a small filesystem.
-      let bytes = max(300 << 20, data + closure.tree.inodes * 1024 + content / 20 + (96 << 20))
-      return (ByteSize(bytes: bytes).rounded(upTo: DiskGeometry.alignment), nil)
-    case .btrfs:
-      // Metadata is kept twice, and chunks are allocated whole: 256 MiB and more of them at a time.
-      let bytes = max(256 << 20, data + closure.tree.inodes * 2048 + content / 10 + (384 << 20))
-      return (ByteSize(bytes: bytes).rounded(upTo: DiskGeometry.alignment), nil)
     }
+    guard request.poursRoot else {
+      return CopiedRoot(tree: closure.tree, installation: installation, free: free).need(request.filesystem)
+    }
+    let inodes = installation.inodes + free.bytes / 16384
+    let room = installation.room + free
+    return closure.tree.filesystem(room: room, inodes: inodes).map { ($0.size, $0.inodes) }
   }
 }

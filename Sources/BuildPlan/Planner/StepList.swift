@@ -13,6 +13,7 @@ struct StepList {
   let installBootLoader: Bool
   let touchEFIVariables: Bool
   let grubDevice: String?
+  let rootOptions: [String]
   let limit: Int?
 
   var steps: [PlannedStep] {
@@ -24,9 +25,14 @@ struct StepList {
     if disk.table != .none { list.append(.partitionDisk(PartitionDisk(disk: target, layout: disk))) }
     // What is poured into its place on the target is made already.
     list += made.filter { pour.place == .source || $0.filesystem != pour.filesystem }.map {
-      .makeFilesystem(MakeFilesystem(disk: target, partition: $0.number, filesystem: $0.filesystem))
+      .makeFilesystem(
+        MakeFilesystem(
+          disk: target, partition: $0.number, filesystem: $0.filesystem,
+          options: $0.filesystem.mountPoint == "/" ? rootOptions : []))
     }
-    list += made.sorted { $0.filesystem.mountPoint < $1.filesystem.mountPoint }.map {
+    // A place comes before what is in it.
+    let mounted = made.filter { $0.filesystem.mountPoint != nil }
+    list += mounted.sorted { $0.filesystem.mountPoint ?? "" < $1.filesystem.mountPoint ?? "" }.map {
       .mountFilesystem(MountFilesystem(disk: target, partition: $0.number, filesystem: $0.filesystem))
     }
     if pour.place == .source {

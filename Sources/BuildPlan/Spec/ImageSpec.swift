@@ -18,6 +18,8 @@ public struct ImageSpec: Hashable, Codable, Sendable {
   public var partitionTableType: PartitionTable?
   /// The root's filesystem.
   public var fsType: FilesystemKind?
+  /// Further words for the tool that makes the root filesystem.
+  public var mkfsOptions: [String]?
   /// The root filesystem's label.
   public var label: String?
   /// The size of the whole disk.
@@ -26,6 +28,12 @@ public struct ImageSpec: Hashable, Codable, Sendable {
   public var additionalSpace: ByteSize?
   /// The END OFFSET of the ESP on the disk, as in make-disk-image; the ESP starts at 8 MiB.
   public var bootSize: ByteSize?
+  /// The size of a swap partition; without one, there is none.
+  public var swapSize: ByteSize?
+  /// Further partitions.
+  public var partitions: [PartitionEntry]?
+  /// Bytes in a sector of the disk: 512 or 4096.
+  public var sectorSize: UInt64?
   /// The installer VM's memory, in MiB.
   public var memSize: UInt64?
   /// The installer VM's processors.
@@ -67,10 +75,14 @@ public struct ImageSpec: Hashable, Codable, Sendable {
     merged.format = other.format ?? format
     merged.partitionTableType = other.partitionTableType ?? partitionTableType
     merged.fsType = other.fsType ?? fsType
+    merged.mkfsOptions = other.mkfsOptions ?? mkfsOptions
     merged.label = other.label ?? label
     merged.diskSize = other.diskSize ?? diskSize
     merged.additionalSpace = other.additionalSpace ?? additionalSpace
     merged.bootSize = other.bootSize ?? bootSize
+    merged.swapSize = other.swapSize ?? swapSize
+    merged.partitions = other.partitions ?? partitions
+    merged.sectorSize = other.sectorSize ?? sectorSize
     merged.memSize = other.memSize ?? memSize
     merged.cpus = other.cpus ?? cpus
     merged.installBootLoader = other.installBootLoader ?? installBootLoader

@@ -7,6 +7,7 @@ extension ImageSpec {
     case bootSize, memSize, cpus, installBootLoader, touchEFIVars, onlyNixStore, efiFirmware
     case contents, configFile, additionalPaths, grubDevice
     case efiVariables, seed, rootGPUID, rootFSUID
+    case mkfsOptions, swapSize, partitions, sectorSize
   }
 
   /// Reads the JSON of a spec: one object, whose every key is known.
@@ -39,7 +40,7 @@ extension ImageSpec {
     case .baseName: baseName = try value.text()
     case .format: format = try value.choice()
     case .partitionTableType: partitionTableType = try value.choice()
-    case .fsType: fsType = try value.choice()
+    case .fsType: fsType = try value.filesystem()
     case .label: label = try value.text()
     case .diskSize: diskSize = try value.diskSize()
     case .additionalSpace: additionalSpace = try value.size()
@@ -58,6 +59,10 @@ extension ImageSpec {
     case .seed: seed = try value.guid()
     case .rootGPUID: rootGPUID = try value.guid()
     case .rootFSUID: rootFSUID = try value.guid()
+    case .mkfsOptions: mkfsOptions = try value.list { item throws(SpecError) in try item.text() }
+    case .swapSize: swapSize = try value.size()
+    case .partitions: partitions = try value.list { item throws(SpecError) in try item.partition() }
+    case .sectorSize: sectorSize = try value.number()
     }
   }
 }
@@ -117,27 +122,61 @@ private struct SpecValue {
   }
 
   func content() throws(SpecError) -> ContentEntry {
-    guard case .object(let fields) = value else {
-      throw SpecError(
-        key, "an entry is not an object", remedy: "Write {\"source\": \"/…\", \"target\": \"/…\"}")
-    }
-    let known = ["source", "target", "mode", "user", "group"]
-    if let odd = fields.keys.filter({ !known.contains($0) }).min() {
-      throw SpecError(
-        key, "an entry has the field '\(odd)'", remedy: "Known are: \(known.joined(separator: ", "))")
-    }
-    // An absent field, and null as Nix writes it for one, are the same.
-    func text(_ name: String) throws(SpecError) -> String? {
-      guard let field = fields[name] else { return nil }
-      if case .null = field { return nil }
-      return try SpecValue(key: key, value: field).text()
-    }
+    let fields = try fields(
+      ["source", "target", "mode", "user", "group"], example: "{\"source\": \"/…\", \"target\": \"/…\"}")
+    func text(_ name: String) throws(SpecError) -> String? { try fields[name]?.text() }
     guard let source = try text("source"), let target = try text("target") else {
       throw SpecError(key, "an entry has no source or no target", remedy: "Give both")
     }
     return ContentEntry(
       source: source, target: target, mode: try mode(text("mode")), user: try text("user"),
       group: try text("group"))
+  }
+
+  func partition() throws(SpecError) -> PartitionEntry {
+    let fields = try fields(
+      ["name", "size", "fsType", "label", "mountPoint", "type"],
+      example: "{\"name\": \"data\", \"size\": \"1G\", \"fsType\": \"ext4\"}")
+    guard let name = try fields["name"]?.text(), let size = try fields["size"]?.size(),
+      let kind = try fields["fsType"]?.filesystem()
+    else {
+      throw SpecError(key, "an entry has no name, no size or no fsType", remedy: "Give all three")
+    }
+    return PartitionEntry(
+      name: name, size: size, fsType: kind, label: try fields["label"]?.text(),
+      mountPoint: try fields["mountPoint"]?.text(), type: try fields["type"]?.partitionType())
+  }
+
+  /// The fields of an entry that are there; null, as Nix writes it for an absent one, is left out.
+  private func fields(_ known: [String], example: String) throws(SpecError) -> [String: SpecValue] {
+    guard case .object(let fields) = value else {
+      throw SpecError(key, "an entry is not an object", remedy: "Write \(example)")
+    }
+    if let odd = fields.keys.filter({ !known.contains($0) }).min() {
+      throw SpecError(
+        key, "an entry has the field '\(odd)'", remedy: "Known are: \(known.joined(separator: ", "))")
+    }
+    return fields.compactMapValues { field in
+      if case .null = field { nil } else { SpecValue(key: key, value: field) }
+    }
+  }
+
+  private func partitionType() throws(SpecError) -> PartitionType {
+    let text = try text()
+    guard let type = PartitionType(text) else {
+      throw SpecError(
+        key, "'\(text)' is no partition type", remedy: "Write a GUID, or a hexadecimal number for an MBR")
+    }
+    return type
+  }
+
+  func filesystem() throws(SpecError) -> FilesystemKind {
+    let text = try text()
+    guard let kind = FilesystemKind(rawValue: text) else {
+      throw SpecError(
+        key, "'\(text)' cannot be the name of a filesystem", remedy: "Write it as in mkfs.NAME: \"ext4\"")
+    }
+    return kind
   }
 
   private func mode(_ text: String?) throws(SpecError) -> UInt16? {

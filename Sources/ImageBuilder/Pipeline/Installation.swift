@@ -165,6 +165,7 @@ struct Installation: Sendable {
         "targetFormat": isPouredIntoTarget ? "qcow2" : "raw", "targetSerial": DiskSerial.target,
         "sourceDisk": isPouredIntoTarget ? "" : source.string, "sourceSerial": DiskSerial.source,
         "agentSocket": session.agentSocket.string, "agentPort": AgentProtocol.portName,
+        "sectorSize": DomainValues.sectorSize(plan.disk.sectorSize),
         "debugSocket": session.debugSocket.string,
       ]
       return try template.render(common.placeholders.merging(installer) { $1 })

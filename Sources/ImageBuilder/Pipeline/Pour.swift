@@ -16,8 +16,11 @@ struct Pour: Sendable {
   ///   `CancellationError`.
   func run(to disk: FilePath) async throws {
     let filesystem = plan.filesystem
+    guard let uuid = filesystem.uuid else {
+      throw BuildError(.failed, "the plan gives the filesystem that is poured no UUID")
+    }
     let options = Ext4Options(
-      size: plan.size, offset: plan.offset, uuid: filesystem.uuid, hashSeed: plan.hashSeed,
+      size: plan.size, offset: plan.offset, uuid: uuid, hashSeed: plan.hashSeed,
       label: filesystem.label, time: UInt32(clamping: plan.time), inodes: filesystem.inodes)
     try await ext4ErrorsAsBuildErrors(.failed) {
       let witness = TreeWitness()

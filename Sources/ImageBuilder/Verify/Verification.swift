@@ -93,6 +93,7 @@ public struct Verification: Sendable {
       let image = [
         "disk": disk.string, "kernel": request.kernel?.kernel ?? "", "initrd": request.kernel?.initrd ?? "",
         "kernelCommandLine": request.kernel?.commandLine ?? "",
+        "sectorSize": DomainValues.sectorSize(artefacts.sectorSize),
       ]
       return try template.render(common.placeholders.merging(image) { $1 })
     }

@@ -8,6 +8,8 @@ internal import SystemPackage
 struct VerifyArtefacts: Sendable {
   let image: FilePath
   let format: ImageFormat
+  /// Bytes in a sector of the disk.
+  let sectorSize: UInt64
   /// EFI firmware and the variables to boot with; nil for a BIOS.
   let efi: (firmware: FirmwarePair, variables: FilePath)?
 
@@ -34,6 +36,11 @@ struct VerifyArtefacts: Sendable {
     else { throw BuildError(.badInput, "there is no image", remedy: "Give an output folder or --image") }
     guard FileSystem.exists(image) else { throw missing(image) }
     let format = try format(of: image, request, manifest)
+    let sectorSize = request.sectorSize ?? manifest?.disk.sectorSize ?? 512
+    guard sectorSize == 512 || sectorSize == 4096 else {
+      throw BuildError(
+        .badInput, "there are no disks with sectors of \(sectorSize) bytes", remedy: "Use 512 or 4096")
+    }
     let isBIOS = request.bios || (manifest != nil && manifest?.firmware == nil && request.efiFirmware == nil)
     guard !isBIOS else {
       guard request.efiVariables == nil, request.efiFirmware == nil else {
@@ -41,10 +48,10 @@ struct VerifyArtefacts: Sendable {
           .badInput, "a BIOS has no EFI variables",
           remedy: "Leave out --bios, or --efi-vars and --efi-firmware")
       }
-      return VerifyArtefacts(image: image, format: format, efi: nil)
+      return VerifyArtefacts(image: image, format: format, sectorSize: sectorSize, efi: nil)
     }
     let efi = try await efi(request, manifest, folder)
-    return VerifyArtefacts(image: image, format: format, efi: efi)
+    return VerifyArtefacts(image: image, format: format, sectorSize: sectorSize, efi: efi)
   }
 
   private static func efi(

@@ -2,7 +2,8 @@
 { lib, packages, linux }:
 { rootLabel ? "nixos", beforeMount ? "" }:
 let
-  modules = [ "virtio_pci" "virtio_blk" "virtio_scsi" "sd_mod" "virtio_console" "xfs" "btrfs" "crc32c_generic" ];
+  modules = [ "virtio_pci" "virtio_blk" "virtio_scsi" "sd_mod" "virtio_console" "xfs" "btrfs" "crc32c_generic" ]
+    ++ linux.further;
   init = lib.script "stage-1-init.sh" (lib.substitute ./init.sh { inherit rootLabel beforeMount; });
 in lib.run "initrd-linux-${linux.version}" {
   inherit modules init;

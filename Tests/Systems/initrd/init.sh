@@ -42,7 +42,7 @@ until device=$(findfs LABEL=@rootLabel@ 2>/dev/null); do
   usleep 100000
 done
 
-for kind in ext4 xfs btrfs none; do
+for kind in ext4 xfs btrfs f2fs jfs none; do
   [ $kind != none ] || fail "$device has no filesystem that this system knows"
   [ $kind = ext4 ] || modprobe $kind 2>/dev/null # built in
   mount -t $kind -o rw $device $targetRoot 2>/dev/null && break
