@@ -13,6 +13,7 @@ struct StepList {
   let installBootLoader: Bool
   let touchEFIVariables: Bool
   let grubDevice: String?
+  let postInstall: String?
   let limit: Int?
 
   var steps: [PlannedStep] {
@@ -45,6 +46,7 @@ struct StepList {
           InstallBootLoader(
             system: system, touchEFIVariables: touchEFIVariables, disk: target, diskName: grubDevice)))
     }
+    if let postInstall { list.append(.runScript(RunScript(system: system, script: postInstall))) }
     list.append(.finish(Finish(disk: target)))
     return list.map { PlannedStep(step: $0, timeLimit: limit ?? defaultLimit($0)) }
   }
