@@ -1,6 +1,6 @@
 package import ImageModel
 
-/// One thing the agent does, fully decided by the plan. There is no step that runs a free-form command.
+/// One thing the agent does, fully decided by the plan. The one step that runs a free-form command is the spec's own script.
 package enum InstallStep: Hashable, Sendable {
   /// Write the partition table, re-read it, and compare it with the layout.
   case partitionDisk(PartitionDisk)
@@ -18,6 +18,8 @@ package enum InstallStep: Hashable, Sendable {
   case setOwners(SetOwners)
   /// Run the system's own `switch-to-configuration boot` in the chroot.
   case installBootLoader(InstallBootLoader)
+  /// Run a script of the spec's author in the chroot.
+  case runScript(RunScript)
   /// Remove what must not be shared between machines, unmount everything, flush the disk.
   case finish(Finish)
 }
@@ -157,6 +159,19 @@ package struct InstallBootLoader: Hashable, Codable, Sendable {
   }
 }
 
+/// A shell script that the spec has for the installed system.
+package struct RunScript: Hashable, Codable, Sendable {
+  /// The toplevel's store path.
+  package var system: String
+  /// The script, for the target's `/bin/sh`.
+  package var script: String
+
+  package init(system: String, script: String) {
+    self.system = system
+    self.script = script
+  }
+}
+
 /// The end of the installation.
 package struct Finish: Hashable, Codable, Sendable {
   /// The virtio-blk serial number of the disk to flush.
@@ -179,6 +194,7 @@ extension InstallStep {
     case .activate: "activate"
     case .setOwners: "setOwners"
     case .installBootLoader: "installBootLoader"
+    case .runScript: "runScript"
     case .finish: "finish"
     }
   }
@@ -203,6 +219,7 @@ extension InstallStep: Codable {
     case "activate": self = .activate(try arguments())
     case "setOwners": self = .setOwners(try arguments())
     case "installBootLoader": self = .installBootLoader(try arguments())
+    case "runScript": self = .runScript(try arguments())
     case "finish": self = .finish(try arguments())
     case let other:
       throw DecodingError.dataCorruptedError(
@@ -222,6 +239,7 @@ extension InstallStep: Codable {
     case .activate(let value): try container.encode(value, forKey: .arguments)
     case .setOwners(let value): try container.encode(value, forKey: .arguments)
     case .installBootLoader(let value): try container.encode(value, forKey: .arguments)
+    case .runScript(let value): try container.encode(value, forKey: .arguments)
     case .finish(let value): try container.encode(value, forKey: .arguments)
     }
   }

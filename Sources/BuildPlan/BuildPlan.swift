@@ -15,6 +15,10 @@ public struct BuildPlan: Hashable, Codable, Sendable {
   public var machine: MachinePlan?
   /// What the agent does, in order.
   package var steps: [PlannedStep]
+  /// The script that the host runs before the VM starts.
+  public var preVM: String?
+  /// The script that the host runs when the images are made.
+  public var postVM: String?
   /// What is exported.
   public var outputs: OutputPlan
 }
@@ -71,12 +75,26 @@ public struct MachinePlan: Hashable, Codable, Sendable {
 
 /// The names of the files that a build leaves.
 public struct OutputPlan: Hashable, Codable, Sendable {
-  /// The disk image's format.
-  public var format: ImageFormat
-  /// The disk image's file name.
-  public var image: String
+  /// The disk images, all of one disk.
+  public var images: [OutputImage]
   /// The EFI variable store's file name; nil when no VM writes one.
   public var efiVariables: String?
+}
+
+/// One file with the disk in it.
+public struct OutputImage: Hashable, Codable, Sendable {
+  /// Its format.
+  public var format: ImageFormat
+  /// Its file name.
+  public var file: String
+  /// What the formats with an identifier of their own are given for it.
+  public var identifier: GUID
+
+  package init(format: ImageFormat, file: String, identifier: GUID) {
+    self.format = format
+    self.file = file
+    self.identifier = identifier
+  }
 }
 
 /// One step, and how long it may take.

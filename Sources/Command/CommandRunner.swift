@@ -38,6 +38,16 @@ package struct SubprocessRunner: CommandRunner {
 
   private let environment: Environment
 
+  /// A command has no terminal, and whoever ends it ends with it all that it has started.
+  private static let platform: PlatformOptions = {
+    var options = PlatformOptions()
+    options.createSession = true
+    options.teardownSequence = [
+      .send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .zero)
+    ]
+    return options
+  }()
+
   /// A runner whose commands inherit the environment.
   package init() {
     environment = .inherit
@@ -58,7 +68,7 @@ package struct SubprocessRunner: CommandRunner {
       status = try await Subprocess.run(
         command.executable.contains("/") ? .path(FilePath(command.executable)) : .name(command.executable),
         arguments: Arguments(command.arguments),
-        environment: environment.updating(environmentValues(command.environment)),
+        environment: environment.updating(environmentValues(command.environment)), platformOptions: Self.platform,
         input: .string(command.input), output: .sequence, error: .sequence
       ) { execution in
         let lines = execution.standardOutput.strings(bufferingPolicy: .maxLineLength(Self.outputLimit))

@@ -9,6 +9,12 @@ enum FileSystem {
     return lstat(path.string, &status) == 0
   }
 
+  /// Whether there is a file, and not a link to one.
+  static func isRegularFile(_ path: FilePath) -> Bool {
+    var status = stat()
+    return lstat(path.string, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+  }
+
   /// The size that a file shows, in bytes.
   static func size(of path: FilePath) throws -> UInt64 {
     var status = stat()
@@ -17,8 +23,8 @@ enum FileSystem {
   }
 
   /// Makes a folder; its parent must exist.
-  static func makeDirectory(_ path: FilePath) throws {
-    guard mkdir(path.string, 0o755) == 0 else { throw fault("make the folder", path) }
+  static func makeDirectory(_ path: FilePath, mode: mode_t = 0o755) throws {
+    guard mkdir(path.string, mode) == 0 else { throw fault("make the folder", path) }
   }
 
   /// Makes a file of holes.

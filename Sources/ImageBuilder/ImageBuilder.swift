@@ -4,7 +4,6 @@ internal import Command
 internal import Foundation
 internal import ImageModel
 internal import SystemPackage
-internal import Threads
 
 /// Builds images. The one entry point of the library: a request in, a manifest out.
 public struct ImageBuilder: Sendable {
@@ -36,9 +35,13 @@ public struct ImageBuilder: Sendable {
     let template = try request.machine.domainTemplate(or: DomainTemplate.installer)
     try checkVerifiable()
     try checkAppliance()
-    return try await OutputFolder.with(request.out, force: request.force) { folder in
+    return try await OutputFolder.with(
+      request.out, force: request.force, isPrivate: request.spec.extraFiles?.isEmpty == false
+    ) { folder in
       let preparation = try await Preparation.make(for: request, scratch: folder.work, recorder: recorder)
       try checkSpace(for: preparation, at: folder.work)
+      let export = DiskExport(runner: SubprocessRunner())
+      try await export.check(preparation.plan.outputs.images)
       let target = folder.work.appending("target.raw")
       try FileSystem.makeSparseFile(target, bytes: preparation.plan.disk.size.bytes)
       if let machine = preparation.plan.machine {
@@ -47,12 +50,11 @@ public struct ImageBuilder: Sendable {
         try await writeStore(preparation, to: target)
       }
       try FileSystem.remove(preparation.tree.registration)
-      let outputs = preparation.plan.outputs
-      try await recorder.step("export", detail: { _ in outputs.format.rawValue }) {
-        try await DiskExport(runner: SubprocessRunner())
-          .export(raw: target, as: outputs.format, to: folder.work.appending(outputs.image))
+      let images = preparation.plan.outputs.images
+      try await recorder.step("export", detail: { _ in images.map(\.format.rawValue).joined(separator: ", ") }) {
+        try await export.export(raw: target, as: images, in: folder.work)
       }
-      let manifest = try await writeManifest(preparation.plan, in: folder)
+      let manifest = try await finish(preparation.plan, in: folder)
       if request.verify { try await verify(manifest, in: folder.work) }
       return manifest
     }
@@ -62,7 +64,12 @@ public struct ImageBuilder: Sendable {
     _ preparation: Preparation, on machine: MachinePlan, target: FilePath, in work: FilePath,
     _ template: DomainTemplate
   ) async throws {
-    let appliance = try await recorder.step("appliance") { try await request.appliance.make(for: filesystems(of: preparation.plan)) }
+    let appliance = try await recorder.step("appliance") {
+      try await request.appliance.make(for: filesystems(of: preparation.plan))
+    }
+    if let script = preparation.plan.preVM {
+      try await hook("preVM", script).run(in: work)
+    }
     let variables = work.appending(preparation.plan.outputs.efiVariables ?? "efi-vars.fd")
     try await Installation(
       preparation: preparation, machine: machine, appliance: appliance, template: template,
@@ -116,34 +123,28 @@ public struct ImageBuilder: Sendable {
     }
   }
 
-  private func writeManifest(_ plan: BuildPlan, in folder: OutputFolder) async throws -> Manifest {
-    let files = try await recorder.step("digest") {
-      let names = [plan.outputs.image, plan.outputs.efiVariables].compactMap(\.self).sorted()
-      return try await withThrowingTaskGroup { group in
-        for name in names {
-          group.addTask {
-            let file = folder.work.appending(name)
-            // What is read here is in memory; the disk takes its time meanwhile.
-            async let flushed: Void = onThread { try FileSystem.synchronise(file) }
-            let digest = try await FileDigest.sha256(of: file)
-            try await flushed
-            return Manifest.File(path: name, size: try FileSystem.size(of: file), sha256: digest)
-          }
-        }
-        return try await group.reduce(into: []) { $0.append($1) }.sorted { $0.path < $1.path }
-      }
+  private func hook(_ name: String, _ script: String) -> HostHook {
+    HostHook(name: name, script: script, runner: SubprocessRunner(), recorder: recorder)
+  }
+
+  /// Runs `postVM`, which may change and add files, and then writes down what there is.
+  private func finish(_ plan: BuildPlan, in folder: OutputFolder) async throws -> Manifest {
+    let files = OutputFiles(plan: plan, folder: folder)
+    try files.writeProducts()
+    if let script = plan.postVM {
+      let variables = plan.outputs.efiVariables.map { folder.work.appending($0).string }
+      let image = plan.outputs.images.first.map { folder.work.appending($0.file).string }
+      try await hook("postVM", script).run(
+        in: folder.work,
+        environment: ["diskImage": image, "efiVars": variables].compactMapValues(\.self))
+      try files.check(after: "postVM")
     }
+    let described = try await recorder.step("digest") { try await files.describe() }
     let manifest = Manifest(
-      spec: request.spec, system: plan.system, disk: plan.disk, format: plan.outputs.format,
-      image: plan.outputs.image, efiVariables: plan.outputs.efiVariables, firmware: plan.machine?.firmware,
-      files: files, tools: await ToolVersions.collect(for: plan), steps: recorder.steps,
-      warnings: recorder.warnings)
+      spec: request.spec, system: plan.system, disk: plan.disk, images: plan.outputs.images,
+      efiVariables: plan.outputs.efiVariables, firmware: plan.machine?.firmware, files: described,
+      tools: await ToolVersions.collect(for: plan), steps: recorder.steps, warnings: recorder.warnings)
     try FileSystem.write(manifest.json(), to: folder.work.appending(Manifest.fileName))
-    let products = folder.work.appending("nix-support")
-    try FileSystem.makeDirectory(products)
-    let line =
-      "file \(plan.outputs.format.rawValue)-image \(folder.destination.appending(plan.outputs.image))\n"
-    try FileSystem.write(Array(line.utf8), to: products.appending("hydra-build-products"))
     return manifest
   }
 

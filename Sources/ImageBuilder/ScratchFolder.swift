@@ -6,11 +6,11 @@ internal import SystemPackage
 enum ScratchFolder {
   /// Runs `body` with a fresh folder, removed on every way out, also when this process is killed.
   static func with<Result>(
-    _ purpose: String, _ body: (FilePath) async throws -> Result
+    _ purpose: String, mode: mode_t = 0o755, _ body: (FilePath) async throws -> Result
   ) async throws -> Result {
     let base = FilePath(NSTemporaryDirectory())
     let folder = base.appending("slipway-\(purpose)-\(UUID().uuidString.prefix(8).lowercased())")
-    try FileSystem.makeDirectory(folder)
+    try FileSystem.makeDirectory(folder, mode: mode)
     defer { try? FileSystem.remove(folder) }
     let leftover = try await ProcessFolder.removeAtExit(folder)
     defer { leftover.dismiss() }

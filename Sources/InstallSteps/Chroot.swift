@@ -14,7 +14,7 @@ struct Chroot {
 
   /// nixpkgs' own default for builds: 1980-01-01, the first day that FAT can store.
   private static let sourceDateEpoch = "315532800"
-  private static let home = "/run/slipway-home"
+  static let home = "/run/slipway-home"
 
   /// Mounts what is not mounted yet. Blocks.
   ///

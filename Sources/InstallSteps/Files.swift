@@ -48,6 +48,20 @@ package enum Files {
     try checked("set the mode of \(path)") { fchmod(file, mode) }
   }
 
+  /// Makes a file with this text and mode, in place of whatever file or link was there.
+  static func write(_ text: String, to path: String, mode: mode_t) throws(SystemFailure) {
+    try removeFile(path)
+    let file = try open(path, O_WRONLY | O_CREAT | O_EXCL, mode: mode)
+    defer { close(file) }
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      let count = try checked("write \(path)") {
+        rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
+      }
+      rest = rest.dropFirst(count)
+    }
+  }
+
   /// The whole of a small text file; procfs and sysfs files do not know their size.
   package static func text(of path: String) throws(SystemFailure) -> String {
     let file = try open(path, O_RDONLY)

@@ -16,6 +16,7 @@ extension InstallStep {
       case .activate(let step): try await step.run(in: context)
       case .setOwners(let step): try await step.run(in: context)
       case .installBootLoader(let step): try await step.run(in: context)
+      case .runScript(let step): try await step.run(in: context)
       case .finish(let step): try await step.run(in: context)
       }
     } catch {

@@ -31,7 +31,9 @@ enum PlanText {
         "steps     \(plan.stepNames.joined(separator: ", "))"
       ]
     }
-    let files = ["\(plan.outputs.image) (\(plan.outputs.format.rawValue))"]
+    let hooks = [("preVM", plan.preVM), ("postVM", plan.postVM)].filter { $0.1 != nil }.map(\.0)
+    if !hooks.isEmpty { lines.append("hooks     \(hooks.joined(separator: ", "))") }
+    let files = plan.outputs.images.map { "\($0.file) (\($0.format.rawValue))" }
     lines.append(
       "output    \((files + [plan.outputs.efiVariables].compactMap(\.self)).joined(separator: ", "))")
     return lines.joined(separator: "\n") + "\n"

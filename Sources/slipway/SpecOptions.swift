@@ -57,8 +57,9 @@ struct SpecOptions: ParsableArguments {
   @Option(help: "File name of the image, without its extension. [nixos]")
   var baseName: String?
 
-  @Option(help: "Format of the image. [raw]")
-  var format: ImageFormat?
+  @Option(
+    help: ArgumentHelp("Format of the image; may be given again, for several. [raw]", valueName: "format"))
+  var format: [ImageFormat] = []
 
   @Option(help: "Partition layout. [efi]")
   var partitionTableType: PartitionTable?
@@ -133,6 +134,29 @@ struct SpecOptions: ParsableArguments {
       "The system's boot.loader.grub.device, unless it is the guest's /dev/vda.", valueName: "path"))
   var grubDevice: String?
 
+  @Option(help: ArgumentHelp("Store path of the channel that root gets. [none]", valueName: "path"))
+  var copyChannel: String?
+
+  @Option(
+    name: .customLong("extra-file"),
+    help: ArgumentHelp(
+      "The same as --contents, for what must not be in a Nix store: mode 600, never in a log.",
+      valueName: "source:target[:mode[:user:group]]"))
+  var extraFiles: [ContentEntry] = []
+
+  @Option(
+    name: .customLong("pre-vm"),
+    help: ArgumentHelp("Shell script that this machine runs before the VM starts.", valueName: "file"))
+  var preVM: String?
+
+  @Option(help: ArgumentHelp("Shell script to run in the installed system.", valueName: "file"))
+  var postInstall: String?
+
+  @Option(
+    name: .customLong("post-vm"),
+    help: ArgumentHelp("Shell script that this machine runs when the images are made.", valueName: "file"))
+  var postVM: String?
+
   @Option(help: "Firmware code, instead of what QEMU's descriptors name.")
   var efiFirmware: String?
 
@@ -154,7 +178,7 @@ struct SpecOptions: ParsableArguments {
     flags.system = system
     flags.closureInfo = closureInfo
     flags.baseName = baseName
-    flags.format = format
+    flags.format = format.isEmpty ? nil : format
     flags.partitionTableType = partitionTableType
     flags.fsType = fsType
     flags.mkfsOptions = mkfsOptions.isEmpty ? nil : mkfsOptions
@@ -174,12 +198,29 @@ struct SpecOptions: ParsableArguments {
     flags.additionalPaths = additionalPaths.isEmpty ? nil : additionalPaths
     flags.onlyNixStore = onlyNixStore
     flags.grubDevice = grubDevice
+    flags.copyChannel = copyChannel.map { .path($0) }
+    flags.extraFiles = extraFiles.isEmpty ? nil : extraFiles
+    flags.preVM = try readScript(preVM, "preVM")
+    flags.postInstall = try readScript(postInstall, "postInstall")
+    flags.postVM = try readScript(postVM, "postVM")
     flags.efiFirmware = efiFirmware
     flags.efiVariables = efiVariables
     flags.seed = seed
     flags.rootGPUID = rootGPUID
     flags.rootFSUID = rootFSUID
     return try readFile().overridden(by: flags)
+  }
+
+  private func readScript(_ file: String?, _ key: String) throws -> String? {
+    guard let file else { return nil }
+    guard let data = FileManager.default.contents(atPath: file),
+      let text = String(data: data, encoding: .utf8), !text.isEmpty, !text.utf8.contains(0)
+    else {
+      throw SpecError(
+        key, "the script \(file) cannot be read, is empty, or is no UTF-8 text",
+        remedy: "Check its path and permissions")
+    }
+    return text
   }
 
   private func readFile() throws -> ImageSpec {

@@ -19,7 +19,7 @@ struct VerifyCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Image to boot, without an output folder.", valueName: "file"))
   var image: String?
 
-  @Option(help: "Format of --image. [by its extension]")
+  @Option(help: "Format of --image, or of the folder's image to boot. [by its extension, the first]")
   var format: ImageFormat?
 
   @Option(help: ArgumentHelp("EFI variables to boot with. [the firmware's template]", valueName: "file"))

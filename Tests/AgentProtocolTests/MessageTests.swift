@@ -45,7 +45,7 @@ import Testing
         SetOwners(system: "/nix/store/x", paths: [OwnedPath(path: "/a", user: "alice", group: "100")])),
       .installBootLoader(
         InstallBootLoader(system: "/nix/store/x", touchEFIVariables: true, disk: "slipway-target")),
-      .finish(Finish(disk: "target")),
+      .runScript(RunScript(system: "/nix/store/x", script: "ls\n")), .finish(Finish(disk: "target")),
     ]
   }
 }

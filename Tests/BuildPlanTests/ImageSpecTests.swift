@@ -1,4 +1,5 @@
 import BuildPlan
+import Foundation
 import ImageModel
 import Testing
 
@@ -9,7 +10,8 @@ import Testing
        "partitionTableType": "efi", "fsType": "xfs", "label": "root", "diskSize": "4G",
        "additionalSpace": "1G", "bootSize": "512M", "memSize": 2048, "cpus": 4, "installBootLoader": true,
        "touchEFIVars": false, "onlyNixStore": false, "grubDevice": "/dev/sda", "configFile": "/k", "additionalPaths": ["/nix/store/y"],
-       "contents": [{"source": "/a", "target": "/etc/a", "mode": "0600", "user": "u", "group": "g"},
+       "copyChannel": "/nix/store/z", "extraFiles": [{"source": "/s", "target": "/t"}], "preVM": "true", "postInstall": "ls\\npwd",
+       "postVM": "echo", "contents": [{"source": "/a", "target": "/etc/a", "mode": "0600", "user": "u", "group": "g"},
                     {"source": "/b/*", "target": "/srv", "mode": null}], "efiFirmware": "/f", "efiVariables": "/v",
        "seed": "00000000-0000-0000-0000-000000000001", "rootGPUID": "00000000-0000-0000-0000-000000000002",
        "rootFSUID": "00000000-0000-0000-0000-000000000003"}
@@ -19,7 +21,7 @@ import Testing
     expected.system = "/nix/store/x"
     expected.closureInfo = "/c"
     expected.baseName = "b"
-    expected.format = .compressedQcow2
+    expected.format = [.compressedQcow2]
     expected.partitionTableType = .efi
     expected.fsType = .xfs
     expected.label = "root"
@@ -38,12 +40,25 @@ import Testing
       ContentEntry(source: "/a", target: "/etc/a", mode: 0o600, user: "u", group: "g"),
       ContentEntry(source: "/b/*", target: "/srv"),
     ]
+    expected.copyChannel = .path("/nix/store/z")
+    expected.extraFiles = [ContentEntry(source: "/s", target: "/t")]
+    expected.preVM = "true"
+    expected.postInstall = "ls\npwd"
+    expected.postVM = "echo"
     expected.efiFirmware = "/f"
     expected.efiVariables = "/v"
     expected.seed = GUID(high: 0, low: 1)
     expected.rootGPUID = GUID(high: 0, low: 2)
     expected.rootFSUID = GUID(high: 0, low: 3)
     #expect(spec == expected)
+  }
+
+  @Test func aFormatIsOneOrAList() throws {
+    let list = #"{"format": ["qcow2", "raw.zst", "vmdk"], "copyChannel": false}"#
+    let spec = try ImageSpec(json: Array(list.utf8))
+    #expect(spec.format == [.qcow2, .compressedRaw, .vmdk])
+    #expect(spec.copyChannel == ChannelCopy.none)
+    #expect(try JSONDecoder().decode(ImageSpec.self, from: JSONEncoder().encode(spec)) == spec)
   }
 
   @Test func aBareDiskSizeIsMebibytes() throws {
@@ -54,6 +69,10 @@ import Testing
 
   @Test(arguments: [
     ("{\"sytem\": \"/x\"}", "sytem"), ("{\"format\": \"ova\"}", "format"), ("{\"format\": 1}", "format"),
+    ("{\"format\": [\"ova\"]}", "format"), ("{\"format\": [[\"raw\"]]}", "format"),
+    ("{\"copyChannel\": true}", "copyChannel"), ("{\"copyChannel\": 1}", "copyChannel"),
+    ("{\"preVM\": \"\"}", "preVM"), ("{\"postVM\": [\"true\"]}", "postVM"), ("{\"postInstall\": 1}", "postInstall"),
+    ("{\"extraFiles\": [{\"source\": \"/a\"}]}", "extraFiles"),
     ("{\"diskSize\": \"big\"}", "diskSize"), ("{\"diskSize\": -1}", "diskSize"),
     ("{\"diskSize\": 1.5}", "diskSize"),
     ("{\"diskSize\": true}", "diskSize"), ("{\"diskSize\": null}", "diskSize"),

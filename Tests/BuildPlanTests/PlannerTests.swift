@@ -89,6 +89,33 @@ import Testing
     #expect(owners == [[OwnedPath(path: "/srv/a", user: "alice", group: "users")]])
   }
 
+  @Test func aScriptRunsInTheFinishedSystem() throws {
+    let plan = try plan {
+      $0.extraFiles = [ContentEntry(source: "/a", target: "/srv/a", user: "alice", group: "users")]
+      $0.postInstall = "true"
+      $0.postVM = "ls"
+    }
+    let names = plan.steps.map(\.step.name)
+    #expect(
+      names.drop { $0 != "activate" } == ["activate", "setOwners", "installBootLoader", "runScript", "finish"])
+    #expect(plan.postVM == "ls" && plan.preVM == nil)
+  }
+
+  @Test func everyFormatIsAFile() throws {
+    let images = try plan { $0.format = [.qcow2, .vpc, .compressedRaw, .raw] }.outputs.images
+    #expect(images.map(\.file) == ["nixos.qcow2", "nixos.vhd", "nixos.img.zst", "nixos.img"])
+    #expect(Set(images.map(\.identifier)).count == 4)
+  }
+
+  @Test func extraFilesAreTheirOwnersAlone() throws {
+    var spec = ImageSpec()
+    spec.extraFiles = [
+      ContentEntry(source: "/a", target: "/srv/a"), ContentEntry(source: "/a", target: "/srv/b", mode: 0o640),
+    ]
+    #expect(try Planner.extraFiles(of: spec).map(\.mode) == [0o600, 0o640])
+    #expect(try Planner.contents(of: spec).isEmpty)
+  }
+
   @Test func otherRootsAreCopiedFromAPouredDisk() throws {
     let plan = try plan { $0.fsType = .xfs }
     #expect(
@@ -229,6 +256,43 @@ private struct BadSpec: Sendable {
 }
 
 private let badSpecs: [BadSpec] = [
+  BadSpec("format") { $0.format = [] },
+  BadSpec("format") { $0.format = [.qcow2, .compressedQcow2] },
+  BadSpec("format") { $0.format = [.raw, .raw] },
+  BadSpec("format") {
+    $0.format = [.raw, .vpc]
+    $0.diskSize = .fixed(ByteSize(bytes: 2041 << 30))
+  },
+  BadSpec("format") {
+    $0.format = [.vmdk]
+    $0.additionalSpace = ByteSize(bytes: 2 << 40)
+  },
+  BadSpec("format") {
+    $0.format = [.vhdx]
+    $0.diskSize = .fixed(ByteSize(bytes: 65 << 40))
+  },
+  BadSpec("extraFiles") { $0.extraFiles = [ContentEntry(source: "/a", target: "a")] },
+  BadSpec("contents") {
+    $0.extraFiles = [ContentEntry(source: "/a", target: "/a")]
+    $0.contents = [ContentEntry(source: "/a", target: "/a")]
+  },
+  BadSpec("extraFiles") {
+    $0.onlyNixStore = true
+    $0.extraFiles = [ContentEntry(source: "/a", target: "/a")]
+  },
+  BadSpec("copyChannel") {
+    $0.onlyNixStore = true
+    $0.copyChannel = .path("/nix/store/x")
+  },
+  BadSpec("preVM") {
+    $0.onlyNixStore = true
+    $0.preVM = "true"
+  },
+  BadSpec("postInstall") {
+    $0.onlyNixStore = true
+    $0.postInstall = "true"
+  },
+  BadSpec("postInstall") { $0.postInstall = String(repeating: "#", count: 300 << 10) },
   BadSpec("diskSize") { $0.diskSize = .fixed(.mebibytes(300)) },
   BadSpec("bootSize") { $0.bootSize = .mebibytes(40) },
   BadSpec("bootSize") { $0.bootSize = ByteSize(bytes: (256 << 20) + 1) },

@@ -4,6 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
+@testable import BuildPlan
 @testable import ImageBuilder
 
 @Suite struct DiskExportTests {
@@ -18,10 +19,63 @@ import Testing
       let content = (0..<(3 << 20)).map { UInt8(truncatingIfNeeded: $0 / 512 * 7) }
       try FileSystem.write(content, to: disk)
       try FileSystem.write(content, to: copy)
-      try await DiskExport(runner: runner).export(raw: disk, as: format, to: image)
+      let export = DiskExport(runner: runner)
+      try await export.export(raw: disk, as: [output(format)], in: scratch)
       #expect(!FileSystem.exists(disk))
+      let unpacked = scratch.appending("unpacked")
+      if format == .compressedRaw { try await export.unpack(image, to: unpacked) }
+      let compared = format == .compressedRaw ? unpacked : image
       try await runner.run(
-        "qemu-img", "compare", "-f", "raw", "-F", format.qemuName, copy.string, image.string)
+        "qemu-img", "compare", "-f", "raw", "-F", format.qemuName, copy.string, compared.string)
+    }
+  }
+
+  private func output(_ format: ImageFormat, _ file: String = "image") -> OutputImage {
+    OutputImage(format: format, file: file, identifier: GUID(high: 0x0123_4567_89ab_5def, low: 0x8123 << 48))
+  }
+
+  /// qemu-img takes identifiers from chance and the clock; nothing of them may be left, and nothing be damaged.
+  @Test func everyFormatIsTheSameBytesEachTime() async throws {
+    try await withScratchDirectory { scratch in
+      let images = ImageFormat.allCases.map { output($0, $0.rawValue) }
+      for run in ["1", "2"] {
+        let folder = scratch.appending(run)
+        try FileSystem.makeDirectory(folder)
+        let disk = folder.appending("disk")
+        let content = (0..<(5 << 20)).map { UInt8(truncatingIfNeeded: $0 / 512 * 7 ^ $0 >> 3) }
+        try FileSystem.makeSparseFile(disk, bytes: 64 << 20)
+        try FileSystem.write(content, to: folder.appending("content"))
+        try await FileRange.copy(folder.appending("content"), to: disk, at: 7 << 20)
+        try await DiskExport(runner: runner).export(raw: disk, as: images, in: folder)
+        try await Task.sleep(for: .milliseconds(1100))
+      }
+      for image in images {
+        let (first, second) = (scratch.appending(["1", image.file]), scratch.appending(["2", image.file]))
+        try await runner.run("cmp", first.string, second.string)
+        guard image.format != .compressedRaw else { continue }
+        try await runner.run(
+          "qemu-img", "compare", "-f", image.format.qemuName, "-F", "raw", first.string,
+          scratch.appending(["1", "raw"]).string)
+        if [.qcow2, .compressedQcow2, .vdi, .vmdk, .vhdx].contains(image.format) {
+          try await runner.run("qemu-img", "check", "-f", image.format.qemuName, first.string)
+        }
+      }
+      try await runner.run("zstd", "-q", "-t", scratch.appending(["1", "raw.zst"]).string)
+      let vmdk = try await runner.run("qemu-img", "info", scratch.appending(["1", "vmdk"]).string)
+      #expect(vmdk.contains("cid: \(0x0123_4567)"))
+    }
+  }
+
+  @Test func aFileThatIsNotOfItsFormatIsRefused() async throws {
+    try await withScratchDirectory { scratch in
+      let file = scratch.appending("file")
+      try FileSystem.makeSparseFile(file, bytes: 1 << 20)
+      for format in [ImageFormat.vdi, .vpc, .vmdk, .vhdx] {
+        #expect(throws: BuildError.self) {
+          try ImageIdentity(identifier: GUID(high: 1, low: 2), time: 946_814_400).write(to: file, format)
+        }
+      }
+      #expect(try FileSystem.read(file).allSatisfy { $0 == 0 })
     }
   }
 
@@ -29,7 +83,7 @@ import Testing
     try await withScratchDirectory { scratch in
       let error = await #expect(throws: BuildError.self) {
         try await DiskExport(runner: runner).export(
-          raw: scratch.appending("missing"), as: .qcow2, to: scratch.appending("image"))
+          raw: scratch.appending("missing"), as: [output(.qcow2), output(.raw, "raw")], in: scratch)
       }
       #expect(error?.details.first?.contains("$ qemu-img convert -f raw -O qcow2") == true)
     }

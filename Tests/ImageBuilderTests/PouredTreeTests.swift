@@ -195,3 +195,43 @@ import Testing
     }
   }
 }
+
+/// Root's channel, and files that must not be in the store.
+@Suite struct ChannelAndExtraFileTests {
+  @Test func aChannelIsTheProfileOfRoot() async throws {
+    try await withScratchDirectory { scratch in
+      let store = StoreLocation(root: scratch.appending("root"))
+      let path = try #require(StorePath(name: String(repeating: "0", count: 32) + "-nixos"))
+      try FileManager.default.createDirectory(
+        atPath: store.file(of: path).appending("nixos").string, withIntermediateDirectories: true)
+      let error = try #require(throws: SpecError.self) { try Channel.find(path.path, in: store) }
+      #expect(error.message.contains("default.nix"))
+      try Data("{ }".utf8).write(
+        to: URL(fileURLWithPath: store.file(of: path).appending(["nixos", "default.nix"]).string))
+      #expect(try Channel.find(path.path, in: store) == path)
+      let outside = try #require(throws: SpecError.self) { try Channel.find("/etc", in: store) }
+      #expect(outside.remedy.contains("nix-store --add"))
+      let nodes = Channel.nodes(for: path, in: store, time: Timestamp(seconds: 7))
+      #expect(nodes.allSatisfy { $0.attributes.modified == Timestamp(seconds: 7) })
+    }
+  }
+
+  @Test func anExtraFileIsFollowedButNotIntoTheStore() async throws {
+    try await withScratchDirectory { scratch in
+      let store = StoreLocation(root: scratch.appending("root"))
+      try FileManager.default.createDirectory(
+        atPath: store.directory.appending("x").string, withIntermediateDirectories: true)
+      let (inside, link) = (store.directory.appending("x/key"), scratch.appending("link"))
+      try Data("k".utf8).write(to: URL(fileURLWithPath: inside.string))
+      try FileManager.default.createSymbolicLink(atPath: link.string, withDestinationPath: inside.string)
+      for source in [inside, link] {
+        let entry = ContentEntry(source: source.string, target: "/k")
+        let error = try #require(throws: SpecError.self) {
+          try HostContents([], extraFiles: [entry], store: store)
+        }
+        #expect(error.key == "extraFiles")
+        #expect(error.message.contains("Nix store"))
+      }
+    }
+  }
+}

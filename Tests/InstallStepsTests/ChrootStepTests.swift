@@ -52,6 +52,49 @@ struct SetOwnersTests {
   }
 }
 
+@Suite("runScript")
+struct RunScriptTests {
+  private let step = RunScript(system: system, script: "echo 'a b'\n")
+
+  @Test("the target's own shell, from a file that nobody else can read")
+  func command() async throws {
+    try await withRoot(["bin/sh", "run/slipway-home/x"]) { root in
+      let runner = RecordingRunner()
+      try await step.run(
+        in: Chroot(root: root.string, system: system), EventLog().context(runner, root: root))
+      #expect(
+        runner.recorded.map(\.arguments) == [
+          [root.string, "/bin/sh", "-e", "/run/slipway-home/post-install"]
+        ])
+      #expect(!Files.exists("\(root)/run/slipway-home/post-install"))
+    }
+  }
+
+  @Test("a failure is the step's, with the script's last lines")
+  func failure() async throws {
+    try await withRoot(["bin/sh", "run/slipway-home/x"]) { root in
+      let runner = RecordingRunner(failing: ["/bin/sh": ["no such thing"]])
+      let failure = await #expect(throws: StepFailure.self) {
+        try await step.run(
+          in: Chroot(root: root.string, system: system), EventLog().context(runner, root: root))
+      }
+      #expect(failure?.message.contains("postInstall failed") == true)
+      #expect(failure?.output == ["no such thing"])
+    }
+  }
+
+  @Test("a system without a shell is told")
+  func noShell() async throws {
+    try await withRoot([]) { root in
+      let failure = await #expect(throws: StepFailure.self) {
+        try await step.run(
+          in: Chroot(root: root.string, system: system), EventLog().context(RecordingRunner(), root: root))
+      }
+      #expect(failure?.message.contains("/bin/sh") == true)
+    }
+  }
+}
+
 @Suite("activate")
 struct ActivateTests {
   private let step = ActivateSystem(system: system)

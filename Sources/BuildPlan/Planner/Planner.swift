@@ -34,11 +34,13 @@ public struct Planner: Sendable {
     let root = try rootSize(request, geometry)
     try checkBootArea(geometry, request)
     let disk = layout(request, geometry, root)
+    try checkFormats(request, disk)
     let pour = pour(request, disk)
     return BuildPlan(
       system: closure.system, disk: disk, pour: pour,
       machine: request.onlyNixStore ? nil : machinePlan(request),
-      steps: request.onlyNixStore ? [] : steps(request, disk, pour), outputs: outputs(request))
+      steps: request.onlyNixStore ? [] : steps(request, disk, pour),
+      preVM: spec.preVM, postVM: spec.postVM, outputs: outputs(request))
   }
 
   /// Finds faults of a spec that need no closure to be seen.
@@ -53,6 +55,13 @@ public struct Planner: Sendable {
   /// - Throws: `SpecError` for the first fault of the spec.
   package static func contents(of spec: ImageSpec) throws(SpecError) -> [ContentEntry] {
     try Request(spec).contents
+  }
+
+  /// What of the host goes into the image and must not be in a Nix store.
+  ///
+  /// - Throws: `SpecError` for the first fault of the spec.
+  package static func extraFiles(of spec: ImageSpec) throws(SpecError) -> [ContentEntry] {
+    try Request(spec).extraFiles
   }
 
   /// Whether the machine that installs needs EFI firmware.
@@ -98,6 +107,15 @@ public struct Planner: Sendable {
         remedy:
           "Set bootSize to at least \(need.bytes >> 20 + start + 1)M; it is the end offset of \(name), which "
           + "starts at \(start)M")
+    }
+  }
+
+  private func checkFormats(_ request: Request, _ disk: DiskLayout) throws(SpecError) {
+    for format in request.formats {
+      guard let largest = format.largestDisk, disk.size > largest else { continue }
+      throw SpecError(
+        "format", "\(format.rawValue) holds disks of up to \(largest), and this one has \(disk.size)",
+        remedy: "Use another format, or a smaller diskSize or additionalSpace")
     }
   }
 
@@ -183,16 +201,20 @@ public struct Planner: Sendable {
 
   private func steps(_ request: Request, _ disk: DiskLayout, _ pour: PourPlan) -> [PlannedStep] {
     StepList(
-      disk: disk, pour: pour, contents: request.contents, system: closure.system, profileTime: Self.clock,
+      disk: disk, pour: pour, contents: request.contents + request.extraFiles, system: closure.system, profileTime: Self.clock,
       installBootLoader: request.installBootLoader, touchEFIVariables: request.touchEFIVariables,
-      grubDevice: request.grubDevice, rootOptions: request.mkfsOptions,
+      grubDevice: request.grubDevice, rootOptions: request.mkfsOptions, postInstall: request.postInstall,
       limit: stepTimeLimit
     ).steps
   }
 
   private func outputs(_ request: Request) -> OutputPlan {
     OutputPlan(
-      format: request.format, image: "\(request.baseName).\(request.format.fileExtension)",
+      images: request.formats.map { format in
+        OutputImage(
+          format: format, file: "\(request.baseName).\(format.fileExtension)",
+          identifier: identifiers.guid("image/\(format.rawValue)"))
+      },
       efiVariables: request.usesEFI ? "efi-vars.fd" : nil)
   }
 }

@@ -4,7 +4,7 @@ internal import ImageModel
 struct Request {
   let onlyNixStore: Bool
   let table: PartitionTable
-  let format: ImageFormat
+  let formats: [ImageFormat]
   let installBootLoader: Bool
   let touchEFIVariables: Bool
   /// Whether the machine that installs has EFI firmware, and leaves its variables; else it has a BIOS.
@@ -28,12 +28,16 @@ struct Request {
   let grubDevice: String?
   /// Everything of the host that goes into the image beside the closure.
   let contents: [ContentEntry]
+  /// The same of `extraFiles`, whose modes are theirs alone.
+  let extraFiles: [ContentEntry]
+  /// The script that runs in the installed system.
+  let postInstall: String?
 
   init(_ spec: ImageSpec) throws(SpecError) {
     baseName = try Self.fileName(spec.baseName ?? "nixos")
     onlyNixStore = spec.onlyNixStore ?? false
     table = Self.table(spec.partitionTableType, onlyNixStore: onlyNixStore)
-    format = spec.format ?? .raw
+    formats = try Self.formats(spec.format ?? [.raw])
     installBootLoader = spec.installBootLoader ?? !onlyNixStore
     touchEFIVariables = spec.touchEFIVars ?? table.hasESP
     usesEFI = !onlyNixStore && (table.hasESP || touchEFIVariables || spec.efiFirmware != nil)
@@ -49,7 +53,12 @@ struct Request {
     cpus = try Self.cpus(spec.cpus ?? 2)
     grubDevice = try Self.grubDevice(spec)
     contents = try Self.contents(spec)
-    poursRoot = filesystem == .ext4 && mkfsOptions.isEmpty && !Self.reach(contents, into: further)
+    extraFiles = try Self.extraFiles(spec)
+    try ContentEntry.checkTargets(of: contents + extraFiles)
+    poursRoot =
+      filesystem == .ext4 && mkfsOptions.isEmpty && !Self.reach(contents + extraFiles, into: further)
+    postInstall = try Self.script(spec.postInstall, "postInstall")
+    try Self.checkStoreAlone(spec)
     try Self.checkFirmware(spec)
     try Self.checkBootLoader(spec, table)
   }
@@ -182,8 +191,52 @@ struct Request {
       entries.append(ContentEntry(source: file, target: "/etc/nixos/configuration.nix", mode: 0o644))
     }
     for entry in entries { try entry.check() }
-    try ContentEntry.checkTargets(of: entries)
     return entries
+  }
+
+  private static func extraFiles(_ spec: ImageSpec) throws(SpecError) -> [ContentEntry] {
+    var entries: [ContentEntry] = []
+    for var entry in spec.extraFiles ?? [] {
+      try entry.check("extraFiles")
+      entry.mode = entry.mode ?? 0o600
+      entries.append(entry)
+    }
+    return entries
+  }
+
+  private static func formats(_ formats: [ImageFormat]) throws(SpecError) -> [ImageFormat] {
+    guard !formats.isEmpty else {
+      throw SpecError("format", "the list is empty", remedy: "Name at least one format, or leave it out")
+    }
+    var files: Set<String> = []
+    for format in formats where !files.insert(format.fileExtension).inserted {
+      throw SpecError(
+        "format", "two of the formats would be one file, '.\(format.fileExtension)'",
+        remedy: "Leave one of them out")
+    }
+    return formats
+  }
+
+  /// A script goes to the guest in one message.
+  private static func script(_ text: String?, _ key: String) throws(SpecError) -> String? {
+    guard let text, text.utf8.count > 256 << 10 else { return text }
+    throw SpecError(
+      key, "the script has \(text.utf8.count) bytes, and 256 KiB are the most",
+      remedy: "Put what is long into a file of contents, and run that")
+  }
+
+  /// What needs a VM, or an installed system.
+  private static func checkStoreAlone(_ spec: ImageSpec) throws(SpecError) {
+    guard spec.onlyNixStore == true else { return }
+    for (key, isGiven) in [
+      ("copyChannel", spec.copyChannel?.path != nil), ("extraFiles", spec.extraFiles?.isEmpty == false),
+      ("preVM", spec.preVM != nil), ("postInstall", spec.postInstall != nil),
+    ]
+    where isGiven {
+      throw SpecError(
+        key, "an image of a Nix store only has no system, and no VM makes it",
+        remedy: "Leave it out, or onlyNixStore")
+    }
   }
 
   private static func checkFirmware(_ spec: ImageSpec) throws(SpecError) {

@@ -14,6 +14,7 @@ struct StepList {
   let touchEFIVariables: Bool
   let grubDevice: String?
   let rootOptions: [String]
+  let postInstall: String?
   let limit: Int?
 
   var steps: [PlannedStep] {
@@ -51,6 +52,7 @@ struct StepList {
           InstallBootLoader(
             system: system, touchEFIVariables: touchEFIVariables, disk: target, diskName: grubDevice)))
     }
+    if let postInstall { list.append(.runScript(RunScript(system: system, script: postInstall))) }
     list.append(.finish(Finish(disk: target)))
     return list.map { PlannedStep(step: $0, timeLimit: limit ?? defaultLimit($0)) }
   }

@@ -43,9 +43,11 @@ public struct ContentEntry: Hashable, Codable, Sendable {
 
 extension ContentEntry {
   /// Throws `SpecError` for what can be seen to be wrong without a look at the source.
-  func check() throws(SpecError) {
+  ///
+  /// - Parameter key: the spec's key that the entry is from.
+  func check(_ key: String = "contents") throws(SpecError) {
     func fault(_ message: String, _ remedy: String) -> SpecError {
-      SpecError("contents", message, remedy: remedy)
+      SpecError(key, message, remedy: remedy)
     }
     guard target.hasPrefix("/"), !components.contains(".."), !components.contains(".") else {
       throw fault("the target '\(target)' is not an absolute path without '..'", "Write it as '/etc/name'")

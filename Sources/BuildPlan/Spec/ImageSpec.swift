@@ -1,7 +1,8 @@
 public import ImageModel
 
 /// A request for one image, as a user writes it. Keys are make-disk-image's argument names; those that only
-/// Slipway has are `system`, `closureInfo`, `seed` and `cpus`.
+/// Slipway has are `system`, `closureInfo`, `seed`, `cpus`, `extraFiles`,
+/// `preVM` and `postInstall`.
 ///
 /// Every key is optional, so that specs can be laid over each other; `Planner` gives the defaults.
 public struct ImageSpec: Hashable, Codable, Sendable {
@@ -12,8 +13,8 @@ public struct ImageSpec: Hashable, Codable, Sendable {
   public var closureInfo: String?
   /// The image's file name without its extension.
   public var baseName: String?
-  /// The disk image's format.
-  public var format: ImageFormat?
+  /// The formats of the disk image, a file each.
+  public var format: [ImageFormat]?
   /// The partition layout.
   public var partitionTableType: PartitionTable?
   /// The root's filesystem.
@@ -52,6 +53,16 @@ public struct ImageSpec: Hashable, Codable, Sendable {
   public var onlyNixStore: Bool?
   /// The system's `boot.loader.grub.device`, when it is another name than that of the guest's disk.
   public var grubDevice: String?
+  /// A channel that becomes root's, or none.
+  public var copyChannel: ChannelCopy?
+  /// Files and folders of the host that must not be in a Nix store, such as keys and a machine's state.
+  public var extraFiles: [ContentEntry]?
+  /// A shell script that the host runs before the VM starts.
+  public var preVM: String?
+  /// A shell script that runs in the installed system, after its bootloader is installed.
+  public var postInstall: String?
+  /// A shell script that the host runs when the images are made.
+  public var postVM: String?
   /// Firmware code to use instead of the one that the descriptors name.
   public var efiFirmware: String?
   /// Variable store template that belongs to `efiFirmware`.
@@ -92,6 +103,11 @@ public struct ImageSpec: Hashable, Codable, Sendable {
     merged.additionalPaths = other.additionalPaths ?? additionalPaths
     merged.onlyNixStore = other.onlyNixStore ?? onlyNixStore
     merged.grubDevice = other.grubDevice ?? grubDevice
+    merged.copyChannel = other.copyChannel ?? copyChannel
+    merged.extraFiles = other.extraFiles ?? extraFiles
+    merged.preVM = other.preVM ?? preVM
+    merged.postInstall = other.postInstall ?? postInstall
+    merged.postVM = other.postVM ?? postVM
     merged.efiFirmware = other.efiFirmware ?? efiFirmware
     merged.efiVariables = other.efiVariables ?? efiVariables
     merged.seed = other.seed ?? seed

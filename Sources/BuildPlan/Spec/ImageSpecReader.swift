@@ -6,6 +6,7 @@ extension ImageSpec {
     case system, closureInfo, baseName, format, partitionTableType, fsType, label, diskSize, additionalSpace
     case bootSize, memSize, cpus, installBootLoader, touchEFIVars, onlyNixStore, efiFirmware
     case contents, configFile, additionalPaths, grubDevice
+    case copyChannel, extraFiles, preVM, postInstall, postVM
     case efiVariables, seed, rootGPUID, rootFSUID
     case mkfsOptions, swapSize, partitions, sectorSize
   }
@@ -38,7 +39,7 @@ extension ImageSpec {
     case .system: system = try value.text()
     case .closureInfo: closureInfo = try value.text()
     case .baseName: baseName = try value.text()
-    case .format: format = try value.choice()
+    case .format: format = try value.choices()
     case .partitionTableType: partitionTableType = try value.choice()
     case .fsType: fsType = try value.filesystem()
     case .label: label = try value.text()
@@ -54,6 +55,11 @@ extension ImageSpec {
     case .additionalPaths: additionalPaths = try value.list { item throws(SpecError) in try item.text() }
     case .onlyNixStore: onlyNixStore = try value.flag()
     case .grubDevice: grubDevice = try value.text()
+    case .copyChannel: copyChannel = try value.channel()
+    case .extraFiles: extraFiles = try value.list { item throws(SpecError) in try item.content() }
+    case .preVM: preVM = try value.text()
+    case .postInstall: postInstall = try value.text()
+    case .postVM: postVM = try value.text()
     case .efiFirmware: efiFirmware = try value.text()
     case .efiVariables: efiVariables = try value.text()
     case .seed: seed = try value.guid()
@@ -229,6 +235,22 @@ private struct SpecValue {
         key, "this is not a GUID", remedy: "Write 8-4-4-4-12 hexadecimal digits, as 'uuidgen' prints them")
     }
     return guid
+  }
+
+  /// One choice, or a list of them.
+  func choices<Choice: RawRepresentable<String> & CaseIterable>() throws(SpecError) -> [Choice] {
+    guard case .list = value else { return [try choice()] }
+    return try list { item throws(SpecError) in try item.choice() }
+  }
+
+  func channel() throws(SpecError) -> ChannelCopy {
+    switch value {
+    case .flag(false): return .none
+    case .flag(true):
+      throw SpecError(
+        key, "true does not say which channel", remedy: "Give the channel's store path, or false for none")
+    default: return .path(try text())
+    }
   }
 
   func choice<Choice: RawRepresentable<String> & CaseIterable>() throws(SpecError) -> Choice {

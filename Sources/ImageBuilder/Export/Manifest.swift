@@ -23,17 +23,15 @@ public struct Manifest: Codable, Hashable, Sendable {
   }
 
   /// The manifest's own version; raised when a key changes its meaning.
-  public var version = 1
+  public var version = 2
   /// The request as it was given.
   public var spec: ImageSpec
   /// The toplevel's store path.
   public var system: String
   /// Partitions, GUIDs, UUIDs and sizes of the disk.
   public var disk: DiskLayout
-  /// The disk image's format.
-  public var format: ImageFormat
-  /// The disk image's name in the folder.
-  public var image: String
+  /// The disk images: formats and names in the folder.
+  public var images: [OutputImage]
   /// The EFI variable store's name in the folder; nil for a store alone.
   public var efiVariables: String?
   /// The firmware that the variable store belongs to.

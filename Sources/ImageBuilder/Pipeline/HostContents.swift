@@ -1,9 +1,10 @@
 internal import BuildPlan
 internal import Ext4
 internal import Foundation
+internal import NixStore
 internal import SystemPackage
 
-/// The spec's `contents` as trees of the host, each with its place in the image.
+/// The spec's `contents` and `extraFiles` as trees of the host, each with its place in the image.
 struct HostContents: Sendable {
   private struct Item {
     var source: FilePath
@@ -16,23 +17,35 @@ struct HostContents: Sendable {
 
   /// Finds the sources.
   ///
-  /// - Throws: `SpecError` for a source that is not there, or two that would be the same path.
-  init(_ entries: [ContentEntry]) throws(SpecError) {
+  /// - Throws: `SpecError` for a source that is not there, two that would be the same path, or an extra file that is
+  ///   in the store.
+  init(
+    _ contents: [ContentEntry], extraFiles: [ContentEntry] = [], store: StoreLocation = StoreLocation()
+  ) throws(SpecError) {
+    var places: [(key: String, mode: UInt16?, source: FilePath, target: String)] = []
+    for entry in contents {
+      for (source, target) in try Self.places(of: entry, "contents") {
+        places.append(("contents", entry.mode, source, target))
+      }
+    }
+    for entry in extraFiles {
+      for (source, target) in try Self.places(of: entry, "extraFiles") {
+        places.append(("extraFiles", entry.mode, try Self.outsideStore(source, store), target))
+      }
+    }
     var items: [Item] = []
     var parents: Set<TreePath> = []
-    for entry in entries {
-      for (source, target) in try Self.places(of: entry) {
-        guard let path = TreePath(target) else {
-          throw SpecError("contents", "'\(target)' cannot be a path", remedy: "Use shorter names")
-        }
-        guard !items.contains(where: { $0.target == path }) else {
-          throw SpecError("contents", "two sources are '\(target)'", remedy: "Leave one of them out")
-        }
-        items.append(Item(source: source, target: path, mode: entry.mode))
-        let names = target.split(separator: "/")
-        for count in 0..<names.count {
-          if let parent = TreePath(names.prefix(count).joined(separator: "/")) { parents.insert(parent) }
-        }
+    for (key, mode, source, target) in places {
+      guard let path = TreePath(target) else {
+        throw SpecError(key, "'\(target)' cannot be a path", remedy: "Use shorter names")
+      }
+      guard !items.contains(where: { $0.target == path }) else {
+        throw SpecError(key, "two sources are '\(target)'", remedy: "Leave one of them out")
+      }
+      items.append(Item(source: source, target: path, mode: mode))
+      let names = target.split(separator: "/")
+      for count in 0..<names.count {
+        if let parent = TreePath(names.prefix(count).joined(separator: "/")) { parents.insert(parent) }
       }
     }
     self.items = items
@@ -56,15 +69,17 @@ struct HostContents: Sendable {
     return trees + [ListedNodes(folders)]
   }
 
-  private static func places(of entry: ContentEntry) throws(SpecError) -> [(FilePath, String)] {
+  private static func places(
+    of entry: ContentEntry, _ key: String
+  ) throws(SpecError) -> [(FilePath, String)] {
     guard entry.isPattern else {
       let source = FilePath(entry.source)
-      guard FileSystem.exists(source) else { throw missing(entry.source) }
+      guard FileSystem.exists(source) else { throw missing(entry.source, key) }
       return [(source, entry.target)]
     }
     var found = glob_t()
     defer { globfree(&found) }
-    guard glob(entry.source, 0, nil, &found) == 0 else { throw missing(entry.source) }
+    guard glob(entry.source, 0, nil, &found) == 0 else { throw missing(entry.source, key) }
     return (0..<Int(found.gl_pathc)).compactMap { index in
       guard let path = found.gl_pathv[index] else { return nil }
       let source = FilePath(platformString: path)
@@ -72,8 +87,21 @@ struct HostContents: Sendable {
     }
   }
 
-  private static func missing(_ source: String) -> SpecError {
-    SpecError("contents", "there is no '\(source)'", remedy: "Check the source's path")
+  /// The file that a path leads to: a secret's name is often a link. Everybody may read the store.
+  private static func outsideStore(_ source: FilePath, _ store: StoreLocation) throws(SpecError) -> FilePath {
+    guard let path = realpath(source.string, nil) else { throw missing(source.string, "extraFiles") }
+    defer { free(path) }
+    let file = FilePath(platformString: path)
+    guard !file.starts(with: FilePath("\(store.directory)")) else {
+      throw SpecError(
+        "extraFiles", "'\(source)' is in the Nix store, where everybody can read it",
+        remedy: "Keep a secret out of the store; use contents for what is none")
+    }
+    return file
+  }
+
+  private static func missing(_ source: String, _ key: String) -> SpecError {
+    SpecError(key, "there is no '\(source)'", remedy: "Check the source's path")
   }
 }
 

@@ -13,11 +13,12 @@ struct OutputFolder {
   /// Runs `body` with a fresh work folder, and moves that to `out` when `body` returns. When it throws, nothing
   /// is left of it.
   ///
+  /// - Parameter isPrivate: whether nobody but its owner and root may look into it, now and later.
   /// - Throws: `BuildError` when `out` exists and `force` is off, or when its parent cannot be written.
   static func with<Result>(
-    _ out: String, force: Bool, _ body: (OutputFolder) async throws -> Result
+    _ out: String, force: Bool, isPrivate: Bool = false, _ body: (OutputFolder) async throws -> Result
   ) async throws -> Result {
-    let folder = try OutputFolder(out, force: force)
+    let folder = try OutputFolder(out, force: force, isPrivate: isPrivate)
     do {
       // Also when this process is killed.
       let leftover = try await ProcessFolder.removeAtExit(folder.work)
@@ -31,7 +32,7 @@ struct OutputFolder {
     }
   }
 
-  private init(_ out: String, force: Bool) throws {
+  private init(_ out: String, force: Bool, isPrivate: Bool) throws {
     destination = FilePath(URL(fileURLWithPath: out).standardizedFileURL.path)
     self.force = force
     guard let name = destination.lastComponent?.string else {
@@ -51,7 +52,7 @@ struct OutputFolder {
         remedy: "Choose another --out, or replace it with --force")
     }
     do {
-      try FileSystem.makeDirectory(work)
+      try FileSystem.makeDirectory(work, mode: isPrivate ? 0o700 : 0o755)
     } catch let error as BuildError {
       throw BuildError(.badInput, error.message, remedy: "Choose an --out whose parent you may write to")
     }

@@ -12,6 +12,8 @@ struct PouredTree: Sendable {
   /// The closure's Nix database, or, for a store alone, its registration.
   let registration: FilePath
   let contents: HostContents
+  /// The channel that root gets.
+  var channel: StorePath?
 
   /// The same time for all that is not a store object.
   private static let time = Timestamp(seconds: Planner.clock)
@@ -38,7 +40,11 @@ struct PouredTree: Sendable {
       TreePath(folder + info.path.name).map { FileTree.Root(host: store.file(of: info.path), path: $0) }
     }
     return MergedNodes(
-      [ListedNodes(own), FileTree(objects, rules: .storeObjects)] + contents.sources(time: Self.time))
+      [ListedNodes(own + channelNodes), FileTree(objects, rules: .storeObjects)] + contents.sources(time: Self.time))
+  }
+
+  private var channelNodes: [Node] {
+    channel.map { Channel.nodes(for: $0, in: store, time: Self.time) } ?? []
   }
 
   private func rootNodes() throws -> [Node] {

@@ -25,8 +25,9 @@ struct Preparation: Sendable {
   /// The bytes that the host's filesystem must have room for: the target, a disk to copy from, and what a
   /// conversion writes again.
   var hostSpace: ByteSize {
-    let copies: UInt64 = (plan.outputs.format == .raw ? 1 : 2) + (plan.pour.place == .source ? 1 : 0)
-    return ByteSize(bytes: content * copies) + .mebibytes(256)
+    let conversions = plan.outputs.images.count { $0.format != .raw }
+    let copies = 1 + conversions + (plan.pour.place == .source ? 1 : 0)
+    return ByteSize(bytes: content * UInt64(copies)) + .mebibytes(256)
   }
 
   /// Reads and checks the closure, finds firmware and accelerator, and plans.
@@ -39,12 +40,14 @@ struct Preparation: Sendable {
     let spec = request.spec
     try Planner.check(spec)
     let store = StoreLocation()
-    let (closure, system) = try await readClosure(of: spec, in: store, scratch: scratch)
+    let (closure, system, channel) = try await readClosure(of: spec, in: store, scratch: scratch)
     let isStoreOnly = spec.onlyNixStore == true
     let tree = PouredTree(
       closure: closure, store: store, shape: isStoreOnly ? .store : .root,
       registration: scratch.appending("registration"),
-      contents: try HostContents(Planner.contents(of: spec)))
+      contents: try HostContents(
+        Planner.contents(of: spec), extraFiles: Planner.extraFiles(of: spec), store: store),
+      channel: channel)
     let witness = TreeWitness()
     let uuid = Planner.rootUUID(of: spec, system: system.path)
     async let machine = isStoreOnly ? nil : machineFacts(for: request)
@@ -110,20 +113,21 @@ struct Preparation: Sendable {
 
   private static func readClosure(
     of spec: ImageSpec, in store: StoreLocation, scratch: FilePath
-  ) async throws -> (Closure, StorePath) {
+  ) async throws -> (closure: Closure, system: StorePath, channel: StorePath?) {
     guard let text = spec.system else {
       throw SpecError("system", "no system is given", remedy: "Give the store path of a NixOS toplevel")
     }
+    let channel = try spec.copyChannel?.path.map { try Channel.find($0, in: store) }
     return try await storeErrorsAsBuildErrors(.badInput) {
       let folder = FilePath(FileManager.default.currentDirectoryPath)
       let system = try store.storePath(of: text, from: folder)
       let more = try (spec.additionalPaths ?? []).map { try store.storePath(of: $0, from: folder) }
-      let roots = [system] + more
+      let roots = [system] + more + [channel].compactMap(\.self)
       if let info = spec.closureInfo {
         let place = FilePath(URL(fileURLWithPath: info).standardizedFileURL.path)
-        return (try await Closure.read(roots: roots, closureInfo: place), system)
+        return (try await Closure.read(roots: roots, closureInfo: place), system, channel)
       }
-      return (try await Closure.read(roots: roots, from: store, scratch: scratch), system)
+      return (try await Closure.read(roots: roots, from: store, scratch: scratch), system, channel)
     }
   }
 

@@ -43,10 +43,10 @@ public struct Verification: Sendable {
     let accelerator = try await hostFaultsAsBuildErrors {
       try await HostProbe().accelerator(wanted: request.machine.accelerator.kind)
     }
-    return try await ScratchFolder.with("verify") { scratch in
+    return try await ScratchFolder.with("verify", mode: artefacts.folderMode) { scratch in
       let disk = scratch.appending("disk.qcow2")
       let variables = scratch.appending("vars.fd")
-      try await makeOverlay(disk, over: artefacts)
+      try await makeOverlay(disk, over: artefacts, scratch)
       if let efi = artefacts.efi { try FileSystem.write(FileSystem.read(efi.variables), to: variables) }
       let configuration = try machine(artefacts, accelerator.kind, disk: disk, variables: variables)
       return try await machineErrorsAsBuildErrors {
@@ -65,14 +65,20 @@ public struct Verification: Sendable {
 
   /// All writes go to the overlay. The image's own format is given, never probed: a guest could have written another
   /// format's header into a raw disk.
-  private func makeOverlay(_ overlay: FilePath, over artefacts: VerifyArtefacts) async throws {
-    let command = Command(
-      "qemu-img",
-      [
-        "create", "-q", "-f", "qcow2", "-b", artefacts.image.string, "-F", artefacts.format.qemuName,
-        overlay.string,
-      ])
+  private func makeOverlay(
+    _ overlay: FilePath, over artefacts: VerifyArtefacts, _ scratch: FilePath
+  ) async throws {
     do {
+      var image = artefacts.image
+      if artefacts.format == .compressedRaw {
+        image = scratch.appending("unpacked.img")
+        try await DiskExport(runner: runner).unpack(artefacts.image, to: image)
+      }
+      let command = Command(
+        "qemu-img",
+        [
+          "create", "-q", "-f", "qcow2", "-b", image.string, "-F", artefacts.format.qemuName, overlay.string,
+        ])
       try await runner.run(command)
     } catch let failure as CommandFailure {
       throw BuildError(

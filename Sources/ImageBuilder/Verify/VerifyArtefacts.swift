@@ -13,6 +13,14 @@ struct VerifyArtefacts: Sendable {
   /// EFI firmware and the variables to boot with; nil for a BIOS.
   let efi: (firmware: FirmwarePair, variables: FilePath)?
 
+  /// Copies are for the eyes that the image is for: the mode of its folder, as far as others are concerned.
+  var folderMode: mode_t {
+    var status = stat()
+    let isPrivate =
+      stat(image.removingLastComponent().string, &status) != 0 || status.st_mode & S_IXOTH == 0
+    return isPrivate ? 0o700 : 0o755
+  }
+
   /// Finds what to boot: in an output folder by its manifest, or by the paths of the request, which go first.
   ///
   /// - Throws: `BuildError`.
@@ -28,14 +36,8 @@ struct VerifyArtefacts: Sendable {
         .badInput, "\(request.folder ?? "") has a Nix store only, which cannot be booted",
         remedy: "Give the output folder of a whole system")
     }
-    guard
-      let image = request.image.map(absolute)
-        ?? folder.flatMap({ folder in
-          manifest.map { folder.appending($0.image) }
-        })
-    else { throw BuildError(.badInput, "there is no image", remedy: "Give an output folder or --image") }
+    let (image, format) = try image(of: request, manifest, folder)
     guard FileSystem.exists(image) else { throw missing(image) }
-    let format = try format(of: image, request, manifest)
     let sectorSize = request.sectorSize ?? manifest?.disk.sectorSize ?? 512
     guard sectorSize == 512 || sectorSize == 4096 else {
       throw BuildError(
@@ -88,11 +90,26 @@ struct VerifyArtefacts: Sendable {
     }
   }
 
-  private static func format(
-    of image: FilePath, _ request: VerifyRequest, _ manifest: Manifest?
-  ) throws -> ImageFormat {
-    if let format = request.format ?? manifest?.format { return format }
-    let known = ImageFormat.allCases.first { $0.fileExtension == image.extension }
+  /// The request's file, or of the folder's images the first, or the one of the request's format.
+  private static func image(
+    of request: VerifyRequest, _ manifest: Manifest?, _ folder: FilePath?
+  ) throws -> (FilePath, ImageFormat) {
+    if let file = request.image.map(absolute) { return (file, try format(of: file, request)) }
+    let images = manifest?.images ?? []
+    let wanted = images.first { request.format == nil || $0.format == request.format }
+    guard let folder, let wanted else {
+      let known = images.map(\.format.rawValue).joined(separator: ", ")
+      throw BuildError(
+        .badInput, "\(request.folder ?? "") has no image of the format \(request.format?.rawValue ?? "")",
+        remedy: "It has: \(known)")
+    }
+    return (folder.appending(wanted.file), wanted.format)
+  }
+
+  private static func format(of image: FilePath, _ request: VerifyRequest) throws -> ImageFormat {
+    if let format = request.format { return format }
+    let name = image.lastComponent?.string ?? ""
+    let known = ImageFormat.allCases.first { name.hasSuffix(".\($0.fileExtension)") }
     guard let known else {
       throw BuildError(
         .badInput, "the format of \(image) is not known by its name", remedy: "Name it with --format")
