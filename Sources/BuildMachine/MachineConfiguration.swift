@@ -40,6 +40,8 @@ package struct MachineSession: Hashable, Sendable {
   package var directory: FilePath
   /// The file that the first serial port writes.
   package var consoleLog: FilePath
+  /// The host's processors that may run the guest, as `0-3,8`; empty where the libvirt is not in this process.
+  package var hostCPUs: String
 
   /// The Unix socket of the agent's channel. Short: a socket's path has room for 107 bytes.
   package var agentSocket: FilePath { directory.appending("agent.sock") }

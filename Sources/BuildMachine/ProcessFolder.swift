@@ -59,13 +59,14 @@ package final class ProcessFolder: Sendable {
   }
 
   /// A new folder for one session.
-  func makeSession(consoleLog: FilePath?) throws -> MachineSession {
+  func makeSession(for configuration: MachineConfiguration) throws -> MachineSession {
     let number = nextNumber()
     let directory = path.appending("\(number)")
     try attempt("make a machine's folder") { try makePrivateFolder(directory) }
     return MachineSession(
       name: "slipway-\(path.lastComponent?.string ?? "")-\(number)", uuid: UUID().uuidString.lowercased(),
-      directory: directory, consoleLog: consoleLog ?? directory.appending("console.log"))
+      directory: directory, consoleLog: configuration.consoleLog ?? directory.appending("console.log"),
+      hostCPUs: configuration.hypervisor == .embedded ? HostProcessors.allowed() : "")
   }
 
   private func nextNumber() -> Int {

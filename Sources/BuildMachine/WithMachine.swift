@@ -13,7 +13,7 @@ package func withMachine<Result: Sendable>(
   _ configuration: MachineConfiguration, _ body: (Machine) async throws -> Result
 ) async throws -> Result {
   let folder = try await ProcessFolder.current()
-  let session = try folder.makeSession(consoleLog: configuration.consoleLog)
+  let session = try folder.makeSession(for: configuration)
   defer { try? FileManager.default.removeItem(atPath: session.directory.string) }
   let xml = try configuration.domainXML(session)
   let connection: Connection

@@ -40,7 +40,8 @@ struct BareBoot {
     let configuration = MachineConfiguration { session in
       let common = DomainValues(
         name: session.name, uuid: session.uuid, accelerator: accelerator, memory: 1024, cpus: 2,
-        firmware: firmware, variables: variables, consoleLog: session.consoleLog.string)
+        firmware: firmware, variables: variables, consoleLog: session.consoleLog.string,
+        hostCPUs: session.hostCPUs)
       let installer = [
         "kernel": kernel, "initramfs": initramfs, "kernelCommandLine": Planner.kernelCommandLine,
         "clock": "\(Planner.clock)", "targetDisk": "\(scratch)/target.raw", "targetFormat": "raw",

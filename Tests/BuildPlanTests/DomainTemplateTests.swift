@@ -27,6 +27,14 @@ import Testing
     try expectSnapshot(DomainTemplate.verify().render(values), named: "verify-bios-kernel.xml")
   }
 
+  @Test(arguments: [("0-3,8", "<vcpu cpuset='0-3,8'>2</vcpu>"), ("", "<vcpu>2</vcpu>")])
+  func theGuestRunsWhereItMay(hostCPUs: String, element: String) throws {
+    let values = common().merging(installer) { $1 }.merging(disk) { $1 }.merging(["hostCPUs": hostCPUs]) { $1 }
+    for template in [try DomainTemplate.installer(), try DomainTemplate.verify()] {
+      #expect(try template.render(values).contains("  \(element)\n"))
+    }
+  }
+
   @Test func valuesAreEscaped() throws {
     let template = try DomainTemplate(name: "t", text: "<a b='{{value}}'>{{value}}</a>")
     let xml = try template.render(["value": "<'&\">"])
@@ -63,7 +71,7 @@ import Testing
       firmware: FirmwarePair(
         code: "/f/CODE.fd", variablesTemplate: "/f/VARS.fd", requiresSMM: requiresSMM, secureBoot: requiresSMM
       ),
-      variables: "/w/vars.fd", consoleLog: "/w/console.log"
+      variables: "/w/vars.fd", consoleLog: "/w/console.log", hostCPUs: ""
     ).placeholders
   }
 

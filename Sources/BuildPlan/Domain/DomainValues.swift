@@ -16,11 +16,13 @@ public struct DomainValues: Hashable, Sendable {
   public var variables: String
   /// The file that takes the first serial line.
   public var consoleLog: String
+  /// The host's processors that may run the guest, as `0-3,8`; empty for whatever libvirt chooses.
+  public var hostCPUs: String
 
   /// Gathers the values.
   public init(
     name: String, uuid: String, accelerator: Accelerator.Kind, memory: UInt64, cpus: Int,
-    firmware: FirmwarePair?, variables: String, consoleLog: String
+    firmware: FirmwarePair?, variables: String, consoleLog: String, hostCPUs: String
   ) {
     self.name = name
     self.uuid = uuid
@@ -30,6 +32,7 @@ public struct DomainValues: Hashable, Sendable {
     self.firmware = firmware
     self.variables = variables
     self.consoleLog = consoleLog
+    self.hostCPUs = hostCPUs
   }
 
   /// The value of `sectorSize`: empty for the usual size, so that its section is left out.
@@ -50,6 +53,7 @@ public struct DomainValues: Hashable, Sendable {
       "smm": firmware?.requiresSMM == true ? "on" : "off",
       "variables": variables,
       "consoleLog": consoleLog,
+      "hostCPUs": hostCPUs,
     ]
   }
 }

@@ -157,7 +157,7 @@ struct Installation: Sendable {
       let common = DomainValues(
         name: session.name, uuid: session.uuid, accelerator: machine.accelerator, memory: machine.memory,
         cpus: machine.cpus, firmware: machine.firmware, variables: variables.string,
-        consoleLog: session.consoleLog.string)
+        consoleLog: session.consoleLog.string, hostCPUs: session.hostCPUs)
       let installer = [
         "kernel": appliance.kernel.string, "initramfs": appliance.initramfs.string,
         "kernelCommandLine": machine.kernelCommandLine, "clock": "\(machine.clock)",

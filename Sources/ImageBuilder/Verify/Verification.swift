@@ -95,7 +95,8 @@ public struct Verification: Sendable {
     return MachineConfiguration(hypervisor: request.machine.hypervisor) { session in
       let common = DomainValues(
         name: session.name, uuid: session.uuid, accelerator: accelerator, memory: request.memory, cpus: 2,
-        firmware: artefacts.efi?.firmware, variables: variables.string, consoleLog: session.consoleLog.string)
+        firmware: artefacts.efi?.firmware, variables: variables.string, consoleLog: session.consoleLog.string,
+        hostCPUs: session.hostCPUs)
       let image = [
         "disk": disk.string, "kernel": request.kernel?.kernel ?? "", "initrd": request.kernel?.initrd ?? "",
         "kernelCommandLine": request.kernel?.commandLine ?? "",

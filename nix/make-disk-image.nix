@@ -1,0 +1,190 @@
+# Builds a bootable image of a NixOS system with Slipway, as a derivation. It takes the arguments of nixpkgs'
+# nixos/lib/make-disk-image.nix by their names and with their defaults, and gives the same file names in $out; the
+# arguments that only Slipway has follow below those. README.md is the manual.
+let
+  # Filesystems that have neither a label nor free space.
+  isReadOnly = kind: kind == "squashfs" || kind == "erofs";
+in
+{ pkgs
+, lib
+  # The evaluated NixOS system.
+, config
+
+  # The disk: "auto", or a number of MiB. `additionalSpace` is what stays free with "auto".
+, diskSize ? "auto"
+, additionalSpace ? if isReadOnly fsType then null else "512M"
+  # Where the boot partition ends, not how large it is.
+, bootSize ? "256M"
+, partitionTableType ? "legacy"
+, fsType ? "ext4"
+, label ? if isReadOnly fsType then null else if onlyNixStore then "nix-store" else "nixos"
+
+  # What goes in beside the system: a list of { source, target, mode, user, group }, where the last three may be
+  # left out, but `user` and `group` only both.
+, contents ? [ ]
+, configFile ? null
+, copyChannel ? true
+, additionalPaths ? [ ]
+  # The store paths at the root of a filesystem, and nothing else.
+, onlyNixStore ? false
+
+  # The bootloader, and the firmware of the machine that installs it.
+, installBootLoader ? true
+, touchEFIVars ? false
+, OVMF ? pkgs.OVMF.fd
+, efiFirmware ? OVMF.firmware
+, efiVariables ? OVMF.variables
+, memSize ? 1024
+
+  # The output.
+, name ? "nixos-disk-image"
+, baseName ? "nixos"
+, format ? "raw"
+, postVM ? ""
+
+  # Identifiers. Without `deterministic` they come from the system's store path, which is as reproducible.
+, deterministic ? true
+, rootGPUID ? "F222513B-DED1-49FA-B591-20CE86A2FE7F"
+, rootFSUID ? if fsType == "ext4" then rootGPUID else null
+
+  # From here on, what only Slipway has.
+  #
+  # A package with bin/slipway and libexec/slipway/slipway-agent.
+, slipway ? pkgs.slipway
+  # What Slipway runs, and what it puts into the machine that installs.
+, tools ? import ./tools.nix { inherit pkgs; }
+  # The kernel of the machine that installs; the image has the system's own.
+, kernel ? pkgs.linux
+, kernelImage ? "${kernel}/bzImage"
+, kernelModules ? "${lib.getOutput "modules" kernel}/lib/modules/${kernel.modDirVersion}"
+, cpus ? 2
+  # More hooks, and more formats than one: see the reference.
+, preVM ? ""
+, postInstall ? ""
+, formats ? [ ]
+  # Any other key of the spec, and any other flag of `slipway build`.
+, extraSpec ? { }
+, extraFlags ? [ ]
+  # Boots the result, which is not kept when it does not start.
+, verify ? false
+  # [ "kvm" ] has the build done only where there is KVM. Without it KVM is used where it is, and emulation elsewhere.
+, requiredSystemFeatures ? [ ]
+  # An image is used without the store that it was made of; a file that `postVM` adds may not be.
+, discardReferences ? postVM == ""
+}:
+
+let
+  hasESP = lib.elem partitionTableType [ "efi" "efixbootldr" "hybrid" ];
+  # A user or a group without the other.
+  isHalfOwned = entry: ((entry.user or null) == null) != ((entry.group or null) == null);
+in
+
+# Each contradiction that can be seen here is refused here, and again by `slipway build`.
+assert lib.assertOneOf "partitionTableType" partitionTableType
+  [ "none" "legacy" "legacy+gpt" "efi" "efixbootldr" "hybrid" ];
+assert lib.assertMsg (fsType == "ext4" && deterministic -> rootFSUID != null)
+  "rootFSUID: a deterministic image with ext4 needs one; leave it out, and it is rootGPUID.";
+assert lib.assertMsg (touchEFIVars -> hasESP || partitionTableType == "legacy+gpt")
+  "touchEFIVars: a disk with the partition table '${partitionTableType}' is not booted by EFI; use efi, efixbootldr, hybrid or legacy+gpt.";
+assert lib.assertMsg (onlyNixStore -> contents == [ ])
+  "contents: an image of a Nix store only has nothing else.";
+assert lib.assertMsg (onlyNixStore -> configFile == null)
+  "configFile: an image of a Nix store only has nothing else.";
+assert lib.assertMsg (onlyNixStore -> !installBootLoader)
+  "installBootLoader: an image of a Nix store only has no bootloader; set it to false.";
+assert lib.assertMsg (!lib.any isHalfOwned contents)
+  "contents: an entry has only one of user and group; give both, or neither.";
+assert lib.assertMsg (discardReferences -> postVM == "")
+  "discardReferences: what postVM adds may need the store paths that it names.";
+
+let
+  toplevel = config.system.build.toplevel;
+
+  # A nix-channel named nixos, of the nixpkgs that `pkgs` is from.
+  channel = pkgs.runCommand "nixos-${config.system.nixos.version}" { } ''
+    mkdir $out
+    cp -R --preserve=mode,timestamps,links ${lib.cleanSource pkgs.path} $out/nixos
+    chmod -R u+w $out/nixos
+    rm -rf $out/nixos/.git
+    test -e $out/nixos/nixpkgs || ln -s . $out/nixos/nixpkgs
+    printf %s ${lib.escapeShellArg config.system.nixos.versionSuffix} > $out/nixos/.version-suffix
+  '';
+
+  closure = pkgs.closureInfo {
+    rootPaths = lib.unique ([ toplevel ] ++ lib.optional copyChannel channel ++ additionalPaths);
+  };
+
+  # The disk's name in GRUB's configuration, where it is a device and not the installing machine's.
+  grub = config.boot.loader.grub;
+  grubDevices = lib.filter (device: lib.hasPrefix "/dev/" device && device != "/dev/vda")
+    ([ (grub.device or "") ] ++ grub.devices or [ ]);
+
+  # "${…}" makes a store path of a path, and keeps what a text refers to.
+  content = entry: {
+    source = "${entry.source}";
+    target = if lib.hasPrefix "/" entry.target then entry.target else "/${entry.target}";
+  } // lib.mapAttrs (field: toString)
+    (lib.filterAttrs (field: value: lib.elem field [ "mode" "user" "group" ] && value != null && value != "") entry);
+
+  spec = lib.filterAttrs (key: value: value != null) {
+    system = "${toplevel}";
+    closureInfo = "${closure}";
+    inherit baseName format partitionTableType fsType label diskSize memSize cpus onlyNixStore installBootLoader;
+    # A size that is fixed leaves nothing to be added to it.
+    additionalSpace = if diskSize == "auto" then additionalSpace else null;
+    bootSize = if hasESP then bootSize else null;
+    # Without a bootloader nothing touches them, and the variables are the firmware's template.
+    touchEFIVars = touchEFIVars && installBootLoader;
+    contents = if contents == [ ] then null else map content contents;
+    configFile = if configFile == null then null else "${configFile}";
+    additionalPaths = if additionalPaths == [ ] then null else map (path: "${path}") additionalPaths;
+    rootGPUID = if deterministic then rootGPUID else null;
+    rootFSUID = if deterministic then rootFSUID else null;
+    grubDevice =
+      if installBootLoader && grub.enable or false && grubDevices != [ ] then lib.head grubDevices else null;
+    copyChannel = if copyChannel then "${channel}" else null;
+    preVM = if preVM == "" then null else preVM;
+    postInstall = if postInstall == "" then null else postInstall;
+    postVM = if postVM == "" then null else postVM;
+    formats = if formats == [ ] then null else formats;
+  } // lib.optionalAttrs (!onlyNixStore && (hasESP || touchEFIVars)) {
+    efiFirmware = "${efiFirmware}";
+    efiVariables = "${efiVariables}";
+  } // extraSpec;
+
+  specFile = pkgs.writeText "${name}.json" (builtins.toJSON spec);
+
+  # What QEMU is told about firmware that needs SMM. Slipway judges firmware by its descriptor.
+  needsSMM = OVMF.systemManagementModeRequired or false;
+  descriptor = pkgs.writeText "firmware.json" (builtins.toJSON {
+    description = "the OVMF of this image";
+    interface-types = [ "uefi" ];
+    mapping = {
+      device = "flash";
+      executable = { filename = "${efiFirmware}"; format = "raw"; };
+      nvram-template = { filename = "${efiVariables}"; format = "raw"; };
+    };
+    targets = [{ architecture = "x86_64"; machines = [ "pc-q35-*" ]; }];
+    features = [ "acpi-s3" "requires-smm" "secure-boot" ];
+    tags = [ ];
+  });
+in
+pkgs.runCommand name
+  {
+    # Structured attributes are what lets Nix discard references; a Nix that does not know it keeps them.
+    __structuredAttrs = true;
+    unsafeDiscardReferences.out = discardReferences;
+    nativeBuildInputs = [ slipway ] ++ tools;
+    inherit requiredSystemFeatures;
+    passthru = { inherit spec specFile closure; };
+  } ''
+  # A build has no home, and slipway keeps its caches in one.
+  export HOME="$NIX_BUILD_TOP" XDG_CACHE_HOME="$NIX_BUILD_TOP/.cache" XDG_CONFIG_HOME="$NIX_BUILD_TOP/.config"
+  ${lib.optionalString (needsSMM && spec ? efiFirmware) ''
+    mkdir -p "$XDG_CONFIG_HOME/qemu/firmware"
+    cp ${descriptor} "$XDG_CONFIG_HOME/qemu/firmware/00-image.json"
+  ''}
+  slipway build ${specFile} --out "$out" --progress plain ${lib.escapeShellArgs
+    (lib.optionals (!onlyNixStore) [ "--kernel" kernelImage "--modules" kernelModules ]
+      ++ lib.optional verify "--verify" ++ extraFlags)}
+''

@@ -1,0 +1,17 @@
+# An image of a system that is in the store already, as a configuration would give it.
+{ system, slipway, kernel, kernelModules, format ? "qcow2" }:
+let
+  lib = import ./lib.nix;
+  pkgs = import ./pkgs.nix { inherit slipway kernel kernelModules; };
+in
+import ../make-disk-image.nix ({
+  inherit pkgs lib format;
+  config = {
+    system.build.toplevel = builtins.storePath system;
+    boot.loader.grub.enable = false;
+  };
+  partitionTableType = "efi";
+  touchEFIVars = true;
+  copyChannel = false;
+  additionalSpace = "64M";
+} // pkgs.debian)
