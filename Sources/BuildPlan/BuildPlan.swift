@@ -77,6 +77,10 @@ public struct OutputPlan: Hashable, Codable, Sendable {
   public var image: String
   /// The EFI variable store's file name; nil when no VM writes one.
   public var efiVariables: String?
+  /// The store's form; nil when there is none.
+  public var efiVarsForm: VariablesForm?
+  /// Whether the store goes without what the firmware makes again; nil when there is none.
+  public var stripFirmwareVariables: Bool?
 }
 
 /// One step, and how long it may take.

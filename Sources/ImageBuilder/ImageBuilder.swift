@@ -40,8 +40,9 @@ public struct ImageBuilder: Sendable {
       try checkSpace(for: preparation, at: folder.work)
       let target = folder.work.appending("target.raw")
       try FileSystem.makeSparseFile(target, bytes: preparation.plan.disk.size.bytes)
+      var changes: [Manifest.VariableChange]?
       if let machine = preparation.plan.machine {
-        try await install(preparation, on: machine, target: target, in: folder.work, template)
+        changes = try await install(preparation, on: machine, target: target, in: folder.work, template)
       } else {
         try await writeStore(preparation, to: target)
       }
@@ -51,7 +52,7 @@ public struct ImageBuilder: Sendable {
         try await DiskExport(runner: SubprocessRunner())
           .export(raw: target, as: outputs.format, to: folder.work.appending(outputs.image))
       }
-      let manifest = try await writeManifest(preparation.plan, in: folder)
+      let manifest = try await writeManifest(preparation.plan, changes, in: folder)
       if request.verify { try await verify(manifest, in: folder.work) }
       return manifest
     }
@@ -60,10 +61,10 @@ public struct ImageBuilder: Sendable {
   private func install(
     _ preparation: Preparation, on machine: MachinePlan, target: FilePath, in work: FilePath,
     _ template: DomainTemplate
-  ) async throws {
+  ) async throws -> [Manifest.VariableChange]? {
     let appliance = try await recorder.step("appliance") { try await request.appliance.make() }
     let variables = work.appending(preparation.plan.outputs.efiVariables ?? "efi-vars.fd")
-    try await Installation(
+    return try await Installation(
       preparation: preparation, machine: machine, appliance: appliance, template: template,
       hypervisor: request.machine.hypervisor, debugShell: request.debugShell, target: target,
       variables: variables, work: work, recorder: recorder
@@ -102,7 +103,9 @@ public struct ImageBuilder: Sendable {
     }
   }
 
-  private func writeManifest(_ plan: BuildPlan, in folder: OutputFolder) async throws -> Manifest {
+  private func writeManifest(
+    _ plan: BuildPlan, _ changes: [Manifest.VariableChange]?, in folder: OutputFolder
+  ) async throws -> Manifest {
     let files = try await recorder.step("digest") {
       let names = [plan.outputs.image, plan.outputs.efiVariables].compactMap(\.self).sorted()
       return try await withThrowingTaskGroup { group in
@@ -122,7 +125,8 @@ public struct ImageBuilder: Sendable {
     let manifest = Manifest(
       spec: request.spec, system: plan.system, disk: plan.disk, format: plan.outputs.format,
       image: plan.outputs.image, efiVariables: plan.outputs.efiVariables, firmware: plan.machine?.firmware,
-      files: files, tools: await ToolVersions.collect(for: plan), steps: recorder.steps,
+      efiVariableChanges: changes, files: files, tools: await ToolVersions.collect(for: plan),
+      steps: recorder.steps,
       warnings: recorder.warnings)
     try FileSystem.write(manifest.json(), to: folder.work.appending(Manifest.fileName))
     let products = folder.work.appending("nix-support")

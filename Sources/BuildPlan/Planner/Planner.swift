@@ -180,7 +180,9 @@ public struct Planner: Sendable {
   private func outputs(_ request: Request) -> OutputPlan {
     OutputPlan(
       format: request.format, image: "\(request.baseName).\(request.format.fileExtension)",
-      efiVariables: request.usesEFI ? "efi-vars.fd" : nil)
+      efiVariables: request.usesEFI ? "efi-vars.fd" : nil,
+      efiVarsForm: request.usesEFI ? request.variablesForm : nil,
+      stripFirmwareVariables: request.usesEFI ? request.stripsFirmwareVariables : nil)
   }
 }
 

@@ -22,6 +22,11 @@ struct Request {
   /// Everything of the host that goes into the image beside the closure.
   let contents: [ContentEntry]
 
+  /// The form of the exported variable store.
+  let variablesForm: VariablesForm
+  /// Whether that store goes without what the firmware makes again.
+  let stripsFirmwareVariables: Bool
+
   init(_ spec: ImageSpec) throws(SpecError) {
     baseName = try Self.fileName(spec.baseName ?? "nixos")
     onlyNixStore = spec.onlyNixStore ?? false
@@ -39,6 +44,9 @@ struct Request {
     cpus = try Self.cpus(spec.cpus ?? 2)
     grubDevice = try Self.grubDevice(spec)
     contents = try Self.contents(spec)
+    variablesForm = spec.efiVarsForm ?? .canonical
+    stripsFirmwareVariables = spec.stripFirmwareVariables ?? false
+    try Self.checkVariables(spec, usesEFI: usesEFI)
     try Self.checkFirmware(spec)
     try Self.checkBootLoader(spec, table)
   }
@@ -186,6 +194,23 @@ struct Request {
         missing, "firmware and its variable store belong together, and this one is missing",
         remedy: "Give both efiFirmware and efiVariables, or neither")
     }
+  }
+
+  private static func checkVariables(_ spec: ImageSpec, usesEFI: Bool) throws(SpecError) {
+    guard usesEFI else {
+      for (key, isGiven) in [
+        ("efiVarsForm", spec.efiVarsForm != nil),
+        ("stripFirmwareVariables", spec.stripFirmwareVariables == true),
+      ]
+      where isGiven {
+        throw SpecError(key, "this image has no EFI variables", remedy: "Leave it out")
+      }
+      return
+    }
+    guard spec.efiVarsForm == .raw, spec.stripFirmwareVariables == true else { return }
+    throw SpecError(
+      "stripFirmwareVariables", "the firmware's own bytes have all of its variables",
+      remedy: "Leave it out, or set efiVarsForm to \"canonical\"")
   }
 
   private static func checkBootLoader(_ spec: ImageSpec, _ table: PartitionTable) throws(SpecError) {

@@ -7,6 +7,7 @@ extension ImageSpec {
     case bootSize, memSize, cpus, installBootLoader, touchEFIVars, onlyNixStore, efiFirmware
     case contents, configFile, additionalPaths, grubDevice
     case efiVariables, seed, rootGPUID, rootFSUID
+    case efiVarsForm, stripFirmwareVariables
   }
 
   /// Reads the JSON of a spec: one object, whose every key is known.
@@ -55,6 +56,8 @@ extension ImageSpec {
     case .grubDevice: grubDevice = try value.text()
     case .efiFirmware: efiFirmware = try value.text()
     case .efiVariables: efiVariables = try value.text()
+    case .efiVarsForm: efiVarsForm = try value.choice()
+    case .stripFirmwareVariables: stripFirmwareVariables = try value.flag()
     case .seed: seed = try value.guid()
     case .rootGPUID: rootGPUID = try value.guid()
     case .rootFSUID: rootFSUID = try value.guid()
