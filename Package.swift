@@ -79,7 +79,9 @@ let package = Package(
     // The kernel's KVM interface.
     .systemLibrary(name: "CKVM"),
     // What this machine can do: accelerator, firmware, tools.
-    .target(name: "HostProbe", dependencies: ["CKVM", "BuildPlan", "ImageModel", "Command", systemPackage]),
+    .target(
+      name: "HostProbe",
+      dependencies: ["CKVM", "BuildPlan", "EFIVariables", "ImageModel", "Command", systemPackage]),
     // The firmware's variable store: read, edit, compare, make canonical.
     .target(name: "EFIVariables", dependencies: ["ImageModel"]),
     // libvirt's C API.
@@ -95,12 +97,13 @@ let package = Package(
       name: "ImageBuilder",
       dependencies: [
         "BuildMachine", "BuildPlan", "AgentProtocol", "ImageModel", "NixStore", "Ext4", "Ext4Geometry",
-        "Sfdisk",
+        "Sfdisk", "EFIVariables",
         "Appliance", "HostProbe", "Command", "CLinux", "Threads", crypto, systemPackage,
       ]),
     // The command line.
     .executableTarget(
-      name: "slipway", dependencies: ["ImageBuilder", "BuildPlan", "ImageModel", argumentParser]),
+      name: "slipway",
+      dependencies: ["ImageBuilder", "BuildPlan", "EFIVariables", "ImageModel", argumentParser]),
 
     // `make bench`: ratios, both sides measured in one run.
     .executableTarget(
@@ -112,7 +115,8 @@ let package = Package(
       ]),
 
     .target(
-      name: "TestSupport", dependencies: ["AgentProtocol", "Command", subprocess, systemPackage],
+      name: "TestSupport",
+      dependencies: ["AgentProtocol", "Command", "EFIVariables", "ImageModel", subprocess, systemPackage],
       path: "Tests/TestSupport"),
     .testTarget(name: "ImageModelTests", dependencies: ["ImageModel"]),
     .testTarget(name: "CommandTests", dependencies: ["Command"]),
@@ -148,8 +152,8 @@ let package = Package(
     .testTarget(
       name: "ImageBuilderTests",
       dependencies: [
-        "ImageBuilder", "BuildPlan", "NixStore", "Ext4", "Ext4Geometry", "Command", "ImageModel",
-        "TestSupport",
+        "ImageBuilder", "BuildPlan", "EFIVariables", "NixStore", "Ext4", "Ext4Geometry", "Command",
+        "ImageModel", "TestSupport",
         systemPackage,
       ]),
     .testTarget(

@@ -79,6 +79,10 @@ public struct OutputPlan: Hashable, Codable, Sendable {
   public var images: [OutputImage]
   /// The EFI variable store's file name; nil when no VM writes one.
   public var efiVariables: String?
+  /// The store's form; nil when there is none.
+  public var efiVarsForm: VariablesForm?
+  /// Whether the store goes without what the firmware makes again; nil when there is none.
+  public var stripFirmwareVariables: Bool?
 }
 
 /// One file with the disk in it.

@@ -79,5 +79,7 @@ static inline int slipway_punch_hole(int file, long offset, long length) {
 /// Hidden without _GNU_SOURCE; from the kernel's <linux/fs.h> and <asm-generic/fcntl.h>.
 static const int slipway_SEEK_DATA = SEEK_DATA;
 static const int slipway_O_NOATIME = 01000000;
+static const int slipway_F_OFD_GETLK = 36;
+static const int slipway_F_OFD_SETLK = 37;
 
 #endif

@@ -143,7 +143,7 @@ func hex(_ bytes: some Sequence<UInt8>) -> String {
 }
 
 /// Bytes of pairs of digits in either case; nil for anything else.
-func bytes(hex text: some StringProtocol) -> [UInt8]? {
+package func bytes(hex text: some StringProtocol) -> [UInt8]? {
   let digits = Array(text.utf8)
   guard digits.count.isMultiple(of: 2) else { return nil }
   var bytes: [UInt8] = []

@@ -23,22 +23,4 @@ extension VariableKey {
   /// What went wrong at writing variables (edk2's `MdeModulePkg/Include/Guid/VarErrorFlag.h`).
   package static let errorFlag = VariableKey(
     GUID(high: 0x04b3_7fe8_f6ae_480b, low: 0xbdd5_37d9_8c5e_89aa), VariableName(known: "VarErrorFlag"))
-  private static let legacyDevicePaths = GUID(high: 0xfab7_e9e1_39dd_4f2b, low: 0x8408_e20e_906c_b6de)
-  private static let memoryTypes = GUID(high: 0x4c19_049f_4137_4dd3, low: 0x9c10_8b97_a83f_fdfa)
-  private static let iscsi = GUID(high: 0x5932_4945_ec44_4c0d, low: 0xb1cd_9db1_39df_070c)
-  private static let iscsiOrder = GUID(high: 0x4b47_d616_a8d6_4552, low: 0x9d44_ccad_2e0f_4cf9)
-
-  /// Whether OVMF makes the variable again when it is not there: consoles, hot keys, iSCSI attempts, caches.
-  package var isRemadeByFirmware: Bool {
-    let name = name.description
-    switch vendor {
-    case .globalVariable:
-      return ["ConIn", "ConOut", "ErrOut"].contains(name) || number(after: "Key") != nil
-    case Self.legacyDevicePaths: return name == "HDDP"
-    case Self.memoryTypes: return name == "MemoryTypeInformation"
-    case Self.iscsi: return name.hasPrefix("Attempt ")
-    case Self.iscsiOrder: return name == "InitialAttemptOrder"
-    default: return self == .monotonicCounter || self == .errorFlag
-    }
-  }
 }

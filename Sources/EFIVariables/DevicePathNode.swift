@@ -21,6 +21,9 @@ package enum DevicePathNode: Hashable, Sendable {
   case ipv4(IPv4Node)
   case ipv6(IPv6Node)
   case uri(String)
+  /// Messaging (3): a serial line; bits per second, 0 for the device's own. Parity and stop bits by the numbers of
+  /// 10.3.4.6.
+  case uart(speed: UInt64, dataBits: UInt8, parity: UInt8, stopBits: UInt8)
   /// Media (4): a partition.
   case hardDrive(HardDrive)
   /// Media (4): a file's path, with backslashes.

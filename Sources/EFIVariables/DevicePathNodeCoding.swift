@@ -16,6 +16,8 @@ extension DevicePathNode {
     case .sata(let port, let multiplier, let unit): (3, 18, Self.fields(port, multiplier, unit))
     case .nvme(let namespace, let identifier): (3, 23, Self.fields(namespace) + Self.fields(identifier))
     case .uri(let text): (3, 24, Array(text.utf8))
+    case .uart(let speed, let dataBits, let parity, let stopBits):
+      (3, 14, Self.fields(UInt32(0)) + Self.fields(speed) + [dataBits, parity, stopBits])
     case .hardDrive(let drive): (4, 1, drive.data)
     case .file(let path): (4, 4, path.utf16.flatMap { Self.fields($0) } + [0, 0])
     case .firmwareFile(let guid): (4, 6, guid.littleEndianBytes)
@@ -79,6 +81,14 @@ extension DevicePathNode {
       return .mac(address, interface: try reader.integer(UInt8.self, "interface"))
     case 12: return .ipv4(try IPv4Node(&reader))
     case 13: return .ipv6(try IPv6Node(&reader))
+    case 14:
+      _ = try reader.integer(UInt32.self, "reserved")
+      let speed = try reader.integer(UInt64.self, "speed")
+      let dataBits = try reader.integer(UInt8.self, "data bits")
+      let parity = try reader.integer(UInt8.self, "parity")
+      return .uart(
+        speed: speed, dataBits: dataBits, parity: parity,
+        stopBits: try reader.integer(UInt8.self, "stop bits"))
     case 18:
       let port = try reader.integer(UInt16.self, "port")
       let multiplier = try reader.integer(UInt16.self, "multiplier")

@@ -78,7 +78,7 @@ extension DevicePathNode {
     }
   }
 
-  /// Nodes that are numbers only.
+  /// Nodes that are numbers, or words for numbers, only.
   private static func numbers(_ word: String, _ next: inout NodeArguments) -> DevicePathNode? {
     switch word {
     case "Pci":
@@ -95,6 +95,12 @@ extension DevicePathNode {
         let unit: UInt16 = next.number()
       else { return nil }
       return .sata(port: port, multiplier: multiplier, unit: unit)
+    case "Uart":
+      guard let speed: UInt64 = next.numberOrDefault(), let dataBits: UInt8 = next.numberOrDefault(),
+        let parity = next.word().flatMap({ parities.firstIndex(of: $0) }),
+        let stop = next.word().flatMap({ stopBits.firstIndex(of: $0) })
+      else { return nil }
+      return .uart(speed: speed, dataBits: dataBits, parity: UInt8(parity), stopBits: UInt8(stop))
     case "NVMe":
       guard let namespace: UInt32 = next.number(), let identifier = next.identifier() else { return nil }
       return .nvme(namespace: namespace, identifier: identifier)

@@ -34,6 +34,8 @@ extension DevicePathNode: CustomStringConvertible {
     case .ipv4(let node): node.text
     case .ipv6(let node): node.text
     case .uri(let text): "Uri(\(text))"
+    case .uart(let speed, let dataBits, let parity, let stopBits):
+      Self.uartText(speed, dataBits, parity, stopBits)
     case .hardDrive(let drive): drive.text
     case .file(let path): path
     case .firmwareFile(let guid): "FvFile(\(guid))"
@@ -57,6 +59,18 @@ extension DevicePathNode: CustomStringConvertible {
     }
     if let word = acpiWords.first(where: { $0.number == number })?.word { return "\(word)(\(hex(unique)))" }
     return "Acpi(PNP\(hex([UInt8(number >> 8), UInt8(truncatingIfNeeded: number)])),\(hex(unique)))"
+  }
+
+  /// Words for the numbers from 0 (UEFI 2.10, 10.3.4.6).
+  static let parities = ["D", "N", "E", "O", "M", "S"]
+  static let stopBits = ["D", "1", "1.5", "2"]
+
+  /// Nil for a parity or stop bits without a word.
+  private static func uartText(_ speed: UInt64, _ dataBits: UInt8, _ parity: UInt8, _ stop: UInt8) -> String?
+  {
+    guard parity < parities.count, stop < stopBits.count else { return nil }
+    let numbers = [speed == 0 ? "DEFAULT" : "\(speed)", dataBits == 0 ? "DEFAULT" : "\(dataBits)"]
+    return "Uart(\((numbers + [parities[Int(parity)], stopBits[Int(stop)]]).joined(separator: ",")))"
   }
 
   /// EUI-64, its first byte first, which is the last in memory.

@@ -22,6 +22,13 @@ struct NodeArguments {
     words.popFirst().flatMap { Self.number(Number.self, $0) }
   }
 
+  /// A number, or the word that stands for the device's own, which is 0.
+  mutating func numberOrDefault<Number: FixedWidthInteger>() -> Number? {
+    guard words.first == "DEFAULT" else { return number() }
+    words.removeFirst()
+    return 0
+  }
+
   /// Decimal, or hexadecimal after 0x; without a sign.
   static func number<Number: FixedWidthInteger>(_ type: Number.Type, _ word: String) -> Number? {
     let isHexadecimal = word.hasPrefix("0x")

@@ -24,3 +24,31 @@ package struct StoreDifference: Hashable, Sendable {
     }
   }
 }
+
+extension StoreDifference {
+  /// A line a variable, sorted: `+` added, `-` removed, `~` changed; values decoded.
+  package var lines: [String] {
+    let added = added.map { ($0.key, "+ \(name($0))  \($0.text)") }
+    let removed = removed.map { ($0.key, "- \(name($0))  \($0.text)") }
+    let changed = changed.map { ($0.new.key, "~ \(name($0.new))  \(Self.text($0))") }
+    return (added + removed + changed).sorted { $0.0 < $1.0 }.map(\.1)
+  }
+
+  private func name(_ variable: Variable) -> String { printable(variable.key.description) }
+
+  /// What is different: values that read alike are told apart by what else a variable has.
+  package static func text(_ change: Change) -> String {
+    let (old, new) = (change.old.text, change.new.text)
+    if old != new { return "\(old) → \(new)" }
+    if change.old.data != change.new.data { return "\(old), with other bytes" }
+    return "\(old) \(details(change.old)) → \(details(change.new))"
+  }
+
+  private static func details(_ variable: Variable) -> String {
+    var details = [variable.attributes.description]
+    if variable.time != .zero { details.append(variable.time.description) }
+    if variable.monotonicCount != 0 { details.append("count \(variable.monotonicCount)") }
+    if variable.publicKeyIndex != 0 { details.append("key \(variable.publicKeyIndex)") }
+    return "(\(details.joined(separator: ", ")))"
+  }
+}

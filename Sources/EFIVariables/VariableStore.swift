@@ -72,6 +72,11 @@ extension VariableStore {
     guard layout.isAuthenticated || isPlain else {
       throw EFIFault(at: 0, "\(variable.key) is authenticated, and the store keeps no times")
     }
+    replace(variable)
+  }
+
+  /// Adds or replaces a variable that is known to be one that the store can keep.
+  mutating func replace(_ variable: Variable) {
     if let index = variables.firstIndex(where: { $0.key == variable.key }) {
       variables[index] = variable
     } else {

@@ -103,7 +103,7 @@ extension VariableValue {
 }
 
 /// Which kind of value a variable has; by its key alone.
-private enum ValueKind {
+enum ValueKind {
   case order, number, flags, isOn, loadOption, path, signatures, language, text, texts, bytes
 
   init(_ key: VariableKey) {

@@ -13,6 +13,9 @@ extension VariableKey {
   package static let bootOrder = global("BootOrder")
   package static let bootNext = global("BootNext")
   package static let driverOrder = global("DriverOrder")
+  package static let timeout = global("Timeout")
+  package static let lang = global("Lang")
+  package static let platformLang = global("PlatformLang")
   package static let osIndications = global("OsIndications")
   package static let secureBoot = global("SecureBoot")
   package static let setupMode = global("SetupMode")
@@ -41,6 +44,12 @@ extension VariableKey {
     return number
   }
 
+  /// Four hexadecimal digits in either case.
+  static func number(digits: Substring) -> UInt16? {
+    guard digits.utf8.count == 4, digits.utf8.first != UInt8(ascii: "+") else { return nil }
+    return UInt16(digits, radix: 16)
+  }
+
   private static func global(_ name: StaticString, _ digits: String = "") -> VariableKey {
     VariableKey(.globalVariable, VariableName(known: name, digits: digits))
   }
@@ -49,7 +58,8 @@ extension VariableKey {
     VariableKey(.bootLoader, VariableName(known: name))
   }
 
-  private static func fourDigits(_ number: UInt16) -> String {
+  /// A load option's number as names and lists have it.
+  package static func fourDigits(_ number: UInt16) -> String {
     let digits = String(number, radix: 16, uppercase: true)
     return String(repeating: "0", count: 4 - digits.count) + digits
   }

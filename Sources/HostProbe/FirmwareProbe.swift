@@ -1,4 +1,5 @@
 package import BuildPlan
+internal import EFIVariables
 internal import Foundation
 
 /// Finds the firmware that QEMU's descriptors name.
@@ -75,7 +76,7 @@ package struct FirmwareProbe: Sendable {
         "the variable store template \(pair.variablesTemplate) cannot be read", remedy: FirmwareSearch.remedy)
     }
     do {
-      _ = try VariableStoreHeader.check(Array(template))
+      _ = try VariableStore(reading: Array(template))
     } catch {
       throw HostFault(
         "\(pair.variablesTemplate) is no variable store: \(error)", remedy: FirmwareSearch.remedy)

@@ -42,6 +42,13 @@ package struct HostProbe: Sendable {
     return try probe.pair(code: code, variables: variables, machine: await machine() ?? Self.anyQ35)
   }
 
+  /// Variable store templates with enrolled Secure Boot keys that the descriptors name, in their order.
+  package func enrolledTemplates() async -> [String] {
+    let probe = FirmwareProbe(environment: environment, qemu: await qemu.path)
+    let found = probe.search(machine: await machine() ?? Self.anyQ35).found
+    return found.filter(\.pair.enrolledKeys).map(\.pair.variablesTemplate)
+  }
+
   /// Everything at once.
   ///
   /// - Parameters:

@@ -18,6 +18,7 @@ package struct ToolRequirement: Hashable, Sendable {
       versionArgument: "--version"),
     ToolRequirement(
       name: "qemu-img", debianPackage: "qemu-utils", project: "QEMU", versionArgument: "--version"),
+    ToolRequirement(name: "mdir", debianPackage: "mtools", project: "mtools"),
   ]
 
   /// Copied into the appliance, with the libraries that they need; sfdisk is run on the host as well.

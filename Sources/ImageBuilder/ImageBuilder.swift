@@ -44,8 +44,9 @@ public struct ImageBuilder: Sendable {
       try await export.check(preparation.plan.outputs.images)
       let target = folder.work.appending("target.raw")
       try FileSystem.makeSparseFile(target, bytes: preparation.plan.disk.size.bytes)
+      var changes: [Manifest.VariableChange]?
       if let machine = preparation.plan.machine {
-        try await install(preparation, on: machine, target: target, in: folder.work, template)
+        changes = try await install(preparation, on: machine, target: target, in: folder.work, template)
       } else {
         try await writeStore(preparation, to: target)
       }
@@ -54,7 +55,7 @@ public struct ImageBuilder: Sendable {
       try await recorder.step("export", detail: { _ in images.map(\.format.rawValue).joined(separator: ", ") }) {
         try await export.export(raw: target, as: images, in: folder.work)
       }
-      let manifest = try await finish(preparation.plan, in: folder)
+      let manifest = try await finish(preparation.plan, changes, in: folder)
       if request.verify { try await verify(manifest, in: folder.work) }
       return manifest
     }
@@ -63,7 +64,7 @@ public struct ImageBuilder: Sendable {
   private func install(
     _ preparation: Preparation, on machine: MachinePlan, target: FilePath, in work: FilePath,
     _ template: DomainTemplate
-  ) async throws {
+  ) async throws -> [Manifest.VariableChange]? {
     let appliance = try await recorder.step("appliance") {
       try await request.appliance.make(for: filesystems(of: preparation.plan))
     }
@@ -71,7 +72,7 @@ public struct ImageBuilder: Sendable {
       try await hook("preVM", script).run(in: work)
     }
     let variables = work.appending(preparation.plan.outputs.efiVariables ?? "efi-vars.fd")
-    try await Installation(
+    return try await Installation(
       preparation: preparation, machine: machine, appliance: appliance, template: template,
       hypervisor: request.machine.hypervisor, debugShell: request.debugShell, target: target,
       variables: variables, work: work, recorder: recorder
@@ -128,7 +129,9 @@ public struct ImageBuilder: Sendable {
   }
 
   /// Runs `postVM`, which may change and add files, and then writes down what there is.
-  private func finish(_ plan: BuildPlan, in folder: OutputFolder) async throws -> Manifest {
+  private func finish(
+    _ plan: BuildPlan, _ changes: [Manifest.VariableChange]?, in folder: OutputFolder
+  ) async throws -> Manifest {
     let files = OutputFiles(plan: plan, folder: folder)
     try files.writeProducts()
     if let script = plan.postVM {
@@ -142,8 +145,9 @@ public struct ImageBuilder: Sendable {
     let described = try await recorder.step("digest") { try await files.describe() }
     let manifest = Manifest(
       spec: request.spec, system: plan.system, disk: plan.disk, images: plan.outputs.images,
-      efiVariables: plan.outputs.efiVariables, firmware: plan.machine?.firmware, files: described,
-      tools: await ToolVersions.collect(for: plan), steps: recorder.steps, warnings: recorder.warnings)
+      efiVariables: plan.outputs.efiVariables, firmware: plan.machine?.firmware,
+      efiVariableChanges: changes, files: described, tools: await ToolVersions.collect(for: plan),
+      steps: recorder.steps, warnings: recorder.warnings)
     try FileSystem.write(manifest.json(), to: folder.work.appending(Manifest.fileName))
     return manifest
   }

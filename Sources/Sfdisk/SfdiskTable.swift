@@ -30,6 +30,34 @@ package struct SfdiskTable: Decodable {
     }
   }
 
+  /// One partition as the table has it, in sectors.
+  package struct Listed: Hashable, Sendable {
+    package var number: Int
+    package var start: UInt64
+    package var size: UInt64
+    /// A GUID, or a hexadecimal number.
+    package var type: String
+    package var guid: GUID?
+  }
+
+  package var listed: [Listed] {
+    (partitions ?? []).compactMap { entry in
+      partitionNumber(of: entry.node).map { number in
+        Listed(
+          number: number, start: entry.start, size: entry.size, type: entry.type.lowercased(),
+          guid: entry.uuid.flatMap { GUID($0) })
+      }
+    }
+  }
+
+  /// The signature of an MBR; nil for other tables.
+  package var diskSignature: UInt32? {
+    label == "dos" && id.hasPrefix("0x") ? UInt32(id.dropFirst(2), radix: 16) : nil
+  }
+
+  /// Bytes in a sector.
+  package var sectorSize: UInt64 { sectorsize ?? 512 }
+
   /// What is not as the layout wants it, one phrase each.
   package func differences(from layout: DiskLayout) -> [String] {
     var differences: [String] = []

@@ -13,6 +13,8 @@ enum ExitStatus: Int32 {
 
   /// Says on standard error what went wrong, and ends the process with the code for it.
   static func end(with error: any Error) -> Never {
+    // A result that the exit code alone says, such as that two stores differ.
+    if let code = error as? ExitCode { exit(code.rawValue) }
     let status = status(of: error)
     if let status, status != .done {
       FileHandle.standardError.write(Data("slipway: \(describe(error))\n".utf8))

@@ -14,6 +14,7 @@ struct Slipway: AsyncParsableCommand {
     version: SlipwayVersion.current,
     subcommands: [
       BuildCommand.self, PlanCommand.self, VerifyCommand.self, DoctorCommand.self, ApplianceCommand.self,
+      EFIVarsCommand.self,
     ])
 
   static func main() async {

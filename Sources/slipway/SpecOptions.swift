@@ -7,6 +7,7 @@ public import ImageModel
 extension ImageFormat: ExpressibleByArgument {}
 extension FilesystemKind: ExpressibleByArgument {}
 extension PartitionTable: ExpressibleByArgument {}
+extension VariablesForm: ExpressibleByArgument {}
 
 extension ByteSize: ExpressibleByArgument {
   /// Reads a flag's value.
@@ -163,6 +164,16 @@ struct SpecOptions: ParsableArguments {
   @Option(help: "Variable store template that belongs to --efi-firmware.")
   var efiVariables: String?
 
+  @Option(
+    help:
+      "Form of the exported EFI variable store: canonical, or raw for the firmware's own bytes. [canonical]")
+  var efiVarsForm: VariablesForm?
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Leave out of the exported store what the firmware makes again at its next boot. [no]")
+  var stripFirmwareVariables: Bool?
+
   @Option(help: "GUID from which all others are derived. [from the system's store path]")
   var seed: GUID?
 
@@ -205,6 +216,8 @@ struct SpecOptions: ParsableArguments {
     flags.postVM = try readScript(postVM, "postVM")
     flags.efiFirmware = efiFirmware
     flags.efiVariables = efiVariables
+    flags.efiVarsForm = efiVarsForm
+    flags.stripFirmwareVariables = stripFirmwareVariables
     flags.seed = seed
     flags.rootGPUID = rootGPUID
     flags.rootFSUID = rootFSUID

@@ -215,7 +215,9 @@ public struct Planner: Sendable {
           format: format, file: "\(request.baseName).\(format.fileExtension)",
           identifier: identifiers.guid("image/\(format.rawValue)"))
       },
-      efiVariables: request.usesEFI ? "efi-vars.fd" : nil)
+      efiVariables: request.usesEFI ? "efi-vars.fd" : nil,
+      efiVarsForm: request.usesEFI ? request.variablesForm : nil,
+      stripFirmwareVariables: request.usesEFI ? request.stripsFirmwareVariables : nil)
   }
 }
 

@@ -33,6 +33,11 @@ struct Request {
   /// The script that runs in the installed system.
   let postInstall: String?
 
+  /// The form of the exported variable store.
+  let variablesForm: VariablesForm
+  /// Whether that store goes without what the firmware makes again.
+  let stripsFirmwareVariables: Bool
+
   init(_ spec: ImageSpec) throws(SpecError) {
     baseName = try Self.fileName(spec.baseName ?? "nixos")
     onlyNixStore = spec.onlyNixStore ?? false
@@ -59,6 +64,9 @@ struct Request {
       filesystem == .ext4 && mkfsOptions.isEmpty && !Self.reach(contents + extraFiles, into: further)
     postInstall = try Self.script(spec.postInstall, "postInstall")
     try Self.checkStoreAlone(spec)
+    variablesForm = spec.efiVarsForm ?? .canonical
+    stripsFirmwareVariables = spec.stripFirmwareVariables ?? false
+    try Self.checkVariables(spec, usesEFI: usesEFI)
     try Self.checkFirmware(spec)
     try Self.checkBootLoader(spec, table)
   }
@@ -246,6 +254,23 @@ struct Request {
         missing, "firmware and its variable store belong together, and this one is missing",
         remedy: "Give both efiFirmware and efiVariables, or neither")
     }
+  }
+
+  private static func checkVariables(_ spec: ImageSpec, usesEFI: Bool) throws(SpecError) {
+    guard usesEFI else {
+      for (key, isGiven) in [
+        ("efiVarsForm", spec.efiVarsForm != nil),
+        ("stripFirmwareVariables", spec.stripFirmwareVariables == true),
+      ]
+      where isGiven {
+        throw SpecError(key, "this image has no EFI variables", remedy: "Leave it out")
+      }
+      return
+    }
+    guard spec.efiVarsForm == .raw, spec.stripFirmwareVariables == true else { return }
+    throw SpecError(
+      "stripFirmwareVariables", "the firmware's own bytes have all of its variables",
+      remedy: "Leave it out, or set efiVarsForm to \"canonical\"")
   }
 
   private static func checkBootLoader(_ spec: ImageSpec, _ table: PartitionTable) throws(SpecError) {

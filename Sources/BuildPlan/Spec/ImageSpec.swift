@@ -67,6 +67,10 @@ public struct ImageSpec: Hashable, Codable, Sendable {
   public var efiFirmware: String?
   /// Variable store template that belongs to `efiFirmware`.
   public var efiVariables: String?
+  /// The form in which the EFI variable store is exported.
+  public var efiVarsForm: VariablesForm?
+  /// Whether the exported store goes without the variables that the firmware makes again.
+  public var stripFirmwareVariables: Bool?
   /// The GUID that every other identifier is derived from.
   public var seed: GUID?
   /// The root partition's GUID.
@@ -110,6 +114,8 @@ public struct ImageSpec: Hashable, Codable, Sendable {
     merged.postVM = other.postVM ?? postVM
     merged.efiFirmware = other.efiFirmware ?? efiFirmware
     merged.efiVariables = other.efiVariables ?? efiVariables
+    merged.efiVarsForm = other.efiVarsForm ?? efiVarsForm
+    merged.stripFirmwareVariables = other.stripFirmwareVariables ?? stripFirmwareVariables
     merged.seed = other.seed ?? seed
     merged.rootGPUID = other.rootGPUID ?? rootGPUID
     merged.rootFSUID = other.rootFSUID ?? rootFSUID

@@ -9,6 +9,7 @@ extension ImageSpec {
     case copyChannel, extraFiles, preVM, postInstall, postVM
     case efiVariables, seed, rootGPUID, rootFSUID
     case mkfsOptions, swapSize, partitions, sectorSize
+    case efiVarsForm, stripFirmwareVariables
   }
 
   /// Reads the JSON of a spec: one object, whose every key is known.
@@ -62,6 +63,8 @@ extension ImageSpec {
     case .postVM: postVM = try value.text()
     case .efiFirmware: efiFirmware = try value.text()
     case .efiVariables: efiVariables = try value.text()
+    case .efiVarsForm: efiVarsForm = try value.choice()
+    case .stripFirmwareVariables: stripFirmwareVariables = try value.flag()
     case .seed: seed = try value.guid()
     case .rootGPUID: rootGPUID = try value.guid()
     case .rootFSUID: rootFSUID = try value.guid()

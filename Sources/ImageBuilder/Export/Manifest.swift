@@ -14,6 +14,23 @@ public struct Manifest: Codable, Hashable, Sendable {
     public var sha256: String
   }
 
+  /// What the installation did to one EFI variable.
+  public struct VariableChange: Codable, Hashable, Sendable {
+    /// What became of it.
+    public enum Kind: String, Codable, Sendable {
+      case added, changed, removed
+    }
+
+    /// What became of it.
+    public var kind: Kind
+    /// Its name and its vendor's GUID, as efivarfs names its files.
+    public var variable: String
+    /// Its value for people; of a changed one the old and the new.
+    public var value: String
+    /// Whether it is one that the firmware makes by itself at each boot.
+    public var isFirmwares: Bool
+  }
+
   /// One step's time.
   public struct Step: Codable, Hashable, Sendable {
     /// The step's name.
@@ -36,6 +53,8 @@ public struct Manifest: Codable, Hashable, Sendable {
   public var efiVariables: String?
   /// The firmware that the variable store belongs to.
   public var firmware: FirmwarePair?
+  /// How the exported variable store differs from the firmware's template; nil for an image without one.
+  public var efiVariableChanges: [VariableChange]?
   /// Sizes and digests of the artefacts.
   public var files: [File]
   /// Versions of the tools that made them.

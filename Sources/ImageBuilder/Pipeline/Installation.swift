@@ -35,8 +35,9 @@ struct Installation: Sendable {
 
   /// Makes the disks, pours while a machine starts, and has the agent do every step of the plan.
   ///
+  /// - Returns: what became of the firmware's variables; nil without EFI.
   /// - Throws: `BuildError`, `CancellationError`. The machine is gone then.
-  func run() async throws {
+  func run() async throws -> [Manifest.VariableChange]? {
     try FileSystem.makeDirectory(consoleLog.removingLastComponent())
     let firmware = machine.firmware
     let templateBytes = try firmware.map { try FileSystem.read(FilePath($0.variablesTemplate)) }
@@ -47,9 +48,12 @@ struct Installation: Sendable {
         try await withMachine(configuration()) { machine in try await runSteps(on: machine, pour) }
       }
     }
-    if let firmware, let templateBytes { try checkVariables(of: firmware, since: templateBytes) }
     try await mergeOverlay()
     if !isPouredIntoTarget { try FileSystem.remove(source) }
+    guard let firmware, let templateBytes else { return nil }
+    return try await VariableExport(
+      plan: plan, firmware: firmware, template: templateBytes, store: variables, disk: target
+    ).run()
   }
 
   /// What is poured into the target stays as it is while the guest runs: its writes go to an overlay.
@@ -169,20 +173,6 @@ struct Installation: Sendable {
         "debugSocket": session.debugSocket.string,
       ]
       return try template.render(common.placeholders.merging(installer) { $1 })
-    }
-  }
-
-  /// Firmware that was given a store it does not take boots, and keeps nothing: that must not pass for a store.
-  private func checkVariables(of firmware: FirmwarePair, since template: [UInt8]) throws {
-    do {
-      let changes = try VariableStoreHeader.changes(in: FileSystem.read(variables), since: template)
-      guard changes > 0 else {
-        throw BuildError(
-          .failed, "the firmware \(firmware.code) wrote nothing into its variable store",
-          remedy: "Check that \(firmware.variablesTemplate) belongs to it (slipway doctor)")
-      }
-    } catch let fault as VariableStoreFault {
-      throw BuildError(.failed, "the variable store is damaged after the installation: \(fault)")
     }
   }
 }

@@ -1,4 +1,5 @@
 internal import BuildPlan
+internal import EFIVariables
 internal import Foundation
 internal import HostProbe
 internal import ImageModel
@@ -80,10 +81,9 @@ struct VerifyArtefacts: Sendable {
   /// Firmware that is given a store of another size boots, and quietly keeps no variables.
   private static func checkVariables(_ variables: FilePath, _ firmware: FirmwarePair) throws {
     do {
-      let store = try FileSystem.read(variables)
-      _ = try VariableStoreHeader.changes(
-        in: store, since: FileSystem.read(FilePath(firmware.variablesTemplate)))
-    } catch let fault as VariableStoreFault {
+      let template = try VariableStore(reading: FileSystem.read(FilePath(firmware.variablesTemplate)))
+      try VariableStore(reading: FileSystem.read(variables)).checkHeaders(sameAs: template)
+    } catch let fault as EFIFault {
       throw BuildError(
         .badInput, "\(variables) is not a variable store of the firmware \(firmware.code): \(fault)",
         remedy: "Give the store that belongs to the firmware, or the firmware with --efi-firmware")

@@ -1,0 +1,114 @@
+internal import Command
+package import EFIVariables
+internal import Foundation
+package import ImageModel
+internal import Sfdisk
+package import SystemPackage
+
+/// Looks at a disk as a firmware does: its partitions, and the files of those that it can read.
+///
+/// The filesystems are read by mtools, in a process of its own: the host mounts nothing that a guest wrote.
+package struct BootDiskReader: Sendable {
+  private let runner = SubprocessRunner()
+
+  package init() {}
+
+  /// Reads the disk of an image in any format that is exported.
+  ///
+  /// - Throws: `BuildError`.
+  package func read(image: String, format: ImageFormat?) async throws -> BootDisk {
+    guard FileSystem.exists(FilePath(image)) else {
+      throw BuildError(.badInput, "\(image) does not exist", remedy: "Check the path")
+    }
+    let format = try format ?? Self.format(of: image)
+    guard format != .raw else { return try await read(raw: FilePath(image)) }
+    return try await ScratchFolder.with("check") { scratch in
+      let raw = scratch.appending("disk.raw")
+      _ = try await commandErrors("read \(image) as \(format.rawValue)", .badInput) {
+        try await runner.run("qemu-img", "convert", "-f", format.qemuName, "-O", "raw", image, raw.string)
+      }
+      return try await read(raw: raw)
+    }
+  }
+
+  private static func format(of image: String) throws -> ImageFormat {
+    let known = ImageFormat.allCases.first { $0.fileExtension == FilePath(image).extension }
+    guard let known else {
+      throw BuildError(
+        .badInput, "the format of \(image) is not known by its name", remedy: "Name it with --format")
+    }
+    return known
+  }
+
+  private func read(raw disk: FilePath) async throws -> BootDisk {
+    let json = try await commandErrors("read the partition table of \(disk)", .badInput) {
+      try await runner.run(Sfdisk.read(disk.string))
+    }
+    let table: SfdiskTable
+    do {
+      table = try SfdiskTable(json: json)
+    } catch {
+      throw BuildError(.badInput, "the partition table of \(disk) cannot be read: \(error)")
+    }
+    let partitions = table.listed.compactMap { entry in
+      let signature: DevicePathNode.HardDrive.Signature? =
+        entry.guid.map { .gpt($0) } ?? table.diskSignature.map { .mbr($0) }
+      return signature.map { signature in
+        BootDisk.Partition(
+          number: UInt32(truncatingIfNeeded: entry.number), start: entry.start, size: entry.size,
+          signature: signature,
+          isSystem: [PartitionType.efiSystem.description, "ef"].contains(entry.type))
+      }
+    }
+    return try await withFiles(partitions, on: disk, sectorSize: table.sectorSize)
+  }
+
+  /// Reads a raw disk whose table is known.
+  package func read(raw disk: FilePath, layout: DiskLayout) async throws -> BootDisk {
+    let partitions = layout.partitions.compactMap { partition in
+      partition.guid.map { guid in
+        BootDisk.Partition(
+          number: UInt32(truncatingIfNeeded: partition.number), start: partition.start,
+          size: partition.sectors, signature: .gpt(guid), isSystem: partition.type == .efiSystem)
+      }
+    }
+    return try await withFiles(partitions, on: disk, sectorSize: layout.sectorSize)
+  }
+
+  private func withFiles(
+    _ partitions: [BootDisk.Partition], on disk: FilePath, sectorSize: UInt64
+  ) async throws -> BootDisk {
+    var found = BootDisk(partitions: partitions)
+    for index in found.partitions.indices {
+      let offset = found.partitions[index].start * sectorSize
+      found.partitions[index].files = try await files(on: disk, at: offset)
+    }
+    return found
+  }
+
+  /// The files of a FAT filesystem; nil when there is none.
+  private func files(on disk: FilePath, at offset: UInt64) async throws -> Set<String>? {
+    let listing = Command(
+      "mdir", ["-/", "-a", "-b", "-i", "\(disk)@@\(offset)", "::"],
+      environment: ["LC_ALL": "C.UTF-8", "MTOOLSRC": "/dev/null"])
+    do {
+      let lines = try await runner.run(listing).split(separator: "\n").filter { !$0.hasSuffix("/") }
+      return Set(lines.map { $0.dropFirst(2).split(separator: "/").map { #"\"# + $0 }.joined() })
+    } catch let failure as CommandFailure {
+      guard case .notStarted = failure.reason else { return nil }
+      throw BuildError(
+        .hostNotAble, "mdir cannot be run, which reads the files of an EFI system partition",
+        remedy: "Install mtools (Debian: apt install mtools)", details: failure.evidence)
+    }
+  }
+
+  private func commandErrors<Result>(
+    _ attempt: String, _ kind: BuildError.Kind, _ body: () async throws -> Result
+  ) async throws -> Result {
+    do {
+      return try await body()
+    } catch let failure as CommandFailure {
+      throw BuildError(kind, "could not \(attempt): \(failure.summary)", details: failure.evidence)
+    }
+  }
+}

@@ -1,0 +1,97 @@
+package import EFIVariables
+internal import Foundation
+
+/// A variable's new value, in one of the ways in which a person can give it.
+package enum ValueChoice: Sendable {
+  case text(String)
+  case hexadecimal(String)
+  case file(String)
+  case loadOption(description: String, paths: [String], isActive: Bool, data: String?)
+
+  /// The bytes to store.
+  ///
+  /// - Throws: `BuildError`, `UnreadableValue`.
+  package func data(for key: VariableKey) throws -> [UInt8] {
+    switch self {
+    case .text(let text): return try VariableValue(text: text, for: key).data
+    case .hexadecimal(let text): return try Self.bytes(text)
+    case .file(let file):
+      guard let data = FileManager.default.contents(atPath: file) else {
+        throw BuildError(.badInput, "\(file) cannot be read", remedy: "Check its path")
+      }
+      return Array(data)
+    case .loadOption(let description, let texts, let isActive, let data):
+      guard key.isLoadOption else {
+        throw BuildError(
+          .badInput, "\(key.name) is no load option, so that it has no description and no path",
+          remedy: "Give its value with --data, --hex or --file")
+      }
+      let paths = try texts.map { text in
+        guard let path = DevicePath(text) else {
+          throw BuildError(
+            .badInput, "'\(text)' is no device path",
+            remedy: #"Write it as in HD(1,GPT,8be4df61-93ca-11d2-aa0d-00e098032b8c,0x800,0x64000)/\EFI\A.EFI"#
+          )
+        }
+        return path
+      }
+      return LoadOption(
+        description, paths, attributes: isActive ? .active : [], optionalData: try data.map(Self.bytes) ?? []
+      ).data
+    }
+  }
+
+  private static func bytes(_ text: String) throws -> [UInt8] {
+    guard let bytes = EFIVariables.bytes(hex: text) else {
+      throw BuildError(
+        .badInput, "'\(text)' is not hexadecimal", remedy: "Give pairs of digits, such as 0100")
+    }
+    return bytes
+  }
+}
+
+extension VariableStoreFile {
+  /// Gives a variable a value; one that is there keeps its attributes and time.
+  ///
+  /// - Parameters:
+  ///   - attributes: what the variable gets; nil for what it has, or what is usual.
+  ///   - key: finds the variable in the store.
+  /// - Throws: `BuildError`.
+  package func set(
+    _ choice: ValueChoice, attributes: VariableAttributes?, into out: String?,
+    _ key: (VariableStore) throws -> VariableKey
+  ) throws {
+    try edit(into: out) { store in
+      let key = try key(store)
+      let data = try choice.data(for: key)
+      var variable = store[key] ?? Variable(key, key.usualAttributes, data, time: key.usualTime)
+      variable.data = data
+      if let attributes { variable.attributes = attributes }
+      // What nobody can read again is a slip, not a wish, unless it is given as bytes.
+      if case .hexadecimal = choice {} else { _ = try VariableValue(of: variable) }
+      try store.set(variable)
+    }
+  }
+
+  /// Sets every variable of a document of virt-firmware's.
+  ///
+  /// - Returns: how many there were.
+  /// - Throws: `BuildError`.
+  package func set(json file: String, into out: String?) throws -> Int {
+    guard let data = FileManager.default.contents(atPath: file) else {
+      throw BuildError(.badInput, "\(file) cannot be read", remedy: "Check its path")
+    }
+    let variables: [Variable]
+    do {
+      variables = try VariablesJSON.decode(data)
+    } catch DecodingError.dataCorrupted(let context) {
+      throw BuildError(.badInput, "\(file): \(context.debugDescription)")
+    } catch {
+      throw BuildError(
+        .badInput, "\(file) is no document of variables, as 'slipway efivars show --json' writes it: \(error)"
+      )
+    }
+    try edit(into: out) { store in for variable in variables { try store.set(variable) } }
+    return variables.count
+  }
+}

@@ -1,0 +1,170 @@
+internal import CLinux
+package import EFIVariables
+internal import Foundation
+internal import ImageModel
+internal import SystemPackage
+
+/// A variable store in a file: read, or edited so that nobody ever sees half of an edit.
+package struct VariableStoreFile: Sendable {
+  /// The file as it was named.
+  package let path: String
+
+  package init(_ path: String) {
+    self.path = path
+  }
+
+  /// - Throws: `BuildError` for a file that cannot be read, and with the offset for one that is no healthy store.
+  package func read() throws -> VariableStore {
+    try store(in: bytes())
+  }
+
+  /// Edits the store, in its place or into a new file.
+  ///
+  /// In its place, it is locked from the reading to the replacement, as QEMU locks it: neither a machine that runs
+  /// nor one that starts meanwhile loses the edit.
+  ///
+  /// - Parameter out: the file to make; nil to replace the store itself.
+  /// - Throws: `BuildError`; also for a store that a running machine uses, and an edit that the store refuses.
+  package func edit<Result>(
+    into out: String?, _ body: (inout VariableStore) throws -> Result
+  ) throws -> Result {
+    let lock = try StoreLock(path, exclusive: out == nil)
+    defer { lock.release() }
+    var store = try read()
+    let result = try refusalsAsBuildErrors { try body(&store) }
+    let edited = try refusalsAsBuildErrors { try store.serialized() }
+    if let out {
+      try Self.write(edited, to: out)
+    } else {
+      try FileReplacement.write(edited, to: path, like: path)
+    }
+    return result
+  }
+
+  /// Writes a new file, all or nothing.
+  ///
+  /// - Throws: `BuildError`; also when there is such a file.
+  package static func write(_ bytes: [UInt8], to out: String) throws {
+    guard !FileSystem.exists(FilePath(out)) else {
+      throw BuildError(.badInput, "\(out) exists", remedy: "Remove it, or choose another --out")
+    }
+    try FileReplacement.write(bytes, to: out, like: nil)
+  }
+
+  private func bytes() throws -> [UInt8] {
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw BuildError(.badInput, "\(path) is no file that can be read", remedy: "Check the path")
+    }
+    guard status.st_size <= Self.limit else {
+      throw BuildError(.badInput, "\(path) is larger than any variable store", remedy: "Check the path")
+    }
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw BuildError(.badInput, "\(path) cannot be read", remedy: "Check its permissions")
+    }
+    return Array(data)
+  }
+
+  /// AAVMF's have 64 MiB.
+  private static let limit = 256 << 20
+
+  private func store(in bytes: [UInt8]) throws -> VariableStore {
+    do {
+      return try VariableStore(reading: bytes)
+    } catch {
+      throw BuildError(.badInput, "\(path) is no healthy variable store: \(error)")
+    }
+  }
+}
+
+/// What an edit or a look at a store was refused for, in the words of this module.
+package func refusalsAsBuildErrors<Result>(_ body: () throws -> Result) throws -> Result {
+  do {
+    return try body()
+  } catch let fault as EFIFault {
+    throw BuildError(.badInput, fault.reason)
+  } catch let error as UnreadableValue {
+    throw BuildError(.badInput, error.description)
+  } catch let error as UnclearVariable {
+    throw BuildError(
+      .badInput, error.description, remedy: "'slipway efivars show' lists what is there")
+  }
+}
+
+/// The lock that QEMU has on the files of a machine that runs.
+///
+/// QEMU's raw driver locks single bytes for what it needs, and for what it does not let others do (100 and 200 onwards;
+/// `block/file-posix.c`, `RAW_LOCK_PERM_BASE`), with locks of the open file (fcntl(2), F_OFD_SETLK).
+private struct StoreLock {
+  private let file: Int32
+
+  private static let first: off_t = 100
+  private static let count: off_t = 200
+
+  /// - Parameter exclusive: whether the file is about to be replaced, and no machine may open it meanwhile.
+  init(_ path: String, exclusive: Bool) throws {
+    file = open(path, (exclusive ? O_RDWR : O_RDONLY) | O_CLOEXEC)
+    guard file >= 0 else {
+      let reason = String(cString: strerror(errno))
+      throw BuildError(
+        .badInput, "\(path) cannot be \(exclusive ? "written" : "read"): \(reason)",
+        remedy: exclusive ? "Check its permissions, or write a new file with --out" : "Check the path")
+    }
+    var lock = flock()
+    lock.l_type = Int16(F_WRLCK)
+    lock.l_whence = Int16(SEEK_SET)
+    lock.l_start = Self.first
+    lock.l_len = Self.count
+    // The question is asked with a file that is only read, too; the lock itself needs one that can be written.
+    let result = fcntl(file, exclusive ? slipway_F_OFD_SETLK : slipway_F_OFD_GETLK, &lock)
+    let isHeld =
+      exclusive ? result != 0 && (errno == EAGAIN || errno == EACCES) : Int32(lock.l_type) != F_UNLCK
+    if isHeld {
+      close(file)
+      throw BuildError(
+        .badInput, "\(path) is in use by a running virtual machine", remedy: "Shut the machine down first")
+    }
+    guard result == 0 else {
+      let reason = String(cString: strerror(errno))
+      close(file)
+      throw BuildError(.failed, "\(path) cannot be locked: \(reason)")
+    }
+  }
+
+  func release() {
+    close(file)
+  }
+}
+
+/// Writes a whole file beside its place, and renames it.
+private enum FileReplacement {
+  /// - Parameter model: a file whose mode and owner the new one gets.
+  static func write(_ bytes: [UInt8], to path: String, like model: String?) throws {
+    // Through a link the file is replaced, not the link.
+    let place = FilePath(model == nil ? path : resolved(path))
+    let folder = place.removingLastComponent()
+    let name = place.lastComponent?.string ?? ""
+    let temporary = folder.appending(".\(name).slipway-\(UUID().uuidString.prefix(8).lowercased())")
+    do {
+      try FileSystem.write(bytes, to: temporary)
+      var status = stat()
+      if let model, stat(model, &status) == 0 {
+        // The owner is root's to give; an ordinary user owns what it replaces, or gets its own.
+        if chown(temporary.string, status.st_uid, status.st_gid) != 0 { errno = 0 }
+        chmod(temporary.string, status.st_mode & 0o7777)
+      }
+      try FileSystem.synchronise(temporary)
+      try FileSystem.rename(temporary, to: place)
+    } catch {
+      try? FileSystem.remove(temporary)
+      throw error
+    }
+    try FileSystem.synchronise(folder.isEmpty ? "." : folder)
+  }
+
+  private static func resolved(_ path: String) -> String {
+    guard let resolved = realpath(path, nil) else { return path }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+}

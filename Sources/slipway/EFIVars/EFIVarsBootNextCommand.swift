@@ -1,0 +1,21 @@
+internal import ArgumentParser
+internal import EFIVariables
+internal import ImageBuilder
+
+/// `slipway efivars boot-next`
+struct EFIVarsBootNextCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "boot-next", abstract: "Make the firmware start an entry once, at its next boot.")
+
+  @OptionGroup var storeOptions: StoreOptions
+
+  @Argument(help: ArgumentHelp("Number of the entry, such as 0001, or its description.", valueName: "entry"))
+  var entry: String
+
+  func run() throws {
+    let number = try VariableStoreFile(storeOptions.store).edit(into: storeOptions.out) {
+      try $0.bootNext(entry)
+    }
+    print("BootNext  \(VariableKey.fourDigits(number))")
+  }
+}

@@ -1,0 +1,24 @@
+internal import ArgumentParser
+internal import EFIVariables
+internal import ImageBuilder
+
+/// `slipway efivars diff`
+struct EFIVarsDiffCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "diff",
+    abstract: "Compare two stores, variable by variable.",
+    discussion: "Exit codes as those of diff: 0 equal, 1 different, 2 one of them cannot be read.")
+
+  @Argument(help: ArgumentHelp("The one store.", valueName: "a"))
+  var first: String
+
+  @Argument(help: ArgumentHelp("The other.", valueName: "b"))
+  var second: String
+
+  func run() throws {
+    let difference = StoreDifference(
+      from: try VariableStoreFile(first).read(), to: try VariableStoreFile(second).read())
+    for line in difference.lines { print(line) }
+    if !difference.isEmpty { throw ExitCode.failure }
+  }
+}

@@ -1,0 +1,38 @@
+internal import ArgumentParser
+internal import EFIVariables
+internal import Foundation
+internal import ImageBuilder
+
+/// `slipway efivars get`
+struct EFIVarsGetCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "get", abstract: "Print the value of a variable.")
+
+  @Argument(help: ArgumentHelp("Variable store.", valueName: "store"))
+  var store: String
+
+  @OptionGroup var variable: VariableOptions
+
+  @Flag(help: "Print the bytes as they are stored.")
+  var raw = false
+
+  @Option(name: .shortAndLong, help: ArgumentHelp("File to write the bytes to.", valueName: "file"))
+  var out: String?
+
+  func run() throws {
+    let store = try VariableStoreFile(store).read()
+    let key = try refusalsAsBuildErrors { try VariableKey(variable.name, vendor: variable.vendor, in: store) }
+    guard let found = store[key] else {
+      throw BuildError(
+        .badInput, "there is no variable \(printable(key.description))",
+        remedy: "'slipway efivars show' lists what is there")
+    }
+    if let out {
+      try VariableStoreFile.write(found.data, to: out)
+    } else if raw {
+      FileHandle.standardOutput.write(Data(found.data))
+    } else {
+      print(found.text)
+    }
+  }
+}
