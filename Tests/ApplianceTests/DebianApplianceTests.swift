@@ -23,6 +23,10 @@ struct DebianApplianceTests {
       try await runner.run(
         "cpio", "-id", "--quiet", "-D", root.string, "-F", appliance.initramfs.string, "[!d]*")
 
+      // A bootloader is installed by the system's own programs: the appliance cannot do it.
+      let names = try await runner.run("cpio", "-t", "--quiet", "-F", appliance.initramfs.string)
+      #expect(!names.contains("bootctl") && !names.contains("grub"))
+
       // The guest's own loader, with the guest's libraries only, must find all that each tool needs.
       let libraries = root.appending("usr/lib/x86_64-linux-gnu").string
       let loader = root.appending("usr/lib64/ld-linux-x86-64.so.2").string

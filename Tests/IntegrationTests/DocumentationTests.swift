@@ -7,7 +7,8 @@ import Testing
 
   @Test func everyTestThatParityNamesExists() throws {
     let page = try String(contentsOf: project.appending(path: "docs/parity.md"), encoding: .utf8)
-    let named = Set(page.matches(of: /`([A-Z][A-Za-z0-9]*Tests)\.([a-z][A-Za-z0-9]*)`/).map { "\($0.1) \($0.2)" })
+    let named = Set(
+      page.matches(of: /`([A-Z][A-Za-z0-9]*Tests)\.([a-z][A-Za-z0-9]*)`/).map { "\($0.1) \($0.2)" })
     #expect(named.count > 30)
     let existing = try tests()
     #expect(named.subtracting(existing).sorted() == [])
