@@ -56,22 +56,22 @@ package struct NixUser: Sendable {
   }
 
   /// Runs `body` while this user's store takes builds of others on a socket.
-  package func serve(at socket: FilePath, _ body: () async throws -> Void) async throws {
-    let daemon = Process()
-    let words = OrdinaryUser.wrapper + ["nix-daemon", "--store", root.string]
-    daemon.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    daemon.arguments = words
-    daemon.environment = environment.merging(["NIX_DAEMON_SOCKET_PATH": socket.string]) { $1 }
-    daemon.standardError = FileHandle.nullDevice
-    try daemon.run()
-    defer {
-      daemon.terminate()
-      daemon.waitUntilExit()
+  package func serve(at socket: FilePath, _ body: @escaping @Sendable () async throws -> Void) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      // Without an end of its own; cancelling kills it.
+      group.addTask {
+        _ = try await run(
+          "env", ["NIX_DAEMON_SOCKET_PATH=\(socket)", "nix-daemon", "--store", root.string])
+      }
+      group.addTask {
+        while !FileManager.default.fileExists(atPath: socket.string) {
+          try await Task.sleep(for: .milliseconds(20))
+        }
+        try await body()
+      }
+      defer { group.cancelAll() }
+      _ = try await group.next()
     }
-    while daemon.isRunning, !FileManager.default.fileExists(atPath: socket.string) {
-      try await Task.sleep(for: .milliseconds(20))
-    }
-    try await body()
   }
 
   @discardableResult

@@ -51,13 +51,23 @@ in
       configFile = ./lib.nix;
       additionalPaths = [ toplevel ];
     };
-    hooks = specOf { postVM = "cat ${toplevel}/system"; preVM = "true"; postInstall = "sync"; formats = [ "raw" ]; };
     extra = specOf { cpus = 4; extraSpec = { cpus = 1; seed = "00000000-0000-0000-0000-000000000001"; }; };
-    module = (moduleWith { image.baseName = "host"; }).system.build.image.spec;
+    module = (moduleWith {
+      image.baseName = "host";
+      slipway.arguments.copyChannel = false;
+    }).system.build.image.spec;
     biosModule = (moduleWith {
       image = { baseName = "host"; efiSupport = false; format = "vpc"; };
-      slipway.arguments = { fsType = "xfs"; partitionTableType = "legacy+gpt"; };
+      slipway.arguments = { copyChannel = false; fsType = "xfs"; partitionTableType = "legacy+gpt"; };
     }).system.build.image.spec;
+  };
+
+  hooks = specOf {
+    copyChannel = true;
+    postVM = "cat ${toplevel}/system";
+    preVM = "true";
+    postInstall = "sync";
+    formats = [ "raw" ];
   };
 
   # The text of a hook is among what is built before the image, with the store paths in it.
