@@ -12,7 +12,8 @@ import Testing
       let user = try await NixUser(home: scratch.appending("home"))
       let arguments = try await arguments()
       try await user.add(closureOf: arguments["system"] ?? "")
-      let (path, log) = try await user.build(TestSystem.repository("nix/tests/image.nix"), arguments: arguments)
+      let (path, log) = try await user.build(
+        TestSystem.repository("nix/tests/image.nix"), arguments: arguments)
       let out = user.file(of: path)
       #expect(
         try FileManager.default.contentsOfDirectory(atPath: out.string).sorted()
@@ -37,7 +38,8 @@ import Testing
       let arguments = try await arguments()
       try await user.add(closureOf: arguments["system"] ?? "")
       try await builder.serve(at: socket) {
-        let (path, log) = try await user.build(TestSystem.repository("nix/tests/image.nix"), arguments: arguments)
+        let (path, log) = try await user.build(
+          TestSystem.repository("nix/tests/image.nix"), arguments: arguments)
         #expect(
           log.contains { $0.hasPrefix("building") && $0.contains("-disk-image.drv' on 'unix://") }, "\(log)")
         for name in ["nixos.qcow2", "efi-vars.fd"] {
@@ -92,7 +94,8 @@ import Testing
     let system = try #require(evaluation.hooks["system"] as? String)
     expect(
       evaluation.hooks,
-      has: #"{"preVM": "true", "postInstall": "sync", "formats": ["raw"], "postVM": "cat \#(system)/system"}"#)
+      has: #"{"preVM": "true", "postInstall": "sync", "formats": ["raw"], "postVM": "cat \#(system)/system"}"#
+    )
     #expect((evaluation.hooks["copyChannel"] as? String)?.hasSuffix("-nixos-24.11") == true)
     #expect(evaluation.context.contains(system))
   }

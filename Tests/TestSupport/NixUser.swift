@@ -45,8 +45,9 @@ package struct NixUser: Sendable {
   /// Builds an expression's derivation.
   ///
   /// - Returns: the store path, and all that was said.
-  package func build(_ expression: String, arguments: [String: String]) async throws -> (String, log: [String])
-  {
+  package func build(_ expression: String, arguments: [String: String]) async throws -> (
+    String, log: [String]
+  ) {
     let log = Mutex<[String]>([])
     let words = arguments.sorted { $0.key < $1.key }.flatMap { ["--argstr", $0.key, $0.value] }
     let path = try await run(
@@ -100,7 +101,8 @@ package struct NixUser: Sendable {
     let libraries = try await SubprocessRunner().run("ldd", SlipwayCommand.executable.string)
       .split(whereSeparator: \.isWhitespace).filter { $0.hasPrefix("/") && $0.contains("/swift/") }
       .map { FilePath(String($0)).removingLastComponent().string }
-    return (programs + settings).filter { FileManager.default.fileExists(atPath: $0) } + Set(libraries).sorted()
+    return (programs + settings).filter { FileManager.default.fileExists(atPath: $0) }
+      + Set(libraries).sorted()
       + [SlipwayCommand.prefix.string]
   }
 }
