@@ -100,6 +100,15 @@ import Testing
     #expect(evaluation.context.contains(system))
   }
 
+  @Test func firmwareThatNeedsSMMIsDescribed() async throws {
+    let json = try await evaluation().firmwareDescriptor
+    let descriptor = try FirmwareDescriptor(file: "image.json", json: Array(json.utf8))
+    let pair = try #require(descriptor.pair(architecture: "x86_64", machine: "pc-q35-7.2"))
+    #expect(pair.requiresSMM)
+    #expect(pair.code == "/f/CODE.fd")
+    #expect(pair.variablesTemplate == "/f/VARS.fd")
+  }
+
   @Test func theModuleSetsTheImage() async throws {
     let evaluation = try await evaluation()
     expect(
@@ -140,6 +149,7 @@ import Testing
   private struct Evaluation {
     var specs: [String: [String: Any]]
     var hooks: [String: Any]
+    var firmwareDescriptor: String
     var module: [String: Any]
     var context: [String]
     var refused: [String: Bool]
@@ -156,6 +166,7 @@ import Testing
     return Evaluation(
       specs: try #require(all["specs"] as? [String: [String: Any]]),
       hooks: try #require(all["hooks"] as? [String: Any]),
+      firmwareDescriptor: try #require(all["firmwareDescriptor"] as? String),
       module: try #require(all["module"] as? [String: Any]),
       context: try #require(all["context"] as? [String]),
       refused: try #require(all["refused"] as? [String: Bool]),

@@ -74,6 +74,11 @@ in
   context = builtins.attrNames (builtins.getContext
     (image { postVM = "cat ${toplevel}/system"; }).specFile.text);
 
+  # What tells Slipway that firmware needs SMM.
+  firmwareDescriptor = (image {
+    OVMF = { firmware = "/f/CODE.fd"; variables = "/f/VARS.fd"; systemManagementModeRequired = true; };
+  }).firmwareDescriptor.text;
+
   module = {
     inherit (moduleWith { image.baseName = "host"; }) imports;
     extensions = map (format: (moduleWith { image = { inherit format; }; }).image.extension)
