@@ -159,8 +159,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "BuildMachine", "EFIVariables", "Ext4", "Ext4Geometry", "ImageBuilder", "ImageModel", "Command",
-        "TestSupport", systemPackage,
+        "BuildMachine", "BuildPlan", "EFIVariables", "Ext4", "Ext4Geometry", "ImageBuilder", "ImageModel",
+        "Command", "TestSupport", systemPackage,
       ],
       exclude: ["Filesystem", "Snapshots"]),
   ]

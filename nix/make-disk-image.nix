@@ -155,8 +155,7 @@ let
   specFile = pkgs.writeText "${name}.json" (builtins.toJSON spec);
 
   # What QEMU is told about firmware that needs SMM. Slipway judges firmware by its descriptor.
-  needsSMM = OVMF.systemManagementModeRequired or false;
-  descriptor = pkgs.writeText "firmware.json" (builtins.toJSON {
+  firmwareDescriptor = pkgs.writeText "firmware.json" (builtins.toJSON {
     description = "the OVMF of this image";
     interface-types = [ "uefi" ];
     mapping = {
@@ -176,13 +175,13 @@ pkgs.runCommand name
     unsafeDiscardReferences.out = discardReferences;
     nativeBuildInputs = [ slipway ] ++ tools;
     inherit requiredSystemFeatures;
-    passthru = { inherit spec specFile closure; };
+    passthru = { inherit spec specFile closure firmwareDescriptor; };
   } ''
   # A build has no home, and slipway keeps its caches in one.
   export HOME="$NIX_BUILD_TOP" XDG_CACHE_HOME="$NIX_BUILD_TOP/.cache" XDG_CONFIG_HOME="$NIX_BUILD_TOP/.config"
-  ${lib.optionalString (needsSMM && spec ? efiFirmware) ''
+  ${lib.optionalString (OVMF.systemManagementModeRequired or false && spec ? efiFirmware) ''
     mkdir -p "$XDG_CONFIG_HOME/qemu/firmware"
-    cp ${descriptor} "$XDG_CONFIG_HOME/qemu/firmware/00-image.json"
+    cp ${firmwareDescriptor} "$XDG_CONFIG_HOME/qemu/firmware/00-image.json"
   ''}
   slipway build ${specFile} --out "$out" --progress plain ${lib.escapeShellArgs
     (lib.optionals (!onlyNixStore) [ "--kernel" kernelImage "--modules" kernelModules ]

@@ -29,7 +29,9 @@ import Testing
 
   @Test(arguments: [("0-3,8", "<vcpu cpuset='0-3,8'>2</vcpu>"), ("", "<vcpu>2</vcpu>")])
   func theGuestRunsWhereItMay(hostCPUs: String, element: String) throws {
-    let values = common().merging(installer) { $1 }.merging(disk) { $1 }.merging(["hostCPUs": hostCPUs]) { $1 }
+    let values = common().merging(installer) { $1 }.merging(disk) { $1 }.merging(["hostCPUs": hostCPUs]) {
+      $1
+    }
     for template in [try DomainTemplate.installer(), try DomainTemplate.verify()] {
       #expect(try template.render(values).contains("  \(element)\n"))
     }

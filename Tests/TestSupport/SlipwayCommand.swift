@@ -21,6 +21,12 @@ package enum SlipwayCommand {
     FilePath(ProcessInfo.processInfo.environment["SLIPWAY"] ?? ".build/stage/bin/slipway")
   }
 
+  /// The folder that slipway is installed in, with its agent.
+  package static var prefix: FilePath {
+    FilePath(FileManager.default.currentDirectoryPath).pushing(executable)
+      .removingLastComponent().removingLastComponent()
+  }
+
   /// Runs slipway to its end.
   ///
   /// - Parameters:

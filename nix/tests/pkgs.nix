@@ -38,6 +38,9 @@ rec {
   };
   inherit slipway;
 
+  # Where a channel would be made of.
+  path = ./.;
+
   # Arguments of make-disk-image.nix that have no meaning on Debian.
   debian = {
     tools = [ ];

@@ -1,0 +1,78 @@
+# A NixOS module that sets `system.build.image` to an image that Slipway builds. It has the options of nixpkgs'
+# nixos/modules/virtualisation/disk-image.nix, in whose place it is imported, and `slipway`.
+{ config, lib, pkgs, modulesPath, ... }:
+
+let
+  cfg = config.image;
+  extensions = {
+    raw = "img";
+    qcow2 = "qcow2";
+    qcow2-compressed = "qcow2";
+    vdi = "vdi";
+    vpc = "vhd";
+  };
+in
+{
+  imports = [
+    # image.baseName, image.extension, image.fileName, image.filePath
+    (modulesPath + "/image/file-options.nix")
+    # virtualisation.diskSize
+    (modulesPath + "/virtualisation/disk-size-option.nix")
+  ];
+
+  options = {
+    image.format = lib.mkOption {
+      type = lib.types.enum (builtins.attrNames extensions);
+      default = "qcow2";
+      description = "Format of the image.";
+    };
+    image.efiSupport = lib.mkOption {
+      type = lib.types.bool;
+      default = true;
+      description = "Whether the image is booted by EFI, or by a BIOS.";
+    };
+    slipway.package = lib.mkOption {
+      type = lib.types.package;
+      default = pkgs.slipway;
+      defaultText = lib.literalExpression "pkgs.slipway";
+      description = "The Slipway that builds the image.";
+    };
+    slipway.arguments = lib.mkOption {
+      type = lib.types.lazyAttrsOf lib.types.raw;
+      default = { };
+      example = lib.literalExpression ''{ touchEFIVars = true; additionalSpace = "2G"; verify = true; }'';
+      description = "Arguments of make-disk-image.nix, which go over those that the other options give.";
+    };
+  };
+
+  config = {
+    boot.loader.grub = lib.mkIf (!cfg.efiSupport) {
+      enable = lib.mkOptionDefault true;
+      devices = lib.mkDefault [ "/dev/vda" ];
+    };
+    boot.loader.systemd-boot.enable = lib.mkDefault cfg.efiSupport;
+    boot.growPartition = lib.mkDefault true;
+
+    fileSystems = lib.mkImageMediaOverride {
+      "/" = {
+        device = "/dev/disk/by-label/nixos";
+        autoResize = true;
+        fsType = config.slipway.arguments.fsType or "ext4";
+      };
+      "/boot" = lib.mkIf cfg.efiSupport {
+        device = "/dev/disk/by-label/ESP";
+        fsType = "vfat";
+      };
+    };
+
+    image.extension = extensions.${cfg.format};
+    system.nixos.tags = [ cfg.format ] ++ lib.optional cfg.efiSupport "efi";
+    system.build.image = import ./make-disk-image.nix ({
+      inherit lib config pkgs;
+      inherit (config.virtualisation) diskSize;
+      inherit (cfg) baseName format;
+      slipway = config.slipway.package;
+      partitionTableType = if cfg.efiSupport then "efi" else "legacy";
+    } // config.slipway.arguments);
+  };
+}
