@@ -62,7 +62,9 @@ public struct ImageBuilder: Sendable {
     _ preparation: Preparation, on machine: MachinePlan, target: FilePath, in work: FilePath,
     _ template: DomainTemplate
   ) async throws {
-    let appliance = try await recorder.step("appliance") { try await request.appliance.make(for: filesystems(of: preparation.plan)) }
+    let appliance = try await recorder.step("appliance") {
+      try await request.appliance.make(for: filesystems(of: preparation.plan))
+    }
     let variables = work.appending(preparation.plan.outputs.efiVariables ?? "efi-vars.fd")
     try await Installation(
       preparation: preparation, machine: machine, appliance: appliance, template: template,

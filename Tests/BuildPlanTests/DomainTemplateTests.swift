@@ -76,7 +76,9 @@ import Testing
     ).placeholders
   }
 
-  private let disk = ["disk": "/w/disk.qcow2", "kernel": "", "initrd": "", "kernelCommandLine": "", "sectorSize": ""]
+  private let disk = [
+    "disk": "/w/disk.qcow2", "kernel": "", "initrd": "", "kernelCommandLine": "", "sectorSize": "",
+  ]
 
   private let installer = [
     "kernel": "/k/kernel", "initramfs": "/k/initramfs", "kernelCommandLine": "console=ttyS0",

@@ -51,7 +51,8 @@ import Testing
     expected.sectorSize = 4096
     expected.partitions = [
       PartitionEntry(
-        name: "data", size: .mebibytes(2048), fsType: .f2fs, label: "d", mountPoint: "/srv", type: .code(0x83)),
+        name: "data", size: .mebibytes(2048), fsType: .f2fs, label: "d", mountPoint: "/srv", type: .code(0x83)
+      ),
       PartitionEntry(name: "more", size: .mebibytes(1), fsType: .ext2),
     ]
     #expect(spec == expected)
@@ -85,8 +86,8 @@ import Testing
     ("{\"sectorSize\": \"4096\"}", "sectorSize"), ("{\"partitions\": {}}", "partitions"),
     ("{\"partitions\": [{\"name\": \"a\", \"size\": \"1G\"}]}", "partitions"),
     ("{\"partitions\": [{\"name\": \"a\", \"size\": \"1G\", \"fsType\": \"A\"}]}", "partitions"),
-    ("{\"partitions\": [{\"name\": \"a\", \"size\": \"1G\", \"fsType\": \"xfs\", \"x\": 1}]}", "partitions"),
-    ("{\"partitions\": [{\"name\": \"a\", \"size\": \"1G\", \"fsType\": \"xfs\", \"type\": \"linux\"}]}", "partitions"),
+    (#"{"partitions": [{"name": "a", "size": "1G", "fsType": "xfs", "x": 1}]}"#, "partitions"),
+    (#"{"partitions": [{"name": "a", "size": "1G", "fsType": "xfs", "type": "linux"}]}"#, "partitions"),
     ("[]", "spec"), ("", "spec"), ("{", "spec"), ("nope", "spec"), ("\"efi\"", "spec"),
   ])
   func aBadSpecIsRefusedByItsKey(json: String, key: String) throws {

@@ -59,7 +59,9 @@ struct MakeFilesystemTests {
         == Command("mkfs.jfs", ["-q", "-L", "x", "/dev/vda2"]))
   }
 
-  @Test("on 4096-byte sectors FAT32 begins where its least clusters are sectors", arguments: [259, 260] as [UInt64])
+  @Test(
+    "on 4096-byte sectors FAT32 begins where its least clusters are sectors",
+    arguments: [259, 260] as [UInt64])
   func largeSectors(mebibytes: UInt64) async throws {
     try await withScratchDirectory { folder in
       let image = folder.appending("disk").string
