@@ -75,7 +75,10 @@ package struct ApplianceBuilder: Sendable {
   private func requestKey() throws -> String {
     let tools = try inputs.tools.map { "\($0.name) \($0.aliases) \(try inputs.find($0))" }
     let words =
-      ["\(ApplianceContents.formatVersion)", "\(inputs.drivers)", inputs.agent.string, inputs.kernel.image.string]
+      [
+        "\(ApplianceContents.formatVersion)", "\(inputs.drivers)", inputs.agent.string,
+        inputs.kernel.image.string,
+      ]
     let text = (words + [inputs.kernel.modules.string] + tools).joined(separator: "\n")
     return String(hexDigest(of: Array(text.utf8)).prefix(32))
   }

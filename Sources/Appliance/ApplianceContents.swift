@@ -6,7 +6,7 @@ internal import SystemPackage
 /// Everything that goes into an appliance, found and checked, before anything is written.
 struct ApplianceContents {
   /// Part of every digest; raise it when the same inputs would make another initramfs.
-  static let formatVersion = 1
+  static let formatVersion = 2
 
   /// The kernel.
   let kernel: KernelFiles

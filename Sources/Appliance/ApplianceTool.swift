@@ -61,9 +61,9 @@ enum ApplianceModules {
   static let required = [
     "ext4", "vfat", "nls_cp437", "nls_iso8859-1", "nls_ascii", "nls_utf8", "efivarfs",
   ]
-  /// As above, where the kernel has them. The hashes are btrfs's, named by alias in its dependencies.
+  /// As above, where the kernel has them. The hashes are btrfs's and f2fs's, named by alias in their dependencies.
   static let optional = [
     "xfs", "btrfs", "f2fs", "squashfs", "erofs", "crc32c-intel", "xxhash_generic", "blake2b_generic",
-    "sha256_generic",
+    "sha256_generic", "crc32_generic",
   ]
 }

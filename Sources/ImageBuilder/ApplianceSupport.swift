@@ -19,7 +19,8 @@ extension ApplianceChoice {
     do {
       let drivers = Set(filesystems.compactMap(\.driver)).sorted()
       let inputs = ApplianceInputs(
-        kernel: try kernelFiles(with: drivers), agent: try agentExecutable(), drivers: drivers, tools: allTools)
+        kernel: try kernelFiles(with: drivers), agent: try agentExecutable(), drivers: drivers,
+        tools: allTools)
       return try await ApplianceBuilder(inputs: inputs, cache: ApplianceBuilder.defaultCache()).build()
     } catch let error as ApplianceError {
       throw BuildError(.hostNotAble, "the appliance cannot be built: \(error)")

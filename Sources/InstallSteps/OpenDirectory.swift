@@ -121,7 +121,7 @@ struct OpenDirectory {
   func makeDirectory(_ name: RawPath) throws(SystemFailure) {
     do {
       try checked("create the directory \(path(of: name))") { mkdirat(descriptor, name.bytes, 0o700) }
-    } catch where error.errno == .fileExists {
+    } catch  where error.errno == .fileExists {
       guard try status(of: name).st_mode & S_IFMT == S_IFDIR else { throw error }
     }
   }

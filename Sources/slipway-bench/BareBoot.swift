@@ -45,7 +45,7 @@ struct BareBoot {
       let installer = [
         "kernel": kernel, "initramfs": initramfs, "kernelCommandLine": Planner.kernelCommandLine,
         "clock": "\(Planner.clock)", "targetDisk": "\(scratch)/target.raw", "targetFormat": "raw",
-        "targetSerial": DiskSerial.target,
+        "sectorSize": "", "targetSerial": DiskSerial.target,
         "sourceDisk": "\(scratch)/source.img", "sourceSerial": DiskSerial.source,
         "agentSocket": session.agentSocket.string, "agentPort": AgentProtocol.portName,
         "debugSocket": session.debugSocket.string,

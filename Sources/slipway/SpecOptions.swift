@@ -65,7 +65,7 @@ struct SpecOptions: ParsableArguments {
   @Option(help: "Partition layout. [efi]")
   var partitionTableType: PartitionTable?
 
-  @Option(help: "Root filesystem: ext4, xfs, btrfs, f2fs, ext3, ext2, or another that the appliance can make. [ext4]")
+  @Option(help: "Root filesystem: ext4, xfs, btrfs, f2fs, ext3, ext2, or another. [ext4]")
   var fsType: FilesystemKind?
 
   @Option(

@@ -122,6 +122,44 @@ struct ApplianceBuilderTests {
     }
   }
 
+  @Test func aFilesystemOfTheOtherKernelsTakesOneOfThese() async throws {
+    try await withScratchDirectory { scratch in
+      let host = try FakeHost(in: scratch)
+      for (version, modules) in [
+        ("6.1.0-56-cloud-amd64", "kernel/xfs.ko:"), ("6.1.0-56-amd64", "kernel/xfs.ko:\nkernel/f2fs.ko:"),
+        ("6.9.0-1-amd64", "kernel/xfs.ko:"),
+      ] {
+        try host.put("", at: "boot/vmlinuz-\(version)")
+        try makeFolder(host.root.appending("lib/modules/\(version)"))
+        try host.put(modules, at: "lib/modules/\(version)/modules.dep")
+        try host.put("kernel/ext4.ko", at: "lib/modules/\(version)/modules.builtin")
+      }
+      func chosen(_ drivers: [String]) throws -> String? {
+        try KernelFiles.newestKernel(with: drivers, under: host.root).modules.lastComponent?.string
+      }
+      #expect(try chosen(["ext4", "xfs"]) == "6.1.0-56-cloud-amd64")
+      #expect(try chosen(["ext4", "f2fs"]) == "6.1.0-56-amd64")
+      let folder = host.root.appending("lib/modules/6.1.0-56-cloud-amd64")
+      #expect(throws: ApplianceError.driverMissing(name: "jfs", folder: folder)) { try chosen(["jfs"]) }
+    }
+  }
+
+  @Test func aToolOfTheUsersIsTakenFromItsPath() async throws {
+    try await withScratchDirectory { scratch in
+      let host = try FakeHost(in: scratch)
+      try copy("/usr/bin/busybox", to: host.root.appending("mkfs.mine"))
+      var inputs = host.inputs
+      inputs.tools = [ApplianceTool(added: host.root.appending("mkfs.mine").string)]
+      let appliance = try await host.builder(FakeDepmod(), inputs: inputs).build()
+      let names = try await SubprocessRunner().run("cpio", "-t", "--quiet", "-F", appliance.initramfs.string)
+      #expect(names.split(separator: "\n").contains("usr/sbin/mkfs.mine"))
+      inputs.tools = [ApplianceTool(added: "/nowhere/mkfs.mine")]
+      await #expect(throws: ApplianceError.toolMissing(name: "/nowhere/mkfs.mine", debianPackage: nil)) {
+        try await host.builder(FakeDepmod(), inputs: inputs).build()
+      }
+    }
+  }
+
   @Test func cacheFolderFollowsXDG() {
     #expect(
       ApplianceBuilder.defaultCache(environment: ["XDG_CACHE_HOME": "/c", "HOME": "/h"])

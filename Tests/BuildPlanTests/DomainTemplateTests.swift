@@ -14,6 +14,15 @@ import Testing
     try expectSnapshot(DomainTemplate.installer().render(values), named: "installer-poured.xml")
   }
 
+  @Test(arguments: ["installer", "verify"])
+  func aDiskOfLargeSectorsSaysSo(name: String) throws {
+    let template = try name == "verify" ? DomainTemplate.verify() : DomainTemplate.installer()
+    let values = common().merging(name == "verify" ? disk : installer) { $1 }
+    let xml = try template.render(values.merging(["sectorSize": DomainValues.sectorSize(4096)]) { $1 })
+    #expect(xml.contains("<blockio logical_block_size='4096' physical_block_size='4096'/>"))
+    #expect(DomainValues.sectorSize(512).isEmpty)
+  }
+
   @Test func theVerifiersDomainIsTheGoldenOne() throws {
     let xml = try DomainTemplate.verify().render(common().merging(disk) { $1 })
     try expectSnapshot(xml, named: "verify.xml")
@@ -77,13 +86,15 @@ import Testing
     ).placeholders
   }
 
-  private let disk = ["disk": "/w/disk.qcow2", "kernel": "", "initrd": "", "kernelCommandLine": ""]
+  private let disk = [
+    "disk": "/w/disk.qcow2", "kernel": "", "initrd": "", "kernelCommandLine": "", "sectorSize": "",
+  ]
 
   private let installer = [
     "kernel": "/k/kernel", "initramfs": "/k/initramfs", "kernelCommandLine": "console=ttyS0",
     "clock": "946814400", "targetDisk": "/w/target.raw", "targetFormat": "raw",
     "targetSerial": "slipway-target", "sourceDisk": "/w/source.raw", "sourceSerial": "slipway-source",
     "agentSocket": "/s/agent",
-    "agentPort": "org.slipway.agent.0", "debugSocket": "/s/debug",
+    "agentPort": "org.slipway.agent.0", "sectorSize": "", "debugSocket": "/s/debug",
   ]
 }

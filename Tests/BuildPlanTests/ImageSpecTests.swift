@@ -14,7 +14,10 @@ import Testing
        "postVM": "echo", "contents": [{"source": "/a", "target": "/etc/a", "mode": "0600", "user": "u", "group": "g"},
                     {"source": "/b/*", "target": "/srv", "mode": null}], "efiFirmware": "/f", "efiVariables": "/v",
        "seed": "00000000-0000-0000-0000-000000000001", "rootGPUID": "00000000-0000-0000-0000-000000000002",
-       "rootFSUID": "00000000-0000-0000-0000-000000000003"}
+       "rootFSUID": "00000000-0000-0000-0000-000000000003", "mkfsOptions": ["-m", "crc=1"], "swapSize": "1G",
+       "sectorSize": 4096, "partitions": [
+         {"name": "data", "size": "2G", "fsType": "f2fs", "label": "d", "mountPoint": "/srv", "type": "83"},
+         {"name": "more", "size": 1048576, "fsType": "ext2", "label": null}]}
       """
     let spec = try ImageSpec(json: Array(json.utf8))
     var expected = ImageSpec()
@@ -50,6 +53,15 @@ import Testing
     expected.seed = GUID(high: 0, low: 1)
     expected.rootGPUID = GUID(high: 0, low: 2)
     expected.rootFSUID = GUID(high: 0, low: 3)
+    expected.mkfsOptions = ["-m", "crc=1"]
+    expected.swapSize = ByteSize(bytes: 1 << 30)
+    expected.sectorSize = 4096
+    expected.partitions = [
+      PartitionEntry(
+        name: "data", size: .mebibytes(2048), fsType: .f2fs, label: "d", mountPoint: "/srv", type: .code(0x83)
+      ),
+      PartitionEntry(name: "more", size: .mebibytes(1), fsType: .ext2),
+    ]
     #expect(spec == expected)
   }
 
@@ -82,13 +94,19 @@ import Testing
     ("{\"touchEFIVars\": 1}", "touchEFIVars"), ("{\"touchEFIVars\": \"true\"}", "touchEFIVars"),
     ("{\"label\": \"\"}", "label"), ("{\"label\": \"a\\u0000b\"}", "label"), ("{\"system\": {}}", "system"),
     ("{\"seed\": \"97FD5997-D90B-4AA3-8D16-C1723AEA73C\"}", "seed"), ("{\"rootFSUID\": 7}", "rootFSUID"),
-    ("{\"partitionTableType\": \"gpt\"}", "partitionTableType"), ("{\"fsType\": \"zfs\"}", "fsType"),
+    ("{\"partitionTableType\": \"gpt\"}", "partitionTableType"), ("{\"fsType\": \"../x\"}", "fsType"),
     ("{\"contents\": {}}", "contents"), ("{\"contents\": [1]}", "contents"),
     ("{\"contents\": [{\"source\": \"/a\"}]}", "contents"),
     ("{\"contents\": [{\"source\": \"/a\", \"target\": \"/b\", \"owner\": \"c\"}]}", "contents"),
     ("{\"contents\": [{\"source\": \"/a\", \"target\": \"/b\", \"mode\": \"rwx\"}]}", "contents"),
     ("{\"contents\": [{\"source\": \"/a\", \"target\": \"/b\", \"mode\": 644}]}", "contents"),
     ("{\"additionalPaths\": \"/nix/store/x\"}", "additionalPaths"), ("{\"configFile\": []}", "configFile"),
+    ("{\"mkfsOptions\": \"-q\"}", "mkfsOptions"), ("{\"swapSize\": \"big\"}", "swapSize"),
+    ("{\"sectorSize\": \"4096\"}", "sectorSize"), ("{\"partitions\": {}}", "partitions"),
+    ("{\"partitions\": [{\"name\": \"a\", \"size\": \"1G\"}]}", "partitions"),
+    ("{\"partitions\": [{\"name\": \"a\", \"size\": \"1G\", \"fsType\": \"A\"}]}", "partitions"),
+    (#"{"partitions": [{"name": "a", "size": "1G", "fsType": "xfs", "x": 1}]}"#, "partitions"),
+    (#"{"partitions": [{"name": "a", "size": "1G", "fsType": "xfs", "type": "linux"}]}"#, "partitions"),
     ("[]", "spec"), ("", "spec"), ("{", "spec"), ("nope", "spec"), ("\"efi\"", "spec"),
   ])
   func aBadSpecIsRefusedByItsKey(json: String, key: String) throws {
@@ -104,6 +122,17 @@ import Testing
       ContentEntry("/a:/b::u:g") == ContentEntry(source: "/a", target: "/b", user: "u", group: "g"))
     for bad in ["/a", "/a:", ":/b", "/a:/b:888", "/a:/b:644:u", "/a:/b:644:u:g:h"] {
       #expect(ContentEntry(bad) == nil)
+    }
+  }
+
+  @Test func partitionsAreReadFromAFlag() {
+    #expect(
+      PartitionEntry("data:2G:xfs") == PartitionEntry(name: "data", size: .mebibytes(2048), fsType: .xfs))
+    #expect(
+      PartitionEntry("data:2G:xfs:/srv:d")
+        == PartitionEntry(name: "data", size: .mebibytes(2048), fsType: .xfs, label: "d", mountPoint: "/srv"))
+    for bad in ["data", "data:2G", ":2G:xfs", "data:2X:xfs", "data:2G:", "data:2G:xfs:/a:b:c"] {
+      #expect(PartitionEntry(bad) == nil)
     }
   }
 

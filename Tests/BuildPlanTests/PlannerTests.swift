@@ -17,7 +17,7 @@ import Testing
   }
 
   @Test func partitionsFillTheDiskInOrder() throws {
-    for filesystem in [FilesystemKind.ext4, .xfs, .btrfs] {
+    for filesystem in [FilesystemKind.ext4, .ext3, .ext2, .xfs, .btrfs, .f2fs] {
       let disk = try plan { $0.fsType = filesystem }.disk
       let esp = disk.partitions[0]
       let root = disk.partitions[1]

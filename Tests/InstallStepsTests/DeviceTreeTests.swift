@@ -61,11 +61,11 @@ struct DeviceTreeTests {
       let partition = try tree.disk(serial: "slipway-target").partition(2)
       #expect(try partition.extent() == (2048, 4096))
       try partition.linkByPartition(identifier: guid.description, name: "my root")
-      try partition.linkByFilesystem(
-        Filesystem(kind: .vfat, label: "ESP/1", uuid: guid, mountPoint: "/boot"))
+      let esp = Filesystem(kind: .vfat, label: "ESP/1", uuid: guid, mountPoint: "/boot")
+      try partition.linkByFilesystem(uuid: esp.deviceUUID, label: esp.label)
       // A second time: a step that is done again replaces them.
-      try partition.linkByFilesystem(
-        Filesystem(kind: .ext4, label: "", uuid: guid, mountPoint: "/"))
+      let root = Filesystem(kind: .ext4, label: "", uuid: guid, mountPoint: "/")
+      try partition.linkByFilesystem(uuid: root.deviceUUID, label: root.label)
       #expect(try dev.appending("block/254:2").linkDestination() == "../vda2")
       for name in [
         "by-partuuid/12345678-9abc-4def-8123-456789abcdef", #"by-partlabel/my\x20root"#,

@@ -8,16 +8,17 @@ internal import Testing
 @testable internal import InstallSteps
 
 private func filesystem(_ kind: FilesystemKind, label: String = "LABEL") throws -> Filesystem {
-  Filesystem(
-    kind: kind, label: label, uuid: try #require(GUID("9abcdef0-1234-4678-9abc-def012345678")),
-    mountPoint: "/")
+  let uuid = try #require(GUID("9abcdef0-1234-4678-9abc-def012345678"))
+  return Filesystem(kind: kind, label: label, uuid: uuid, mountPoint: "/")
 }
 
 @Suite("makeFilesystem")
 struct MakeFilesystemTests {
   @Test(
     "the filesystem has the identifiers given",
-    arguments: [(.xfs, 320), (.btrfs, 128), (.vfat, 64)] as [(FilesystemKind, UInt64)])
+    arguments: [
+      (.ext2, 1), (.ext3, 8), (.ext4, 8), (.xfs, 320), (.btrfs, 128), (.f2fs, 64), (.vfat, 64), (.swap, 1),
+    ] as [(FilesystemKind, UInt64)])
   func identifiers(kind: FilesystemKind, mebibytes: UInt64) async throws {
     try await withScratchDirectory { folder in
       let image = folder.appending("disk").string
@@ -35,7 +36,48 @@ struct MakeFilesystemTests {
     }
   }
 
-  @Test("what the host makes is refused", arguments: [FilesystemKind.ext4, .erofs, .squashfs])
+  @Test(
+    "the least size that a kind is said to need is enough",
+    arguments: [FilesystemKind.ext2, .ext3, .ext4, .xfs, .btrfs, .f2fs, .vfat, .swap])
+  func least(kind: FilesystemKind) async throws {
+    try await withScratchDirectory { folder in
+      let image = folder.appending("disk").string
+      let runner = SubprocessRunner()
+      try await runner.run("truncate", "--size", "\(kind.least.bytes)", image)
+      var command = try #require(try filesystem(kind).makeCommand(node: image, size: kind.least.bytes))
+      command.executable = "/usr/sbin/" + command.executable
+      try await runner.run(command)
+    }
+  }
+
+  @Test("a kind that is not known gets the words of the user, and no others")
+  func unknown() throws {
+    let kind = try #require(FilesystemKind(rawValue: "jfs"))
+    let made = Filesystem(kind: kind, label: "", uuid: nil, mountPoint: "/")
+    #expect(
+      made.makeCommand(node: "/dev/vda2", size: 1 << 30, options: ["-q", "-L", "x"])
+        == Command("mkfs.jfs", ["-q", "-L", "x", "/dev/vda2"]))
+  }
+
+  @Test(
+    "on 4096-byte sectors FAT32 begins where its least clusters are sectors",
+    arguments: [259, 260] as [UInt64])
+  func largeSectors(mebibytes: UInt64) async throws {
+    try await withScratchDirectory { folder in
+      let image = folder.appending("disk").string
+      let runner = SubprocessRunner()
+      try await runner.run("truncate", "--size", "\(mebibytes)M", image)
+      var command = try #require(
+        try filesystem(.vfat).makeCommand(node: image, size: mebibytes << 20, sectorSize: 4096))
+      #expect(command.arguments.contains("32"))
+      command.executable = "/usr/sbin/" + command.executable
+      command.arguments = ["-S", "4096"] + command.arguments
+      #expect(try await !runner.run(command).contains("WARNING"))
+      try await runner.run("/usr/sbin/fsck.fat", "-n", image)
+    }
+  }
+
+  @Test("what the host makes is refused", arguments: [FilesystemKind.erofs, .squashfs])
   func hostOnly(kind: FilesystemKind) throws {
     #expect(try filesystem(kind).makeCommand(node: "/dev/vda2", size: 1 << 30) == nil)
   }

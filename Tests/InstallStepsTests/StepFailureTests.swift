@@ -16,6 +16,7 @@ struct StepFailureTests {
       try folder.appending("block/vda/serial").write("target")
       try folder.appending("block/vda/vda1/start").write("34")
       try folder.appending("block/vda/vda1/size").write("2048")
+      try folder.appending("block/vda/queue/logical_block_size").write("512\n")
       try folder.appending("dev/vda1").write("")
       let guid = try #require(GUID("12345678-9abc-4def-8123-456789abcdef"))
       let step = InstallStep.makeFilesystem(

@@ -2,8 +2,8 @@
 { lib, image }:
 let
   version = builtins.head (builtins.match ".*linux-image-([^_]*)_.*" (builtins.unsafeDiscardStringContext "${image}"));
-  # Filesystems that Debian's cloud kernel lacks.
-  further = if builtins.match ".*-cloud-.*" version == null then [ "f2fs" "jfs" ] else [ ];
+  # Filesystems that Debian's cloud kernel lacks, and the hash that f2fs names by its alias.
+  further = if builtins.match ".*-cloud-.*" version == null then [ "f2fs" "jfs" "crc32_generic" ] else [ ];
 
   # Names for `modprobe`; their dependencies come along. What is built in (ext4, NVMe, tmpfs, EFI stub) is not named.
   wanted = [

@@ -41,6 +41,8 @@ package struct DiskImage: Sendable {
     let rootFile = try await carve(1, to: scratch.appending("root"))
     switch root {
     case "ext4": try await runner.run("e2fsck", "-fn", rootFile.string)
+    case "ext2", "ext3": try await runner.run("e2fsck", "-fn", rootFile.string)
+    case "f2fs": try await runner.run("fsck.f2fs", "--dry-run", rootFile.string)
     case "xfs": try await runner.run("xfs_repair", "-n", "-f", rootFile.string)
     default: try await runner.run("btrfs", "check", "--readonly", rootFile.string)
     }

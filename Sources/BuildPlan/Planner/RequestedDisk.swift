@@ -16,7 +16,8 @@ extension Request {
   static func sectorSize(_ spec: ImageSpec, installsBIOS: Bool) throws(SpecError) -> UInt64 {
     let size = spec.sectorSize ?? 512
     guard size == 512 || size == 4096 else {
-      throw SpecError("sectorSize", "there are no disks with sectors of \(size) bytes", remedy: "Use 512 or 4096")
+      throw SpecError(
+        "sectorSize", "there are no disks with sectors of \(size) bytes", remedy: "Use 512 or 4096")
     }
     guard size > 512 else { return size }
     guard spec.onlyNixStore != true else {
@@ -54,7 +55,8 @@ extension Request {
     let limit = table == .legacy ? 3 : 125
     guard further.count <= limit else {
       throw SpecError(
-        "partitions", "with swap, the table has room for \(limit) beside its own, and these are \(further.count)",
+        "partitions",
+        "with swap, the table has room for \(limit) beside its own, and these are \(further.count)",
         remedy: table == .legacy ? "Leave some out, or use \"legacy+gpt\"" : "Leave some out")
     }
     return further

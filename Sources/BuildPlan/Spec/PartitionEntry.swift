@@ -62,7 +62,8 @@ extension PartitionEntry {
       guard let components = entry.components else { continue }
       try entry.checkMountPoint(components)
       guard places.insert(components).inserted else {
-        throw fault("two partitions are mounted on '/\(components.joined(separator: "/"))'", "Move one of them")
+        throw fault(
+          "two partitions are mounted on '/\(components.joined(separator: "/"))'", "Move one of them")
       }
     }
   }

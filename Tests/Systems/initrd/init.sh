@@ -45,6 +45,7 @@ done
 for kind in ext4 xfs btrfs f2fs jfs none; do
   [ $kind != none ] || fail "$device has no filesystem that this system knows"
   [ $kind = ext4 ] || modprobe $kind 2>/dev/null # built in
+  [ $kind != f2fs ] || modprobe crc32_generic 2>/dev/null # named by an alias, which busybox does not follow
   mount -t $kind -o rw $device $targetRoot 2>/dev/null && break
 done
 echo "mounted $device ($kind) on /"
