@@ -31,7 +31,8 @@ import Testing
       }
       #expect(error?.message == "postVM failed: 'bash' exited with status 1")
       #expect(error?.details.contains("| before") == true)
-      #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.string).isEmpty)
+      let left = try FileManager.default.contentsOfDirectory(atPath: scratch.string)
+      #expect(left.isEmpty)
     }
   }
 

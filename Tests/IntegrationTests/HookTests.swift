@@ -1,3 +1,4 @@
+import BuildPlan
 import Command
 import Foundation
 import ImageBuilder
