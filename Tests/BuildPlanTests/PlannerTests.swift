@@ -269,8 +269,10 @@ private let badSpecs: [BadSpec] = [
   },
   BadSpec("format") {
     $0.format = [.vhdx]
+    $0.fsType = .xfs
     $0.diskSize = .fixed(ByteSize(bytes: 65 << 40))
   },
+  BadSpec("diskSize") { $0.diskSize = .fixed(ByteSize(bytes: 17 << 40)) },
   BadSpec("extraFiles") { $0.extraFiles = [ContentEntry(source: "/a", target: "a")] },
   BadSpec("contents") {
     $0.extraFiles = [ContentEntry(source: "/a", target: "/a")]
