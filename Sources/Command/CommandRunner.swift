@@ -69,7 +69,8 @@ package struct SubprocessRunner: CommandRunner {
       status = try await Subprocess.run(
         command.executable.contains("/") ? .path(FilePath(command.executable)) : .name(command.executable),
         arguments: Arguments(command.arguments),
-        environment: environment.updating(environmentValues(command.environment)), platformOptions: Self.platform,
+        environment: environment.updating(environmentValues(command.environment)),
+        platformOptions: Self.platform,
         input: .string(command.input), output: .sequence, error: .sequence
       ) { execution in
         let lines = execution.standardOutput.strings(bufferingPolicy: .maxLineLength(Self.outputLimit))

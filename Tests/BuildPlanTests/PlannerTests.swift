@@ -97,7 +97,9 @@ import Testing
     }
     let names = plan.steps.map(\.step.name)
     #expect(
-      names.drop { $0 != "activate" } == ["activate", "setOwners", "installBootLoader", "runScript", "finish"])
+      names.drop { $0 != "activate" } == [
+        "activate", "setOwners", "installBootLoader", "runScript", "finish",
+      ])
     #expect(plan.postVM == "ls" && plan.preVM == nil)
   }
 

@@ -116,7 +116,9 @@ import Testing
     }
   }
 
-  @Test(arguments: [("echo reason; exit 3", "exited with status 3"), ("mv nixos.vhdx x; echo reason", "nixos.vhdx")])
+  @Test(arguments: [
+    ("echo reason; exit 3", "exited with status 3"), ("mv nixos.vhdx x; echo reason", "nixos.vhdx"),
+  ])
   func aFailingPostVMLeavesNothing(script: String, cause: String) async throws {
     try await withScratchDirectory { scratch in
       try write(script, scratch.appending("script"))

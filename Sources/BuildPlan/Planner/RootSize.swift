@@ -61,7 +61,8 @@ struct RootSize {
     }
     guard request.filesystem != .ext4 || fixed.bytes <= 16 << 40 else {
       throw SpecError(
-        "diskSize", "\(fixed) are left for the root, and ext4 holds 16 TiB", remedy: "Ask for less, or use xfs")
+        "diskSize", "\(fixed) are left for the root, and ext4 holds 16 TiB",
+        remedy: "Ask for less, or use xfs")
     }
     guard let inodes = Self.inodes(request.filesystem, closure, installation, in: fixed, need) else {
       let least = Self.least(closure, installation, above: fixed, need)
