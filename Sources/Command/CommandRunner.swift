@@ -38,10 +38,11 @@ package struct SubprocessRunner: CommandRunner {
 
   private let environment: Environment
 
-  /// A command has no terminal, and whoever ends it ends with it all that it has started.
+  /// Whoever ends a command ends with it all that it has started. Not in a session of its own: by those
+  /// `EmbeddedReaper` knows hypervisors.
   private static let platform: PlatformOptions = {
     var options = PlatformOptions()
-    options.createSession = true
+    options.processGroupID = 0
     options.teardownSequence = [
       .send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .zero)
     ]
@@ -68,7 +69,8 @@ package struct SubprocessRunner: CommandRunner {
       status = try await Subprocess.run(
         command.executable.contains("/") ? .path(FilePath(command.executable)) : .name(command.executable),
         arguments: Arguments(command.arguments),
-        environment: environment.updating(environmentValues(command.environment)), platformOptions: Self.platform,
+        environment: environment.updating(environmentValues(command.environment)),
+        platformOptions: Self.platform,
         input: .string(command.input), output: .sequence, error: .sequence
       ) { execution in
         let lines = execution.standardOutput.strings(bufferingPolicy: .maxLineLength(Self.outputLimit))

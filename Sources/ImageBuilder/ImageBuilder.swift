@@ -52,7 +52,9 @@ public struct ImageBuilder: Sendable {
       }
       try FileSystem.remove(preparation.tree.registration)
       let images = preparation.plan.outputs.images
-      try await recorder.step("export", detail: { _ in images.map(\.format.rawValue).joined(separator: ", ") }) {
+      try await recorder.step(
+        "export", detail: { _ in images.map(\.format.rawValue).joined(separator: ", ") }
+      ) {
         try await export.export(raw: target, as: images, in: folder.work)
       }
       let manifest = try await finish(preparation.plan, changes, in: folder)

@@ -18,7 +18,9 @@ enum ToolVersions {
   private static func tools(of plan: BuildPlan) -> [(String, String)] {
     var tools: [(String, String)] = []
     if plan.machine != nil { tools.append(("qemu-system-x86_64", "--version")) }
-    if plan.machine != nil || plan.outputs.images.contains(where: { ![.raw, .compressedRaw].contains($0.format) }) {
+    if plan.machine != nil
+      || plan.outputs.images.contains(where: { ![.raw, .compressedRaw].contains($0.format) })
+    {
       tools.append(("qemu-img", "--version"))
     }
     if plan.outputs.images.contains(where: { $0.format == .compressedRaw }) {

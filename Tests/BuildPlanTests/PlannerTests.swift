@@ -97,7 +97,9 @@ import Testing
     }
     let names = plan.steps.map(\.step.name)
     #expect(
-      names.drop { $0 != "activate" } == ["activate", "setOwners", "installBootLoader", "runScript", "finish"])
+      names.drop { $0 != "activate" } == [
+        "activate", "setOwners", "installBootLoader", "runScript", "finish",
+      ])
     #expect(plan.postVM == "ls" && plan.preVM == nil)
   }
 
@@ -269,8 +271,10 @@ private let badSpecs: [BadSpec] = [
   },
   BadSpec("format") {
     $0.format = [.vhdx]
+    $0.fsType = .xfs
     $0.diskSize = .fixed(ByteSize(bytes: 65 << 40))
   },
+  BadSpec("diskSize") { $0.diskSize = .fixed(ByteSize(bytes: 17 << 40)) },
   BadSpec("extraFiles") { $0.extraFiles = [ContentEntry(source: "/a", target: "a")] },
   BadSpec("contents") {
     $0.extraFiles = [ContentEntry(source: "/a", target: "/a")]

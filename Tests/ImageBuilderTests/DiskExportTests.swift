@@ -50,18 +50,18 @@ import Testing
         try await Task.sleep(for: .milliseconds(1100))
       }
       for image in images {
-        let (first, second) = (scratch.appending(["1", image.file]), scratch.appending(["2", image.file]))
+        let (first, second) = (scratch.appending("1/\(image.file)"), scratch.appending("2/\(image.file)"))
         try await runner.run("cmp", first.string, second.string)
         guard image.format != .compressedRaw else { continue }
         try await runner.run(
           "qemu-img", "compare", "-f", image.format.qemuName, "-F", "raw", first.string,
-          scratch.appending(["1", "raw"]).string)
+          scratch.appending("1/raw").string)
         if [.qcow2, .compressedQcow2, .vdi, .vmdk, .vhdx].contains(image.format) {
           try await runner.run("qemu-img", "check", "-f", image.format.qemuName, first.string)
         }
       }
-      try await runner.run("zstd", "-q", "-t", scratch.appending(["1", "raw.zst"]).string)
-      let vmdk = try await runner.run("qemu-img", "info", scratch.appending(["1", "vmdk"]).string)
+      try await runner.run("zstd", "-q", "-t", scratch.appending("1/raw.zst").string)
+      let vmdk = try await runner.run("qemu-img", "info", scratch.appending("1/vmdk").string)
       #expect(vmdk.contains("cid: \(0x0123_4567)"))
     }
   }

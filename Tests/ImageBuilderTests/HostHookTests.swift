@@ -17,10 +17,10 @@ import Testing
   @Test func aScriptStartsInTheFolderWithNothingToRead() async throws {
     try await withScratchDirectory { scratch in
       let lines = Mutex<[String]>([])
-      try await hook("pwd; echo \"$out $diskImage\"; cat; tty || true; [[ -n $BASH ]]") { line in
+      try await hook("pwd; echo \"$out $diskImage\"; cat; [ -t 0 ] || echo none; [[ -n $BASH ]]") { line in
         lines.withLock { $0.append(line) }
       }.run(in: scratch, environment: ["diskImage": "/d"])
-      #expect(lines.withLock { $0 } == [scratch.string, "\(scratch) /d", "not a tty"])
+      #expect(lines.withLock { $0 } == [scratch.string, "\(scratch) /d", "none"])
     }
   }
 
@@ -31,7 +31,8 @@ import Testing
       }
       #expect(error?.message == "postVM failed: 'bash' exited with status 1")
       #expect(error?.details.contains("| before") == true)
-      #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.string).isEmpty)
+      let left = try FileManager.default.contentsOfDirectory(atPath: scratch.string)
+      #expect(left.isEmpty)
     }
   }
 

@@ -45,7 +45,9 @@ import Testing
     }
   }
 
-  @Test(arguments: [("qcow2", "qcow2"), ("qcow2-compressed", "qcow2"), ("vdi", "vdi"), ("vpc", "vhd"), ("vhdx", "vhdx")])
+  @Test(arguments: [
+    ("qcow2", "qcow2"), ("qcow2-compressed", "qcow2"), ("vdi", "vdi"), ("vpc", "vhd"), ("vhdx", "vhdx"),
+  ])
   func everyFormatHoldsTheSameBytes(format: String, suffix: String) async throws {
     try await withScratchDirectory { scratch in
       let options = ["--partition-table-type", "none", "--additional-space", "0"]

@@ -201,7 +201,8 @@ public struct Planner: Sendable {
 
   private func steps(_ request: Request, _ disk: DiskLayout, _ pour: PourPlan) -> [PlannedStep] {
     StepList(
-      disk: disk, pour: pour, contents: request.contents + request.extraFiles, system: closure.system, profileTime: Self.clock,
+      disk: disk, pour: pour, contents: request.contents + request.extraFiles, system: closure.system,
+      profileTime: Self.clock,
       installBootLoader: request.installBootLoader, touchEFIVariables: request.touchEFIVariables,
       grubDevice: request.grubDevice, rootOptions: request.mkfsOptions, postInstall: request.postInstall,
       limit: stepTimeLimit

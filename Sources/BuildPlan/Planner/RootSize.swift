@@ -59,6 +59,11 @@ struct RootSize {
       (size, inodes) = (need.size, need.inodes)
       return
     }
+    guard request.filesystem != .ext4 || fixed.bytes <= 16 << 40 else {
+      throw SpecError(
+        "diskSize", "\(fixed) are left for the root, and ext4 holds 16 TiB",
+        remedy: "Ask for less, or use xfs")
+    }
     guard let inodes = Self.inodes(request, closure, installation, in: fixed, need) else {
       let least = Self.least(closure, installation, above: fixed, need)
       throw SpecError(

@@ -88,7 +88,9 @@ struct ImageIdentity {
     var headers = try places.map { try file.bytes(4096, at: $0) }
     for header in headers {
       // A log with a GUID has to be replayed.
-      guard header.starts(with: "head".utf8), header[48..<64].allSatisfy({ $0 == 0 }) else { throw OddImage() }
+      guard header.starts(with: "head".utf8), header[48..<64].allSatisfy({ $0 == 0 }) else {
+        throw OddImage()
+      }
     }
     let isFirstNewer = headers[0].number(at: 8, 8) > headers[1].number(at: 8, 8)
     let log = (size: headers[0].number(at: 68, 4), place: headers[0].number(at: 72, 8))

@@ -40,7 +40,8 @@ struct PouredTree: Sendable {
       TreePath(folder + info.path.name).map { FileTree.Root(host: store.file(of: info.path), path: $0) }
     }
     return MergedNodes(
-      [ListedNodes(own + channelNodes), FileTree(objects, rules: .storeObjects)] + contents.sources(time: Self.time))
+      [ListedNodes(own + channelNodes), FileTree(objects, rules: .storeObjects)]
+        + contents.sources(time: Self.time))
   }
 
   private var channelNodes: [Node] {
