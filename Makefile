@@ -7,7 +7,7 @@ AGENT := .build-agent/release/slipway-agent
 AGENT_LIMIT := 20000000
 DEMO := .cache/demo
 SYSTEMS := tiny tiny-notouch tiny-many demo demo-notouch grub-bios grub-bios-sda grub-efi xbootldr \
-  $(addprefix broken-,bootloader no-switch full-esp full-root panic silent emergency boot-panic)
+  $(addprefix broken-,bootloader entry file no-switch full-esp full-root panic silent emergency boot-panic)
 # Swift Testing only: with XCTest on, the run first claims "Executed 0 tests".
 SWIFT_TEST := swift test --disable-xctest
 
