@@ -11,6 +11,7 @@ import Testing
        "touchEFIVars": false, "onlyNixStore": false, "grubDevice": "/dev/sda", "configFile": "/k", "additionalPaths": ["/nix/store/y"],
        "contents": [{"source": "/a", "target": "/etc/a", "mode": "0600", "user": "u", "group": "g"},
                     {"source": "/b/*", "target": "/srv", "mode": null}], "efiFirmware": "/f", "efiVariables": "/v",
+       "efiVarsForm": "raw", "stripFirmwareVariables": false,
        "seed": "00000000-0000-0000-0000-000000000001", "rootGPUID": "00000000-0000-0000-0000-000000000002",
        "rootFSUID": "00000000-0000-0000-0000-000000000003"}
       """
@@ -31,6 +32,8 @@ import Testing
     expected.installBootLoader = true
     expected.touchEFIVars = false
     expected.onlyNixStore = false
+    expected.efiVarsForm = .raw
+    expected.stripFirmwareVariables = false
     expected.grubDevice = "/dev/sda"
     expected.configFile = "/k"
     expected.additionalPaths = ["/nix/store/y"]

@@ -7,7 +7,7 @@ import Testing
 
 /// Images of real systems, through the command line, under the eyes of independent checkers.
 @Suite(.virtualMachines, .serialized) struct BuildTests {
-  @Test func tinyIsBuiltCheckedAndBooted() async throws {
+  @Test func a3TinyIsBuiltCheckedAndBooted() async throws {
     try await withScratchDirectory { scratch in
       let out = scratch.appending("r")
       let system = try await TestSystem.path("tiny")
@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  @Test func withoutVariablesTheFallbackPathBoots() async throws {
+  @Test func a4WithoutVariablesTheFallbackPathBoots() async throws {
     try await withScratchDirectory { scratch in
       let out = scratch.appending("r")
       let system = try await TestSystem.path("tiny-notouch")

@@ -50,7 +50,7 @@ import Testing
       })
     let folder = "/sys/firmware/efi/efivars"
     let commands = [
-      "echo boot=$(od -An -tx1 -j4 \(folder)/BootCurrent-\(GUID.globalVariable))",
+      "echo boot=$(tail -c +5 \(folder)/BootCurrent-\(GUID.globalVariable) | od -An -tx1)",
       "echo part=$(tail -c +5 \(folder)/LoaderDevicePartUUID-\(GUID.bootLoader) | tr -d '\\0')",
       "echo info=$(tail -c +5 \(folder)/LoaderFirmwareInfo-\(GUID.bootLoader) | tr -d '\\0')",
       "echo entries=$(cat \(folder)/Boot0* | tr -d '\\0' | grep -c 'Linux Boot Manager') end-$((6 * 7))",
