@@ -7,12 +7,12 @@ AGENT := .build-agent/release/slipway-agent
 AGENT_LIMIT := 20000000
 DEMO := .cache/demo
 SYSTEMS := tiny tiny-b tiny-notouch tiny-many tiny-secrets demo demo-notouch grub-bios grub-bios-sda grub-efi xbootldr \
-  $(addprefix broken-,bootloader no-switch full-esp full-root panic silent emergency boot-panic)
+  $(addprefix broken-,bootloader entry file no-switch full-esp full-root panic silent emergency boot-panic)
 # Swift Testing only: with XCTest on, the run first claims "Executed 0 tests".
 SWIFT_TEST := swift test --disable-xctest
 
 .PHONY: help setup setup-bench build appliance systems system demo test test-unit test-vm test-all check bench \
-  fmt record install clean
+  fuzz fmt record install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,5 +73,8 @@ fmt: ## format the sources
 record: ## write the golden files anew
 	-RECORD_SNAPSHOTS=1 $(SWIFT_TEST) --skip IntegrationTests
 
+fuzz: ## feed mutated stores to EFIVariables for five minutes, guided by coverage
+	@scripts/fuzz
+
 clean: ## remove what was built, and cached test systems, images and appliances
-	rm -rf .build .build-agent .cache "$${XDG_CACHE_HOME:-$$HOME/.cache}/slipway"
+	rm -rf .build .build-agent .build-fuzz .cache "$${XDG_CACHE_HOME:-$$HOME/.cache}/slipway"

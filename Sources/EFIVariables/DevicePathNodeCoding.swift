@@ -86,9 +86,10 @@ extension DevicePathNode {
       let speed = try reader.integer(UInt64.self, "speed")
       let dataBits = try reader.integer(UInt8.self, "data bits")
       let parity = try reader.integer(UInt8.self, "parity")
-      return .uart(
-        speed: speed, dataBits: dataBits, parity: parity,
-        stopBits: try reader.integer(UInt8.self, "stop bits"))
+      let stop = try reader.integer(UInt8.self, "stop bits")
+      // Numbers that no table has are kept as bytes, as a reserved field that is not zero is.
+      guard parity < parities.count, stop < stopBits.count else { return nil }
+      return .uart(speed: speed, dataBits: dataBits, parity: parity, stopBits: stop)
     case 18:
       let port = try reader.integer(UInt16.self, "port")
       let multiplier = try reader.integer(UInt16.self, "multiplier")

@@ -13,6 +13,7 @@ import Testing
        "copyChannel": "/nix/store/z", "extraFiles": [{"source": "/s", "target": "/t"}], "preVM": "true", "postInstall": "ls\\npwd",
        "postVM": "echo", "contents": [{"source": "/a", "target": "/etc/a", "mode": "0600", "user": "u", "group": "g"},
                     {"source": "/b/*", "target": "/srv", "mode": null}], "efiFirmware": "/f", "efiVariables": "/v",
+       "efiVarsForm": "raw", "stripFirmwareVariables": false,
        "seed": "00000000-0000-0000-0000-000000000001", "rootGPUID": "00000000-0000-0000-0000-000000000002",
        "rootFSUID": "00000000-0000-0000-0000-000000000003", "mkfsOptions": ["-m", "crc=1"], "swapSize": "1G",
        "sectorSize": 4096, "partitions": [
@@ -36,6 +37,8 @@ import Testing
     expected.installBootLoader = true
     expected.touchEFIVars = false
     expected.onlyNixStore = false
+    expected.efiVarsForm = .raw
+    expected.stripFirmwareVariables = false
     expected.grubDevice = "/dev/sda"
     expected.configFile = "/k"
     expected.additionalPaths = ["/nix/store/y"]

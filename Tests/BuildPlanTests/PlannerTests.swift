@@ -297,6 +297,18 @@ private let badSpecs: [BadSpec] = [
     $0.postInstall = "true"
   },
   BadSpec("postInstall") { $0.postInstall = String(repeating: "#", count: 300 << 10) },
+  BadSpec("stripFirmwareVariables") {
+    $0.efiVarsForm = .raw
+    $0.stripFirmwareVariables = true
+  },
+  BadSpec("efiVarsForm") {
+    $0.partitionTableType = .legacy
+    $0.efiVarsForm = .canonical
+  },
+  BadSpec("stripFirmwareVariables") {
+    $0.onlyNixStore = true
+    $0.stripFirmwareVariables = true
+  },
   BadSpec("diskSize") { $0.diskSize = .fixed(.mebibytes(300)) },
   BadSpec("bootSize") { $0.bootSize = .mebibytes(40) },
   BadSpec("bootSize") { $0.bootSize = ByteSize(bytes: (256 << 20) + 1) },

@@ -2,9 +2,6 @@ import EFIVariables
 import ImageModel
 import Testing
 
-/// Not the one of TestSupport, which asks virt-firmware.
-typealias VariableStore = EFIVariables.VariableStore
-
 /// Writes small stores, field by field, with nothing of the module under test but its words.
 struct SyntheticStore {
   var isAuthenticated = true

@@ -7,7 +7,7 @@ import Testing
 
 /// Images of real systems, through the command line, under the eyes of independent checkers.
 @Suite(.virtualMachines, .serialized) struct BuildTests {
-  @Test func tinyIsBuiltCheckedAndBooted() async throws {
+  @Test func a3TinyIsBuiltCheckedAndBooted() async throws {
     try await withScratchDirectory { scratch in
       let out = scratch.appending("r")
       let system = try await TestSystem.path("tiny")
@@ -21,7 +21,7 @@ import Testing
       #expect(try !text(out.appending("log/console.log")).isEmpty)
 
       let esp = try await DiskImage(out.appending("nixos.img")).partitions()[0]
-      let entry = try #require(try await VariableStore(out.appending("efi-vars.fd")).linuxBootManager())
+      let entry = try #require(try await VirtFirmware.linuxBootManager(in: out.appending("efi-vars.fd")))
       #expect(entry.partition.lowercased() == esp.uuid?.lowercased())
       #expect(entry.start == esp.start)
       #expect(entry.size == esp.size)
@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  @Test func withoutVariablesTheFallbackPathBoots() async throws {
+  @Test func a4WithoutVariablesTheFallbackPathBoots() async throws {
     try await withScratchDirectory { scratch in
       let out = scratch.appending("r")
       let system = try await TestSystem.path("tiny-notouch")
@@ -43,7 +43,7 @@ import Testing
         "build", "--system", system, "--out", out.string, "--format", "qcow2", "--no-touch-efi-vars",
       ])
       try #require(built.status == 0, "\(built.errors)")
-      #expect(try await VariableStore(out.appending("efi-vars.fd")).linuxBootManager() == nil)
+      #expect(try await VirtFirmware.linuxBootManager(in: out.appending("efi-vars.fd")) == nil)
       let image = out.appending("nixos.qcow2").string
       try await SubprocessRunner().run("qemu-img", "check", image)
       // No --efi-vars: the firmware's template knows of no entry, so EFI/BOOT/BOOTX64.EFI is what boots.

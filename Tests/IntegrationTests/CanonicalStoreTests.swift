@@ -9,26 +9,24 @@ import Testing
 /// A store in canonical form in the hands of its firmware.
 @Suite("Canonical stores")
 struct CanonicalStoreTests {
-  private typealias Store = EFIVariables.VariableStore
-
   @Test("OVMF takes a canonical store, and keeps each variable", .virtualMachines, .timeLimit(.minutes(4)))
   func ovmfKeepsVariables() async throws {
     try await withScratchDirectory { scratch in
       let file = scratch.appending("vars.fd")
       let url = URL(fileURLWithPath: file.string)
       let template = try Data(contentsOf: URL(fileURLWithPath: "/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd"))
-      let store = try Self.withOurs(Store(reading: Array(template))).canonical()
+      let store = try Self.withOurs(VariableStore(reading: Array(template))).canonical()
       let before = try store.serialized()
       try Data(before).write(to: url)
 
       try await Self.boot(file) {
         // The firmware raises the counter early, and writes its boot options last.
-        guard let now = try? Store(reading: Array(Data(contentsOf: url))) else { return false }
+        guard let now = try? VariableStore(reading: Array(Data(contentsOf: url))) else { return false }
         return now[.monotonicCounter] != store[.monotonicCounter]
           && now[.bootOrder] != store[.bootOrder]
       }
 
-      let after = try Store(reading: Array(Data(contentsOf: url)))
+      let after = try VariableStore(reading: Array(Data(contentsOf: url)))
       let difference = StoreDifference(from: store, to: after)
       #expect(difference.removed.allSatisfy { $0.key.isRemadeByFirmware || $0.key.bootNumber != nil })
       for key in try Self.ours().map(\.key) where key != .bootOrder { #expect(after[key] == store[key]) }
@@ -56,7 +54,7 @@ struct CanonicalStoreTests {
     ]
   }
 
-  private static func withOurs(_ store: Store) throws -> Store {
+  private static func withOurs(_ store: VariableStore) throws -> VariableStore {
     var store = store
     for variable in try ours() { try store.set(variable) }
     return store

@@ -8,6 +8,9 @@ import Testing
 @Suite(.virtualMachines) struct CommandLineTests {
   @Test(arguments: [
     [], ["build"], ["plan"], ["verify"], ["doctor"], ["appliance"], ["appliance", "build"],
+    ["efivars"], ["efivars", "show"], ["efivars", "get"], ["efivars", "set"], ["efivars", "delete"],
+    ["efivars", "diff"], ["efivars", "check"], ["efivars", "canonicalise"], ["efivars", "boot-next"],
+    ["efivars", "enroll"], ["efivars", "new"],
   ])
   func helpIsTheGoldenText(command: [String]) async throws {
     let result = try await SlipwayCommand.run(command + ["--help"], environment: ["COLUMNS": "100"])

@@ -1,5 +1,5 @@
 # Systems that fail, each in one way. All are tiny but for the named part, so they add next to nothing to the store.
-{ lib, packages, initrd, tiny }:
+{ lib, packages, initrd, systemdBoot, tiny }:
 let
   shell = "${packages.busybox}/bin/sh";
   program = name: body: lib.script name "#!${shell}\nexport PATH=${packages.busybox}/bin\n${body}\n";
@@ -21,6 +21,27 @@ in
   # The bootloader's step finds no room left on the ESP, or in the root, whatever their sizes.
   broken-full-esp = full "esp" "/boot";
   broken-full-root = full "root" "/";
+  # Writes the boot entry that bootctl writes where it finds nothing out about its partition, and ends with 0.
+  broken-entry = tiny {
+    name = "broken-entry";
+    installBootloader = program "broken-entry.sh" ''
+      set -e
+      mkdir -p /tmp
+      entry() { printf '\007\000\000\000\001\000\000\000\110\000L\000\000\000'
+        printf '\004\001\052\000\001\000\000\000'; head -c 32 /dev/zero; printf '\002\002'
+        printf '\004\004\032\000\\\000E\000F\000I\000\\\000A\000.\000E\000F\000I\000\000\000\177\377\004\000'; }
+      entry >/tmp/entry
+      dd if=/tmp/entry of=/sys/firmware/efi/efivars/Boot0001-8be4df61-93ca-11d2-aa0d-00e098032b8c bs=4k
+      rm /tmp/entry'';
+  };
+  # Writes a good entry, and takes its file away again.
+  broken-file = tiny {
+    name = "broken-file";
+    installBootloader = program "broken-file.sh" ''
+      set -e
+      ${systemdBoot { inherit (packages) bootctl; }} "$@"
+      rm /boot/EFI/systemd/systemd-bootx64.efi'';
+  };
   # As `system.switch.enable = false`.
   broken-no-switch = tiny { name = "broken-no-switch"; hasSwitch = false; };
   # Activation brings the kernel down, also the installer's.

@@ -36,7 +36,7 @@ let
   tiny = withSpecialisation (import ./tiny common);
   demo = withSpecialisation (import ./demo common);
   bulk = import ./bulk { inherit lib; };
-  broken = import ./broken.nix { inherit lib packages initrd tiny; };
+  broken = import ./broken.nix { inherit lib packages initrd systemdBoot tiny; };
 
   # A system, and the same with `canTouchEfiVariables = false`.
   bothForms = name: make: {

@@ -1,0 +1,68 @@
+"""Writes small stores for the fuzzer to begin with: an authenticated and a plain one, with the variables of real stores.
+
+Usage: seeds.py FOLDER
+"""
+
+import pathlib
+import struct
+import sys
+import uuid
+
+GLOBAL = uuid.UUID("8be4df61-93ca-11d2-aa0d-00e098032b8c")
+DATABASE = uuid.UUID("d719b2cb-3d3a-4596-a3bc-dad00e67656f")
+LOADER = uuid.UUID("4a67b082-0a4c-41cf-b6c7-440b29bb8c4f")
+
+
+def utf16(text):
+    return text.encode("utf-16le") + b"\0\0"
+
+
+def node(kind, subtype, data):
+    return struct.pack("<BBH", kind, subtype, 4 + len(data)) + data
+
+
+def load_option():
+    drive = node(4, 1, struct.pack("<IQQ", 1, 2048, 4096) + bytes(range(16)) + b"\2\2")
+    path = drive + node(4, 4, utf16("\\EFI\\A.EFI")) + node(0x7F, 0xFF, b"")
+    return struct.pack("<IH", 1, len(path)) + utf16("Linux") + path + b"data"
+
+
+def console():
+    line = node(3, 14, struct.pack("<IQBBB", 0, 115200, 8, 1, 1))
+    serial = node(2, 1, struct.pack("<II", 0x050141D0, 0)) + line
+    return node(1, 1, b"\0\x1f") + serial + node(0x7F, 1, b"") + node(3, 5, b"\1\0") + node(0x7F, 0xFF, b"")
+
+
+def signatures():
+    return uuid.UUID("c1c41626-504c-4092-aca9-41f936934328").bytes_le + struct.pack("<III", 76, 0, 48) + bytes(48)
+
+
+def store(authenticated):
+    records = b""
+    for name, vendor, data, state in [
+        ("Boot0001", GLOBAL, load_option(), 0x3F),
+        ("BootOrder", GLOBAL, b"\1\0", 0x3E),
+        ("BootOrder", GLOBAL, b"\1\0\2\0", 0x3F),
+        ("ConOut", GLOBAL, console(), 0x3F),
+        ("Timeout", GLOBAL, b"\0\0", 0x3D),
+        ("db", DATABASE, signatures(), 0x3F),
+        ("LoaderEntryDefault", LOADER, utf16("a.conf"), 0x3F),
+    ]:
+        record = struct.pack("<HBBI", 0x55AA, state, 0, 7)
+        if authenticated:
+            record += bytes(28)
+        record += struct.pack("<II", 2 * len(name) + 2, len(data)) + vendor.bytes_le + utf16(name) + data
+        records += record + b"\xff" * (-len(record) % 4)
+    size = 0x3B8
+    kind = "aaf32c78-947b-439a-a180-2e144ec37792" if authenticated else "ddcf3616-3275-4164-98b6-fe85707ffe7d"
+    body = uuid.UUID(kind).bytes_le + struct.pack("<IBB", size, 0x5A, 0xFE) + bytes(6) + records
+    volume = bytes(16) + uuid.UUID("fff12b8d-7696-4c8b-a985-2747075b4f50").bytes_le
+    volume += struct.pack("<Q4sIHHHBB", 0x800, b"_FVH", 0x4FEFF, 0x48, 0, 0, 0, 2)
+    volume += struct.pack("<IIII", 0x20, 0x40, 0, 0)
+    return (volume + body).ljust(0x800, b"\xff")
+
+
+folder = pathlib.Path(sys.argv[1])
+folder.mkdir(parents=True, exist_ok=True)
+for name in ["authenticated", "plain"]:
+    (folder / name).write_bytes(store(name == "authenticated"))
