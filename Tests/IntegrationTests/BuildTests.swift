@@ -116,7 +116,8 @@ import Testing
     "build='HOME=/tmp NIX_REMOTE=daemon nix-build /tmp/hers.nix --no-out-link'",
     ConsoleChecks.check(
       "A26-alice",
-      "[ $(cat $(setpriv --reuid 1000 --regid 100 --clear-groups /bin/sh -c \"$build\") < /dev/null) = built ]"),
+      "[ $(cat $(setpriv --reuid 1000 --regid 100 --clear-groups /bin/sh -c \"$build\") < /dev/null) = built ]"
+    ),
     ConsoleChecks.end,
   ]
 

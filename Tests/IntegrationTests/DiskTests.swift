@@ -89,7 +89,7 @@ import Testing
       try file.seek(toOffset: 4096)
       #expect(try file.read(upToCount: 8) == Data("EFI PART".utf8))
       // By the GUID alone: bootctl of systemd 252 counts in 512 bytes on every disk.
-      let entry = try #require(try await VariableStore(out.appending("efi-vars.fd")).linuxBootManager())
+      let entry = try #require(try await VirtFirmware.linuxBootManager(in: out.appending("efi-vars.fd")))
       #expect(entry.partition.lowercased() == disk.partitions[0].guid?.description)
       for (partition, checker) in zip(disk.partitions, [["fsck.fat", "-n"], ["e2fsck", "-fn"]]) {
         let part = scratch.appending(partition.name).string

@@ -21,7 +21,7 @@ import Testing
       let products = try String(
         contentsOfFile: out.appending("nix-support/hydra-build-products").string, encoding: .utf8)
       #expect(products == "file qcow2-image \(path)/nixos.qcow2\n")
-      #expect(try await VariableStore(out.appending("efi-vars.fd")).linuxBootManager() != nil)
+      #expect(try await VirtFirmware.linuxBootManager(in: out.appending("efi-vars.fd")) != nil)
       let verified = try await SlipwayCommand.run(["verify", out.string])
       #expect(verified.status == 0, "\(verified.errors)")
     }
