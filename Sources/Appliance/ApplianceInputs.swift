@@ -7,7 +7,7 @@ package struct ApplianceInputs: Hashable, Sendable {
   package var kernel: KernelFiles
   /// The agent, linked statically.
   package var agent: FilePath
-  /// Drivers that are loaded on demand, beside the usual ones.
+  /// Drivers that are loaded on demand, beside those that every appliance has.
   package var drivers: [String]
   /// The programs beside the agent.
   package var tools: [ApplianceTool]
@@ -21,7 +21,8 @@ package struct ApplianceInputs: Hashable, Sendable {
   ) {
     self.kernel = kernel
     self.agent = agent
-    self.drivers = drivers
+    // Those that every appliance has make no other one.
+    self.drivers = drivers.filter { !ApplianceModules.required.contains($0) }
     self.tools = tools
     self.searchPath = searchPath
   }
