@@ -47,8 +47,7 @@ struct Records {
       live.append(variable)
     }
     try addTransitions(transitions, places)
-    // A record that ends at the store's end may lack its padding.
-    if end < layout.storeEnd, let offset = bytes.firstNotErased(in: end..<layout.storeEnd) {
+    if let offset = bytes.firstNotErased(in: end..<layout.storeEnd) {
       throw EFIFault(at: offset, "neither a record begins here, nor is the store erased")
     }
   }

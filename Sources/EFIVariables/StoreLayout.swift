@@ -45,6 +45,10 @@ package struct StoreLayout: Hashable, Sendable {
         at: storeOffset + 16,
         "the store has \(size) bytes by its header, and its volume has room for \(volumeSize - storeOffset)")
     }
+    // Records are padded to it; the last one of an odd store could be read, and not be written again.
+    guard size.isMultiple(of: 4) else {
+      throw EFIFault(at: storeOffset + 16, "the store's size, \(size) bytes, is no multiple of 4")
+    }
     storeEnd = storeOffset + size
     guard try header.integer(UInt16.self, "the store's state") == 0xfe5a else {
       throw EFIFault(at: storeOffset + 20, "the store is not marked as formatted and healthy (0x5a 0xfe)")

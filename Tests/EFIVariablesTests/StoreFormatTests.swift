@@ -108,6 +108,7 @@ struct DamagedStoreTests {
     Damage("other store", at: 0x48, byte: 0x48, 0),
     Damage("store past its volume", at: 0x58, byte: 0x5a, 1),
     Damage("store smaller than its header", at: 0x58) { $0.replaceSubrange(0x58..<0x5a, with: [27, 0]) },
+    Damage("odd store", at: 0x58, byte: 0x58, 0x7f),
     Damage("not formatted", at: 0x5c, byte: 0x5c, 0xff),
     Damage("not healthy", at: 0x5c, byte: 0x5d, 0xff),
     Damage("header being written", at: 0x66, byte: 0x66, 0xff),

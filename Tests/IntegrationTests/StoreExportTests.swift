@@ -60,7 +60,7 @@ import Testing
     let esp = try await DiskImage(image).partitions()[0]
     let number = [UInt8(truncatingIfNeeded: entry), UInt8(truncatingIfNeeded: entry >> 8)]
     let pairs = number.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
-    #expect(shown.contains("boot=\(pairs)"), "\(shown.suffix(2000))")
+    #expect(shown.contains("boot= \(pairs)"), "\(shown.suffix(2000))")
     // A22.
     #expect(shown.lowercased().contains("part=\(esp.uuid?.lowercased() ?? "?")"), "\(shown.suffix(2000))")
     #expect(shown.contains("info=EDK II"), "\(shown.suffix(2000))")
