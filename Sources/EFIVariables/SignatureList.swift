@@ -35,6 +35,13 @@ package struct SignatureList: Hashable, Sendable {
     self.signatures = signatures
   }
 
+  /// A list with one signature.
+  init(type: GUID, signature: Signature) {
+    self.type = type
+    header = []
+    signatures = [signature]
+  }
+
   /// Reads lists up to the end.
   static func all(in reader: inout ByteReader) throws(EFIFault) -> [SignatureList] {
     var lists: [SignatureList] = []

@@ -39,6 +39,16 @@ struct VirtFirmware {
     return try Array(Data(contentsOf: URL(fileURLWithPath: output.string)))
   }
 
+  /// Edits a store as the arguments say.
+  func edit(_ store: [UInt8], _ arguments: [String]) async throws -> [UInt8] {
+    let input = scratch.appending("edit.fd")
+    try write(store, input)
+    let output = scratch.appending("edit-out.fd")
+    try await SubprocessRunner().run(
+      Command(tool, ["--input", input.string, "--output", output.string] + arguments))
+    return try Array(Data(contentsOf: URL(fileURLWithPath: output.string)))
+  }
+
   /// Its JSON as it writes it.
   func json(_ store: [UInt8]) async throws -> Data {
     _ = try await list(store)
