@@ -24,7 +24,8 @@ package struct Certificate: Hashable, Sendable {
     var key = try body.sequence("the public key")
     var algorithm = try key.sequence("the public key's algorithm")
     let place = algorithm.offset
-    guard try algorithm.value(tag: DERReader.objectIdentifier, "the public key's algorithm") == Self.rsa else {
+    let identifier = try algorithm.value(tag: DERReader.objectIdentifier, "the key's algorithm")
+    guard identifier == Self.rsa else {
       throw EFIFault(at: place, "the public key is not RSA, and firmware verifies with no other")
     }
     der = bytes

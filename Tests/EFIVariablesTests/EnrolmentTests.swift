@@ -130,7 +130,8 @@ struct EnrolmentTests {
       var generator = SplitMix(state: 11)
       for _ in 0..<1000 {
         var bytes = Bool.random(using: &generator) ? pem : der
-        bytes[Int.random(in: 0..<bytes.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+        bytes[Int.random(in: 0..<bytes.count, using: &generator)] = UInt8.random(
+          in: 0...255, using: &generator)
         _ = try? Certificate.all(in: bytes)
       }
     }

@@ -8,7 +8,8 @@ package struct TestCertificate: Sendable {
   package let key: FilePath
 
   /// - Parameter algorithm: what `openssl req` is told of the key.
-  package init(_ name: String, in folder: FilePath, algorithm: [String] = ["-newkey", "rsa:2048"]) async throws
+  package init(_ name: String, in folder: FilePath, algorithm: [String] = ["-newkey", "rsa:2048"])
+    async throws
   {
     pem = folder.appending("\(name).pem")
     der = folder.appending("\(name).der")
