@@ -73,6 +73,7 @@ in
   tiny-b = tiny { name = "tiny-b"; kernelParams = common.kernelParams ++ [ "generation=b" ]; };
   demo = demo { name = "demo"; };
   demo-notouch = demo { name = "demo-notouch"; canTouchEfiVariables = false; };
+  secure = tiny { name = "secure"; signer = packages.sbsigntool; };
   grub-bios = grubBios "grub-bios" "/dev/vda";
   grub-bios-sda = grubBios "grub-bios-sda" "/dev/sda";
 } // bothForms "grub-efi" (grubEfi false)
