@@ -17,6 +17,8 @@ public struct BuildPlan: Hashable, Codable, Sendable {
   package var steps: [PlannedStep]
   /// What is exported.
   public var outputs: OutputPlan
+  /// Keys of Secure Boot, by their files: what they hold is in no plan.
+  public var secureBoot: SecureBootSpec?
 }
 
 /// A tree that the host writes into a filesystem, without a VM.

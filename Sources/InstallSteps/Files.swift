@@ -48,6 +48,14 @@ package enum Files {
     try checked("set the mode of \(path)") { fchmod(file, mode) }
   }
 
+  /// Makes a file that is not there yet.
+  static func writeNewFile(_ path: String, _ bytes: [UInt8], mode: mode_t) throws {
+    let file = try FileDescriptor.open(
+      FilePath(path), .writeOnly, options: [.create, .exclusiveCreate, .noFollow, .closeOnExec],
+      permissions: FilePermissions(rawValue: mode))
+    _ = try file.closeAfter { try file.writeAll(bytes) }
+  }
+
   /// The whole of a small text file; procfs and sysfs files do not know their size.
   package static func text(of path: String) throws(SystemFailure) -> String {
     let file = try open(path, O_RDONLY)

@@ -37,8 +37,11 @@ extension InstallBootLoader {
     }
     // Tools that want to know what is mounted look here; nixos-install makes the link for them too.
     try Files.makeLink("\(chroot.root)/etc/mtab", to: "/proc/mounts")
+    var settings = ["NIXOS_INSTALL_BOOTLOADER": "1"]
+    settings.merge(try chroot.place(context.secrets)) { $1 }
+    defer { chroot.remove(context.secrets) }
     do {
-      try await context.run(chroot.command(program, ["boot"], settings: ["NIXOS_INSTALL_BOOTLOADER": "1"]))
+      try await context.run(chroot.command(program, ["boot"], settings: settings))
     } catch let failure as CommandFailure {
       throw StepFailure(message: message(for: failure), from: failure)
     }

@@ -31,6 +31,10 @@ enum PlanText {
         "steps     \(plan.stepNames.joined(separator: ", "))"
       ]
     }
+    if let keys = plan.secureBoot {
+      let signs = keys.sign == nil ? "" : "; the system signs with the key of this host"
+      lines.append("enrol     \(keys.files.filter { !$0.field.hasPrefix("sign") }.map(\.path).joined(separator: ", "))\(signs)")
+    }
     let files = ["\(plan.outputs.image) (\(plan.outputs.format.rawValue))"]
     lines.append(
       "output    \((files + [plan.outputs.efiVariables].compactMap(\.self)).joined(separator: ", "))")

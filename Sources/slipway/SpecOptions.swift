@@ -115,6 +115,31 @@ struct SpecOptions: ParsableArguments {
   @Option(help: "Variable store template that belongs to --efi-firmware.")
   var efiVariables: String?
 
+  @Option(
+    name: .customLong("ovmf"),
+    help: ArgumentHelp("Folder with FV/OVMF_CODE.fd and FV/OVMF_VARS.fd, instead of both.", valueName: "dir"))
+  var ovmf: String?
+
+  @Flag(
+    name: .customLong("efi-firmware-needs-smm"), inversion: .prefixedNo,
+    help: "The firmware hangs without system management mode. [what its descriptor or its name says]")
+  var efiFirmwareNeedsSMM: Bool?
+
+  @Option(help: ArgumentHelp("Certificate to enrol as Secure Boot's platform key.", valueName: "file"))
+  var secureBootPk: String?
+
+  @Option(help: ArgumentHelp("Certificate to enrol for KEK; may be given again.", valueName: "file"))
+  var secureBootKek: [String] = []
+
+  @Option(help: ArgumentHelp("Certificate to enrol for db; may be given again.", valueName: "file"))
+  var secureBootDb: [String] = []
+
+  @Option(help: ArgumentHelp("Private key for the system's bootloader installation to sign with.", valueName: "file"))
+  var secureBootSignKey: String?
+
+  @Option(help: ArgumentHelp("Certificate of --secure-boot-sign-key.", valueName: "file"))
+  var secureBootSignCert: String?
+
   @Option(help: "GUID from which all others are derived. [from the system's store path]")
   var seed: GUID?
 
@@ -148,10 +173,22 @@ struct SpecOptions: ParsableArguments {
     flags.grubDevice = grubDevice
     flags.efiFirmware = efiFirmware
     flags.efiVariables = efiVariables
+    flags.ovmf = ovmf
+    flags.efiFirmwareNeedsSMM = efiFirmwareNeedsSMM
+    flags.secureBoot = secureBoot
     flags.seed = seed
     flags.rootGPUID = rootGPUID
     flags.rootFSUID = rootFSUID
     return try readFile().overridden(by: flags)
+  }
+
+  /// Nil when no flag is about it.
+  private var secureBoot: SecureBootSpec? {
+    let sign = SigningSpec(key: secureBootSignKey, cert: secureBootSignCert)
+    let spec = SecureBootSpec(
+      pk: secureBootPk, kek: secureBootKek.isEmpty ? nil : secureBootKek,
+      db: secureBootDb.isEmpty ? nil : secureBootDb, sign: sign == SigningSpec() ? nil : sign)
+    return spec == SecureBootSpec() ? nil : spec
   }
 
   private func readFile() throws -> ImageSpec {

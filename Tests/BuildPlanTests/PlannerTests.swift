@@ -228,7 +228,44 @@ private struct BadSpec: Sendable {
   }
 }
 
+private let keys = SecureBootSpec(pk: "/pk", kek: ["/kek"], db: ["/db"])
+
 private let badSpecs: [BadSpec] = [
+  BadSpec("OVMF") {
+    $0.ovmf = "/o"
+    $0.efiVariables = "/v"
+  },
+  BadSpec("efiFirmwareNeedsSMM") { $0.efiFirmwareNeedsSMM = true },
+  BadSpec("efiFirmwareNeedsSMM") {
+    $0.ovmf = "/o"
+    $0.efiFirmwareNeedsSMM = false
+    $0.secureBoot = keys
+  },
+  BadSpec("secureBoot") { $0.secureBoot = SecureBootSpec(kek: ["/kek"], db: ["/db"]) },
+  BadSpec("secureBoot") { $0.secureBoot = SecureBootSpec(pk: "/pk", db: ["/db"]) },
+  BadSpec("secureBoot") { $0.secureBoot = SecureBootSpec(pk: "/pk", kek: ["/kek"], db: []) },
+  BadSpec("secureBoot") {
+    $0.secureBoot = keys
+    $0.secureBoot?.sign = SigningSpec(cert: "/c")
+  },
+  BadSpec("secureBoot") {
+    $0.secureBoot = keys
+    $0.partitionTableType = .legacy
+  },
+  BadSpec("secureBoot") {
+    $0.secureBoot = keys
+    $0.partitionTableType = .legacyGPT
+    $0.touchEFIVars = true
+  },
+  BadSpec("secureBoot") {
+    $0.secureBoot = keys
+    $0.onlyNixStore = true
+  },
+  BadSpec("secureBoot") {
+    $0.secureBoot = keys
+    $0.secureBoot?.sign = SigningSpec(key: "/k", cert: "/c")
+    $0.installBootLoader = false
+  },
   BadSpec("diskSize") { $0.diskSize = .fixed(.mebibytes(300)) },
   BadSpec("bootSize") { $0.bootSize = .mebibytes(40) },
   BadSpec("bootSize") { $0.bootSize = ByteSize(bytes: (256 << 20) + 1) },

@@ -48,12 +48,21 @@ public struct ImageSpec: Hashable, Codable, Sendable {
   public var efiFirmware: String?
   /// Variable store template that belongs to `efiFirmware`.
   public var efiVariables: String?
+  /// A folder with the firmware's two files as nixpkgs' `OVMF.fd` has them, instead of naming both.
+  public var ovmf: String?
+  /// Whether `efiFirmware` hangs without system management mode; nil where a descriptor or its name says so.
+  public var efiFirmwareNeedsSMM: Bool?
+  /// Keys of Secure Boot for the exported variable store, and the one that signs what is booted.
+  public var secureBoot: SecureBootSpec?
   /// The GUID that every other identifier is derived from.
   public var seed: GUID?
   /// The root partition's GUID.
   public var rootGPUID: GUID?
   /// The root filesystem's UUID.
   public var rootFSUID: GUID?
+
+  /// The manifest spells the keys as a spec does.
+  typealias CodingKeys = Key
 
   /// A spec that asks for nothing in particular.
   public init() {}
@@ -82,6 +91,9 @@ public struct ImageSpec: Hashable, Codable, Sendable {
     merged.grubDevice = other.grubDevice ?? grubDevice
     merged.efiFirmware = other.efiFirmware ?? efiFirmware
     merged.efiVariables = other.efiVariables ?? efiVariables
+    merged.ovmf = other.ovmf ?? ovmf
+    merged.efiFirmwareNeedsSMM = other.efiFirmwareNeedsSMM ?? efiFirmwareNeedsSMM
+    merged.secureBoot = secureBoot.map { $0.overridden(by: other.secureBoot) } ?? other.secureBoot
     merged.seed = other.seed ?? seed
     merged.rootGPUID = other.rootGPUID ?? rootGPUID
     merged.rootFSUID = other.rootFSUID ?? rootFSUID

@@ -7,6 +7,8 @@ extension ImageSpec {
     case bootSize, memSize, cpus, installBootLoader, touchEFIVars, onlyNixStore, efiFirmware
     case contents, configFile, additionalPaths, grubDevice
     case efiVariables, seed, rootGPUID, rootFSUID
+    case ovmf = "OVMF"
+    case efiFirmwareNeedsSMM, secureBoot
   }
 
   /// Reads the JSON of a spec: one object, whose every key is known.
@@ -55,6 +57,9 @@ extension ImageSpec {
     case .grubDevice: grubDevice = try value.text()
     case .efiFirmware: efiFirmware = try value.text()
     case .efiVariables: efiVariables = try value.text()
+    case .ovmf: ovmf = try value.text()
+    case .efiFirmwareNeedsSMM: efiFirmwareNeedsSMM = try value.flag()
+    case .secureBoot: secureBoot = try value.secureBoot()
     case .seed: seed = try value.guid()
     case .rootGPUID: rootGPUID = try value.guid()
     case .rootFSUID: rootFSUID = try value.guid()
@@ -138,6 +143,36 @@ private struct SpecValue {
     return ContentEntry(
       source: source, target: target, mode: try mode(text("mode")), user: try text("user"),
       group: try text("group"))
+  }
+
+  func secureBoot() throws(SpecError) -> SecureBootSpec {
+    let fields = try fields(["pk", "kek", "db", "sign"], example: "{\"pk\": FILE, \"kek\": FILE, \"db\": FILE}")
+    func files(_ name: String) throws(SpecError) -> [String]? {
+      guard let field = fields[name] else { return nil }
+      if case .text = field.value { return [try field.text()] }
+      return try field.list { item throws(SpecError) in try item.text() }
+    }
+    let sign = try fields["sign"]?.fields(["key", "cert"], example: "{\"key\": FILE, \"cert\": FILE}")
+    return SecureBootSpec(
+      pk: try fields["pk"]?.text(), kek: try files("kek"), db: try files("db"),
+      sign: try sign.map { fields throws(SpecError) in
+        SigningSpec(key: try fields["key"]?.text(), cert: try fields["cert"]?.text())
+      })
+  }
+
+  /// The fields of an object, all of them known. An absent field, and null as Nix writes it for one, are the same.
+  private func fields(_ known: [String], example: String) throws(SpecError) -> [String: SpecValue] {
+    guard case .object(let fields) = value else {
+      throw SpecError(key, "this is not an object", remedy: "Write \(example)")
+    }
+    if let odd = fields.keys.filter({ !known.contains($0) }).min() {
+      throw SpecError(
+        key, "it has the field '\(odd)'", remedy: "Known are: \(known.joined(separator: ", "))")
+    }
+    return fields.compactMapValues { field in
+      if case .null = field { return nil }
+      return SpecValue(key: key, value: field)
+    }
   }
 
   private func mode(_ text: String?) throws(SpecError) -> UInt16? {

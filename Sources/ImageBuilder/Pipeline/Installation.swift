@@ -48,6 +48,9 @@ struct Installation: Sendable {
       }
     }
     if let firmware, let templateBytes { try checkVariables(of: firmware, since: templateBytes) }
+    if let secureBoot = preparation.secureBoot {
+      try await recorder.step("enrol") { try secureBoot.enrol(in: variables) }
+    }
     try await mergeOverlay()
     if !isPouredIntoTarget { try FileSystem.remove(source) }
   }
@@ -134,7 +137,7 @@ struct Installation: Sendable {
       try await recorder.step(
         name, detail: { _ in total.withLock { $0 == 0 ? nil : "\(ByteSize(bytes: $0))" } }
       ) {
-        try await agent.perform(planned.step, limit: .seconds(planned.timeLimit)) { event in
+        try await agent.perform(planned.step, secrets: secrets(for: planned.step), limit: .seconds(planned.timeLimit)) { event in
           switch event {
           case .heartbeat: break
           case .log(let line): recorder.log(name, line)
@@ -150,6 +153,11 @@ struct Installation: Sendable {
       try await DebugShell.open(agent, machine, recorder)
       throw error
     }
+  }
+
+  private func secrets(for step: InstallStep) -> [SecretFile]? {
+    guard case .installBootLoader = step, let secureBoot = preparation.secureBoot else { return nil }
+    return secureBoot.signing
   }
 
   private func configuration() -> MachineConfiguration {
