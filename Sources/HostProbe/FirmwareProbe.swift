@@ -59,7 +59,8 @@ package struct FirmwareProbe: Sendable {
   ///   - wish: what somebody asks for.
   ///   - machine: a versioned machine type: `pc-q35-7.2`.
   /// - Throws: `HostFault` when there is no such pair, or its files do not fit each other.
-  package func pair(_ wish: FirmwareWish = FirmwareWish(), machine: String) throws(HostFault) -> FirmwarePair {
+  package func pair(_ wish: FirmwareWish = FirmwareWish(), machine: String) throws(HostFault) -> FirmwarePair
+  {
     let search = search(machine: machine)
     var pair: FirmwarePair
     if let code = wish.code {

@@ -128,7 +128,8 @@ public struct VerifyRequest: Hashable, Sendable {
   /// Describes a verification.
   public init(
     folder: String? = nil, image: String? = nil, format: ImageFormat? = nil, efiVariables: String? = nil,
-    efiFirmware: String? = nil, efiFirmwareNeedsSMM: Bool? = nil, bios: Bool = false, kernel: ExternalKernel? = nil,
+    efiFirmware: String? = nil, efiFirmwareNeedsSMM: Bool? = nil, bios: Bool = false,
+    kernel: ExternalKernel? = nil,
     expect: String = VerifyRequest.loginPrompt, timeLimit: Int = 300,
     screenshot: String? = nil, memory: UInt64 = 1024, machine: MachineChoice = MachineChoice()
   ) {

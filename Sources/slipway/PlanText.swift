@@ -33,7 +33,9 @@ enum PlanText {
     }
     if let keys = plan.secureBoot {
       let signs = keys.sign == nil ? "" : "; the system signs with the key of this host"
-      lines.append("enrol     \(keys.files.filter { !$0.field.hasPrefix("sign") }.map(\.path).joined(separator: ", "))\(signs)")
+      lines.append(
+        "enrol     \(keys.files.filter { !$0.field.hasPrefix("sign") }.map(\.path).joined(separator: ", "))\(signs)"
+      )
     }
     let files = ["\(plan.outputs.image) (\(plan.outputs.format.rawValue))"]
     lines.append(

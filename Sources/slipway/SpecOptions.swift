@@ -134,7 +134,9 @@ struct SpecOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Certificate to enrol for db; may be given again.", valueName: "file"))
   var secureBootDb: [String] = []
 
-  @Option(help: ArgumentHelp("Private key for the system's bootloader installation to sign with.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Private key for the system's bootloader installation to sign with.", valueName: "file"))
   var secureBootSignKey: String?
 
   @Option(help: ArgumentHelp("Certificate of --secure-boot-sign-key.", valueName: "file"))

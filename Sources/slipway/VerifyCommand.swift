@@ -63,7 +63,8 @@ struct VerifyCommand: AsyncParsableCommand {
   func run() async throws {
     let request = VerifyRequest(
       folder: folder, image: image, format: format, efiVariables: efiVars, efiFirmware: efiFirmware,
-      efiFirmwareNeedsSMM: efiFirmwareNeedsSMM, bios: bios, kernel: try externalKernel(), expect: expect, timeLimit: timeout, screenshot: screenshot,
+      efiFirmwareNeedsSMM: efiFirmwareNeedsSMM, bios: bios, kernel: try externalKernel(), expect: expect,
+      timeLimit: timeout, screenshot: screenshot,
       memory: memSize,
       machine: machineOptions.choice())
     let verification = Verification(request, events: progressOptions.handler())

@@ -98,7 +98,8 @@ import Testing
     ("{\"additionalPaths\": \"/nix/store/x\"}", "additionalPaths"), ("{\"configFile\": []}", "configFile"),
     ("{\"OVMF\": 1}", "OVMF"), ("{\"secureBoot\": \"yes\"}", "secureBoot"),
     ("{\"secureBoot\": {\"dbx\": \"/x\"}}", "secureBoot"), ("{\"secureBoot\": {\"db\": [1]}}", "secureBoot"),
-    ("{\"secureBoot\": {\"sign\": \"/k\"}}", "secureBoot"), ("{\"secureBoot\": {\"pk\": [\"/a\"]}}", "secureBoot"),
+    ("{\"secureBoot\": {\"sign\": \"/k\"}}", "secureBoot"),
+    ("{\"secureBoot\": {\"pk\": [\"/a\"]}}", "secureBoot"),
     ("[]", "spec"), ("", "spec"), ("{", "spec"), ("nope", "spec"), ("\"efi\"", "spec"),
   ])
   func aBadSpecIsRefusedByItsKey(json: String, key: String) throws {

@@ -38,7 +38,8 @@ struct SecureBootTests {
         ("'pk'", { $0.pk = "/nowhere" }), ("'pk'", { $0.pk = owner.key.string }), ("'pk'", { $0.pk = two }),
         ("'kek'", { $0.kek = ["/dev/null"] }), ("'db'", { $0.db = [owner.pem.string, "/nowhere"] }),
         ("db has neither", { $0.db = [owner.pem.string] }),
-        ("'sign.key'", { $0.sign?.key = signer.pem.string }), ("passphrase", { $0.sign?.key = locked.string }),
+        ("'sign.key'", { $0.sign?.key = signer.pem.string }),
+        ("passphrase", { $0.sign?.key = locked.string }),
         ("'sign.cert'", { $0.sign?.cert = signer.der.string }), ("'sign.key'", { $0.sign?.key = "/nowhere" }),
       ]
       for (word, change) in cases {

@@ -38,7 +38,8 @@ public struct Planner: Sendable {
     return BuildPlan(
       system: closure.system, disk: disk, pour: pour,
       machine: request.onlyNixStore ? nil : machinePlan(request),
-      steps: request.onlyNixStore ? [] : steps(request, disk, pour), outputs: outputs(request), secureBoot: spec.secureBoot)
+      steps: request.onlyNixStore ? [] : steps(request, disk, pour), outputs: outputs(request),
+      secureBoot: spec.secureBoot)
   }
 
   /// Finds faults of a spec that need no closure to be seen.

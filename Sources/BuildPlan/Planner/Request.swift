@@ -183,7 +183,8 @@ struct Request {
   private static func checkFirmware(_ spec: ImageSpec) throws(SpecError) {
     if spec.ovmf != nil, spec.efiFirmware != nil || spec.efiVariables != nil {
       throw SpecError(
-        "OVMF", "it names the firmware, and so does \(spec.efiFirmware == nil ? "efiVariables" : "efiFirmware")",
+        "OVMF",
+        "it names the firmware, and so does \(spec.efiFirmware == nil ? "efiVariables" : "efiFirmware")",
         remedy: "Give OVMF, or both efiFirmware and efiVariables")
     }
     guard spec.efiFirmwareNeedsSMM == nil || spec.firmwareCode != nil else {

@@ -146,7 +146,8 @@ private struct SpecValue {
   }
 
   func secureBoot() throws(SpecError) -> SecureBootSpec {
-    let fields = try fields(["pk", "kek", "db", "sign"], example: "{\"pk\": FILE, \"kek\": FILE, \"db\": FILE}")
+    let fields = try fields(
+      ["pk", "kek", "db", "sign"], example: "{\"pk\": FILE, \"kek\": FILE, \"db\": FILE}")
     func files(_ name: String) throws(SpecError) -> [String]? {
       guard let field = fields[name] else { return nil }
       if case .text = field.value { return [try field.text()] }

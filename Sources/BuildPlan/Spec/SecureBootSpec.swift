@@ -69,7 +69,8 @@ extension SecureBootSpec {
     }
     let certificates = [("pk", pk.map { [$0] }), ("kek", kek), ("db", db)]
     for (field, files) in certificates where files?.isEmpty != false {
-      throw fault("'\(field)' is missing", "Give pk, kek and db: a firmware enforces nothing without one of them")
+      throw fault(
+        "'\(field)' is missing", "Give pk, kek and db: a firmware enforces nothing without one of them")
     }
     guard let sign else { return }
     guard sign.key != nil, sign.cert != nil else {
@@ -78,7 +79,8 @@ extension SecureBootSpec {
     }
     guard spec.installBootLoader != false else {
       throw fault(
-        "nothing is signed when installBootLoader is false", "Leave 'sign' out, or set installBootLoader to true")
+        "nothing is signed when installBootLoader is false",
+        "Leave 'sign' out, or set installBootLoader to true")
     }
   }
 }

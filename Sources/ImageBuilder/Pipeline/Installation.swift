@@ -137,7 +137,9 @@ struct Installation: Sendable {
       try await recorder.step(
         name, detail: { _ in total.withLock { $0 == 0 ? nil : "\(ByteSize(bytes: $0))" } }
       ) {
-        try await agent.perform(planned.step, secrets: secrets(for: planned.step), limit: .seconds(planned.timeLimit)) { event in
+        try await agent.perform(
+          planned.step, secrets: secrets(for: planned.step), limit: .seconds(planned.timeLimit)
+        ) { event in
           switch event {
           case .heartbeat: break
           case .log(let line): recorder.log(name, line)

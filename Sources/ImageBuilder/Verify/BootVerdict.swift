@@ -51,19 +51,17 @@ struct BootVerdict {
     text = text.suffix(Self.overlap) + plain(piece)
     for (sign, reason) in Self.losses where text.contains(sign) {
       // What the firmware says when it starts no loader does not say why; what it said of each says it.
-      if let refused = line(with: Self.refusal), reason.hasPrefix("the firmware found nothing") {
+      let refused = text.split(separator: "\n").first { $0.contains(Self.refusal) }
+      if let refused, reason.hasPrefix("the firmware found nothing") {
         return .lost("the firmware refused what it found, for want of a signature that it knows: \(refused)")
       }
-      return .lost("\(reason): \(line(with: sign) ?? "")")
+      let line = text.split(separator: "\n").last { $0.contains(sign) }
+      return .lost("\(reason): \(line ?? "")")
     }
     guard let match = text.firstMatch(of: expected) else { return .open }
     // The whole line says more than what matched: "nixos login:".
     let start = text[..<match.range.lowerBound].lastIndex(of: "\n").map(text.index(after:)) ?? text.startIndex
     return .up(text[start..<match.range.upperBound].split(separator: "\n").joined(separator: " "))
-  }
-
-  private func line(with sign: String) -> Substring? {
-    text.split(separator: "\n").last { $0.contains(sign) }
   }
 
   /// Without terminal control sequences (ECMA-48), which firmware and systemd put between words.

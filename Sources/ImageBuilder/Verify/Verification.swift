@@ -55,7 +55,9 @@ public struct Verification: Sendable {
       }
       let configuration = try machine(artefacts, accelerator.kind, disk: disk, variables: variables)
       return try await machineErrorsAsBuildErrors {
-        try await recorder.step("boot", detail: { $0.enforcesSecureBoot ? "\($0.token), Secure Boot on" : $0.token }) {
+        try await recorder.step(
+          "boot", detail: { $0.enforcesSecureBoot ? "\($0.token), Secure Boot on" : $0.token }
+        ) {
           try await withMachine(configuration) { machine in
             let start = ContinuousClock.now
             let token = try await waitForToken(on: machine, &verdict)
