@@ -63,9 +63,11 @@ package struct FirmwareProbe: Sendable {
   {
     let search = search(machine: machine)
     var pair: FirmwarePair
-    if let code = wish.code {
+    // libvirt takes absolute paths only.
+    if let code = wish.code.map(absolute) {
       pair = try search.pair(
-        code: code, resolvedCode: resolved(code), variables: wish.variables, needsSMM: wish.needsSMM)
+        code: code, resolvedCode: resolved(code), variables: wish.variables.map(absolute),
+        needsSMM: wish.needsSMM)
       guard pair.secureBoot || !wish.secureBoot else {
         throw HostFault(
           "the firmware \(code) has no Secure Boot: \(pair.description)",
@@ -73,7 +75,7 @@ package struct FirmwareProbe: Sendable {
       }
     } else {
       pair = try search.preferred(secureBoot: wish.secureBoot).pair
-      if let variables = wish.variables { pair.variablesTemplate = variables }
+      if let variables = wish.variables.map(absolute) { pair.variablesTemplate = variables }
     }
     try pair.checkSizes(code: try size(pair.code), variables: try size(pair.variablesTemplate))
     guard let template = FileManager.default.contents(atPath: pair.variablesTemplate) else {
@@ -107,6 +109,10 @@ package struct FirmwareProbe: Sendable {
     }
     return UInt64(status.st_size)
   }
+}
+
+private func absolute(_ path: String) -> String {
+  path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)"
 }
 
 /// A path with all symbolic links followed; the path itself where that is not possible.

@@ -173,7 +173,7 @@ public struct Planner: Sendable {
     StepList(
       disk: disk, pour: pour, contents: request.contents, system: closure.system, profileTime: Self.clock,
       installBootLoader: request.installBootLoader, touchEFIVariables: request.touchEFIVariables,
-      grubDevice: request.grubDevice,
+      grubDevice: request.grubDevice, secureBoot: spec.secureBoot != nil,
       limit: stepTimeLimit
     ).steps
   }

@@ -13,6 +13,8 @@ struct StepList {
   let installBootLoader: Bool
   let touchEFIVariables: Bool
   let grubDevice: String?
+  /// Whether the firmware that boots the image starts nothing but what is signed.
+  let secureBoot: Bool
   let limit: Int?
 
   var steps: [PlannedStep] {
@@ -43,10 +45,16 @@ struct StepList {
       list.append(
         .installBootLoader(
           InstallBootLoader(
-            system: system, touchEFIVariables: touchEFIVariables, disk: target, diskName: grubDevice)))
+            system: system, touchEFIVariables: touchEFIVariables, disk: target, diskName: grubDevice,
+            signedFolders: secureBoot ? bootFolders : nil)))
     }
     list.append(.finish(Finish(disk: target)))
     return list.map { PlannedStep(step: $0, timeLimit: limit ?? defaultLimit($0)) }
+  }
+
+  /// Where the firmware and the bootloader find programs.
+  private var bootFolders: [String] {
+    disk.partitions.compactMap(\.filesystem).filter { $0.kind == .vfat }.map(\.mountPoint)
   }
 
   /// Ten minutes for a step, and a second for every MiB of the closure on top where it is copied: both are far
