@@ -185,6 +185,19 @@ import Testing
     }
   }
 
+  @Test(arguments: [(PartitionTable.efi, ["/boot"]), (.efixbootldr, ["/efi", "/boot"])])
+  func keysOfSecureBootAreInThePlanByTheirPaths(table: PartitionTable, folders: [String]) throws {
+    let plan = try plan {
+      $0.partitionTableType = table
+      $0.secureBoot = keys
+    }
+    #expect(plan.secureBoot == keys)
+    let signed = plan.steps.compactMap { planned -> [String]? in
+      if case .installBootLoader(let step) = planned.step { step.signedFolders } else { nil }
+    }
+    #expect(signed == [folders])
+  }
+
   @Test(arguments: badSpecs)
   fileprivate func aSpecThatCannotBeBuiltIsRefused(bad: BadSpec) throws {
     let error = try #require(throws: SpecError.self) { try plan(bad.change) }

@@ -29,6 +29,11 @@ import Testing
       #expect(verified.status == 0, "\(verified.errors)")
       #expect(verified.output.contains("secure boot: on"))
 
+      let insecure = try await SlipwayCommand.run([
+        "verify", out.string, "--efi-firmware", "/usr/share/OVMF/OVMF_CODE_4M.fd",
+      ])
+      #expect(insecure.status == 2 && insecure.cause.contains("Secure Boot"), "\(insecure.errors)")
+
       for change in Alteration.allCases {
         try await change.make(on: DiskImage(out.appending("nixos.img")), in: scratch)
         let refused = try await SlipwayCommand.run([

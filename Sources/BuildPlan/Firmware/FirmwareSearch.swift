@@ -85,7 +85,8 @@ extension FirmwareSearch {
     let usable = found.filter { !$0.pair.enrolledKeys && ($0.pair.secureBoot || !secureBoot) }.enumerated()
       .min { (rank($0.element), $0.offset) < (rank($1.element), $1.offset) }
     guard let usable else {
-      let others = found.isEmpty ? "" : "; those with enrolled Secure Boot keys do not count"
+      let isEnrolled = found.contains { $0.pair.enrolledKeys }
+      let others = isEnrolled ? "; those with enrolled Secure Boot keys do not count" : ""
       throw HostFault(
         "no descriptor in \(folders.joined(separator: ", ")) names a UEFI firmware for x86_64 q35"
           + "\(secureBoot ? " with Secure Boot" : "")\(others)",
