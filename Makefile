@@ -6,7 +6,8 @@ SLIPWAY := $(STAGE)/bin/slipway
 AGENT := .build-agent/release/slipway-agent
 AGENT_LIMIT := 20000000
 DEMO := .cache/demo
-SYSTEMS := tiny tiny-b tiny-notouch tiny-many tiny-secrets f2fs demo demo-notouch grub-bios grub-bios-sda grub-efi xbootldr \
+SYSTEMS := tiny tiny-b tiny-notouch tiny-many tiny-secrets f2fs demo demo-notouch secure \
+  grub-bios grub-bios-sda grub-efi xbootldr \
   $(addprefix broken-,bootloader entry file no-switch full-esp full-root panic silent emergency boot-panic)
 # Swift Testing only: with XCTest on, the run first claims "Executed 0 tests".
 SWIFT_TEST := swift test --disable-xctest

@@ -96,8 +96,8 @@ let package = Package(
     .target(
       name: "ImageBuilder",
       dependencies: [
-        "BuildMachine", "BuildPlan", "AgentProtocol", "ImageModel", "NixStore", "Ext4", "Ext4Geometry",
-        "Sfdisk", "EFIVariables",
+        "BuildMachine", "BuildPlan", "AgentProtocol", "EFIVariables", "ImageModel", "NixStore", "Ext4",
+        "Ext4Geometry", "Sfdisk",
         "Appliance", "HostProbe", "Command", "CLinux", "Threads", crypto, systemPackage,
       ]),
     // The command line.
@@ -152,8 +152,8 @@ let package = Package(
     .testTarget(
       name: "ImageBuilderTests",
       dependencies: [
-        "ImageBuilder", "BuildPlan", "EFIVariables", "NixStore", "Ext4", "Ext4Geometry", "Command",
-        "ImageModel", "TestSupport",
+        "AgentProtocol", "EFIVariables", "ImageBuilder", "BuildPlan", "NixStore", "Ext4", "Ext4Geometry",
+        "Command", "ImageModel", "TestSupport",
         systemPackage,
       ]),
     .testTarget(

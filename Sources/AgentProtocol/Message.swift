@@ -48,11 +48,35 @@ package enum HostMessage: Hashable, Sendable {
 package struct Request: Hashable, Codable, Sendable {
   package var id: Int
   package var step: InstallStep
+  /// What the step needs and no plan shows; nil for most.
+  package var secrets: [SecretFile]?
 
-  package init(id: Int, step: InstallStep) {
+  package init(id: Int, step: InstallStep, secrets: [SecretFile]? = nil) {
     self.id = id
     self.step = step
+    self.secrets = secrets
   }
+}
+
+/// A file that a step's programs may read while they run. It is never on a disk of the guest, and in no log.
+package struct SecretFile: Hashable, Codable, Sendable {
+  /// The file's name, without a folder.
+  package var name: String
+  /// The environment variable that tells the programs where it is.
+  package var variable: String
+  package var text: String
+
+  package init(name: String, variable: String, text: String) {
+    self.name = name
+    self.variable = variable
+    self.text = text
+  }
+}
+
+extension SecretFile: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+  package var description: String { name }
+  package var debugDescription: String { name }
+  package var customMirror: Mirror { Mirror(self, children: ["name": name]) }
 }
 
 /// What the agent sends.

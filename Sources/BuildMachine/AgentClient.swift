@@ -78,17 +78,19 @@ package actor AgentClient {
   /// Has the agent do one step, and returns when the agent says that it is done.
   ///
   /// - Parameters:
+  ///   - secrets: what the step's programs may read while they run.
   ///   - silence: how long the agent may send nothing at all; its heartbeats count as something.
   ///   - limit: how long the step may take altogether.
   ///   - onEvent: is given what the agent reports meanwhile, with texts escaped.
   /// - Throws: `MachineError`; `CancellationError`, after which the agent is lost.
   package func perform(
-    _ step: InstallStep, silence: Duration = .seconds(60), limit: Duration = .seconds(3600),
+    _ step: InstallStep, secrets: [SecretFile]? = nil, silence: Duration = .seconds(60),
+    limit: Duration = .seconds(3600),
     onEvent: @Sendable (Event) -> Void = { _ in }
   ) async throws {
     let attempt = "do the step \(step.name)"
     let failure = try await ask(attempt: attempt, silence: silence, limit: limit, onEvent: onEvent) {
-      .request(Request(id: $0, step: step))
+      .request(Request(id: $0, step: step, secrets: secrets))
     }
     if let failure { throw stepError(failure, attempt: attempt) }
   }

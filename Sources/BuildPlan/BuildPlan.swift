@@ -21,6 +21,8 @@ public struct BuildPlan: Hashable, Codable, Sendable {
   public var postVM: String?
   /// What is exported.
   public var outputs: OutputPlan
+  /// Keys of Secure Boot, by their files: what they hold is in no plan.
+  public var secureBoot: SecureBootSpec?
 }
 
 /// A tree that the host writes into a filesystem, without a VM.

@@ -4,6 +4,9 @@
 package struct Certificate: Hashable, Sendable {
   /// The certificate, in DER.
   package let der: [UInt8]
+  /// Who signed it, and whose it is: names as DER.
+  package let issuer: [UInt8]
+  package let subject: [UInt8]
 
   /// Reads the one certificate that the bytes are.
   ///
@@ -18,14 +21,15 @@ package struct Certificate: Hashable, Sendable {
     try certificate.skip(tag: DERReader.bitString, "the signature")
     if body.nextTag == DERReader.version { try body.skip(tag: DERReader.version, "the version") }
     try body.skip(tag: DERReader.integer, "the serial number")
-    for field in ["the signature's algorithm", "the issuer", "the validity", "the subject"] {
-      _ = try body.sequence(field)
-    }
+    _ = try body.sequence("the signature's algorithm")
+    issuer = try body.value(tag: DERReader.sequence, "the issuer")
+    _ = try body.sequence("the validity")
+    subject = try body.value(tag: DERReader.sequence, "the subject")
     var key = try body.sequence("the public key")
     var algorithm = try key.sequence("the public key's algorithm")
     let place = algorithm.offset
-    guard try algorithm.value(tag: DERReader.objectIdentifier, "the public key's algorithm") == Self.rsa
-    else {
+    let identifier = try algorithm.value(tag: DERReader.objectIdentifier, "the key's algorithm")
+    guard identifier == Self.rsa else {
       throw EFIFault(at: place, "the public key is not RSA, and firmware verifies with no other")
     }
     der = bytes

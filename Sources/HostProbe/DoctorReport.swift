@@ -89,7 +89,18 @@ package struct DoctorReport: Hashable, Codable, Sendable {
       checks.append(
         Check(name: "firmware", state: .missing, detail: error.message, remedy: error.remedy))
     }
+    checks.append(secureBoot(facts))
     return checks
+  }
+
+  /// Only images with `secureBoot` need it.
+  private static func secureBoot(_ facts: HostFacts) -> Check {
+    do {
+      let firmware = try facts.firmware.preferred(secureBoot: true)
+      return Check(name: "secure boot", state: .ok, detail: firmware.pair.code)
+    } catch {
+      return Check(name: "secure boot", state: .notice, detail: error.message, remedy: error.remedy)
+    }
   }
 
   private static func kernel(_ facts: HostFacts) -> Check {

@@ -57,18 +57,26 @@ package struct FirmwareProbe: Sendable {
   /// The pair to use.
   ///
   /// - Parameters:
-  ///   - code: the code that somebody asks for; nil for the preferred one.
-  ///   - variables: the template that somebody asks for; nil for the one that belongs to the code.
+  ///   - wish: what somebody asks for.
   ///   - machine: a versioned machine type: `pc-q35-7.2`.
   /// - Throws: `HostFault` when there is no such pair, or its files do not fit each other.
-  package func pair(code: String?, variables: String?, machine: String) throws(HostFault) -> FirmwarePair {
+  package func pair(_ wish: FirmwareWish = FirmwareWish(), machine: String) throws(HostFault) -> FirmwarePair
+  {
     let search = search(machine: machine)
     var pair: FirmwarePair
-    if let code {
-      pair = try search.pair(code: code, resolvedCode: resolved(code), variables: variables)
+    // libvirt takes absolute paths only.
+    if let code = wish.code.map(absolute) {
+      pair = try search.pair(
+        code: code, resolvedCode: resolved(code), variables: wish.variables.map(absolute),
+        needsSMM: wish.needsSMM)
+      guard pair.secureBoot || !wish.secureBoot else {
+        throw HostFault(
+          "the firmware \(code) has no Secure Boot: \(pair.description)",
+          remedy: "Name another with --efi-firmware, or add --efi-firmware-needs-smm if that is not so")
+      }
     } else {
-      pair = try search.preferred().pair
-      if let variables { pair.variablesTemplate = variables }
+      pair = try search.preferred(secureBoot: wish.secureBoot).pair
+      if let variables = wish.variables.map(absolute) { pair.variablesTemplate = variables }
     }
     try pair.checkSizes(code: try size(pair.code), variables: try size(pair.variablesTemplate))
     guard let template = FileManager.default.contents(atPath: pair.variablesTemplate) else {
@@ -102,6 +110,10 @@ package struct FirmwareProbe: Sendable {
     }
     return UInt64(status.st_size)
   }
+}
+
+private func absolute(_ path: String) -> String {
+  path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)"
 }
 
 /// A path with all symbolic links followed; the path itself where that is not possible.

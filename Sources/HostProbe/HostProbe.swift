@@ -33,13 +33,10 @@ package struct HostProbe: Sendable {
 
   /// The firmware to use.
   ///
-  /// - Parameters:
-  ///   - code: the code that somebody asks for; nil for the preferred one.
-  ///   - variables: the template that somebody asks for; nil for the one that belongs to the code.
   /// - Throws: `HostFault` when there is no such pair, or its files do not fit each other.
-  package func firmware(code: String? = nil, variables: String? = nil) async throws -> FirmwarePair {
+  package func firmware(_ wish: FirmwareWish = FirmwareWish()) async throws -> FirmwarePair {
     let probe = FirmwareProbe(environment: environment, qemu: await qemu.path)
-    return try probe.pair(code: code, variables: variables, machine: await machine() ?? Self.anyQ35)
+    return try probe.pair(wish, machine: await machine() ?? Self.anyQ35)
   }
 
   /// Variable store templates with enrolled Secure Boot keys that the descriptors name, in their order.

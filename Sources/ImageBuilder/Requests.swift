@@ -113,6 +113,8 @@ public struct VerifyRequest: Hashable, Sendable {
   public var efiVariables: String?
   /// The firmware code; nil for the build's, or the one that the descriptors name.
   public var efiFirmware: String?
+  /// Whether that code hangs without system management mode; nil where its descriptor or its name tells.
+  public var efiFirmwareNeedsSMM: Bool?
   /// Whether it is booted by a BIOS, though it may have been built by EFI.
   public var bios: Bool
   /// A kernel for an image without a bootloader.
@@ -133,7 +135,8 @@ public struct VerifyRequest: Hashable, Sendable {
   /// Describes a verification.
   public init(
     folder: String? = nil, image: String? = nil, format: ImageFormat? = nil, efiVariables: String? = nil,
-    efiFirmware: String? = nil, bios: Bool = false, kernel: ExternalKernel? = nil,
+    efiFirmware: String? = nil, efiFirmwareNeedsSMM: Bool? = nil, bios: Bool = false,
+    kernel: ExternalKernel? = nil,
     expect: String = VerifyRequest.loginPrompt, timeLimit: Int = 300,
     screenshot: String? = nil, memory: UInt64 = 1024, sectorSize: UInt64? = nil,
     machine: MachineChoice = MachineChoice()
@@ -143,6 +146,7 @@ public struct VerifyRequest: Hashable, Sendable {
     self.format = format
     self.efiVariables = efiVariables
     self.efiFirmware = efiFirmware
+    self.efiFirmwareNeedsSMM = efiFirmwareNeedsSMM
     self.bios = bios
     self.kernel = kernel
     self.expect = expect

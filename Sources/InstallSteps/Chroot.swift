@@ -15,6 +15,7 @@ struct Chroot {
   /// nixpkgs' own default for builds: 1980-01-01, the first day that FAT can store.
   private static let sourceDateEpoch = "315532800"
   static let home = "/run/slipway-home"
+  private static let secrets = "/run/slipway-secrets"
 
   /// Mounts what is not mounted yet. Blocks.
   ///
@@ -59,6 +60,29 @@ struct Chroot {
     ]
     environment.merge(settings) { $1 }
     return Command("chroot", [root, executable] + arguments, environment: environment)
+  }
+
+  /// Writes files into the chroot's `/run`, which `prepare` has put into memory, for root alone.
+  ///
+  /// - Returns: the variables that tell programs where they are.
+  func place(_ secrets: [SecretFile]) throws -> [String: String] {
+    guard !secrets.isEmpty else { return [:] }
+    try Files.makeDirectory(root + Self.secrets, mode: 0o700)
+    var variables: [String: String] = [:]
+    for secret in secrets {
+      guard !secret.name.isEmpty, !secret.name.hasPrefix("."), !secret.name.contains("/") else {
+        throw StepFailure(message: "'\(secret.name)' cannot be a file name")
+      }
+      let place = "\(Self.secrets)/\(secret.name)"
+      try Files.write(secret.text, to: root + place, mode: 0o600)
+      variables[secret.variable] = place
+    }
+    return variables
+  }
+
+  /// Takes them away; whatever stays ends with the memory of `/run`.
+  func remove(_ secrets: [SecretFile]) {
+    for secret in secrets { _ = try? Files.removeFile("\(root)\(Self.secrets)/\(secret.name)") }
   }
 
   /// Whether a path names something inside.

@@ -13,6 +13,16 @@ extension InstallBootLoader {
       try chroot.exposeEFIVariables(step.touchEFIVariables)
     }
     try await install(in: chroot, context)
+    try await onThread { try step.warnOfUnsigned(below: context.root, emit: context.emit) }
+  }
+
+  /// Not a failure: a program that nothing starts may well have no signature.
+  func warnOfUnsigned(below root: String, emit: (Event) -> Void) throws {
+    for folder in signedFolders ?? [] {
+      for program in try unsignedPrograms(below: root + folder) {
+        emit(.warning("\(folder)/\(program) is not signed: firmware with Secure Boot will not start it"))
+      }
+    }
   }
 
   /// Makes the disk known by the name that the system's configuration has for it.
@@ -37,8 +47,11 @@ extension InstallBootLoader {
     }
     // Tools that want to know what is mounted look here; nixos-install makes the link for them too.
     try Files.makeLink("\(chroot.root)/etc/mtab", to: "/proc/mounts")
+    var settings = ["NIXOS_INSTALL_BOOTLOADER": "1"]
+    settings.merge(try chroot.place(context.secrets)) { $1 }
+    defer { chroot.remove(context.secrets) }
     do {
-      try await context.run(chroot.command(program, ["boot"], settings: ["NIXOS_INSTALL_BOOTLOADER": "1"]))
+      try await context.run(chroot.command(program, ["boot"], settings: settings))
     } catch let failure as CommandFailure {
       throw StepFailure(message: message(for: failure), from: failure)
     }

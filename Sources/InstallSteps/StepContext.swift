@@ -9,16 +9,19 @@ package struct StepContext: Sendable {
   package var root: String
   /// Where block devices are found.
   package var devices: DeviceTree
+  /// What this step's programs may read while they run.
+  package var secrets: [SecretFile]
   /// Takes log lines, warnings and progress.
   package var emit: @Sendable (Event) -> Void
 
   package init(
     commands: any CommandRunner, root: String = "/mnt/target", devices: DeviceTree = DeviceTree(),
-    emit: @escaping @Sendable (Event) -> Void
+    secrets: [SecretFile] = [], emit: @escaping @Sendable (Event) -> Void
   ) {
     self.commands = commands
     self.root = root
     self.devices = devices
+    self.secrets = secrets
     self.emit = emit
   }
 

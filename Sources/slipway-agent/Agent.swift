@@ -64,7 +64,9 @@ final class Agent: Sendable {
       Console.powerOff()
     case .request(let request):
       serve(request.id) { [outbox] () async throws(StepFailure) in
-        let context = StepContext(commands: SubprocessRunner()) { outbox.send(.event($0)) }
+        let context = StepContext(commands: SubprocessRunner(), secrets: request.secrets ?? []) {
+          outbox.send(.event($0))
+        }
         try await request.step.run(in: context)
       }
     case .debugShell(let id):

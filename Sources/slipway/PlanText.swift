@@ -33,6 +33,12 @@ enum PlanText {
     }
     let hooks = [("preVM", plan.preVM), ("postVM", plan.postVM)].filter { $0.1 != nil }.map(\.0)
     if !hooks.isEmpty { lines.append("hooks     \(hooks.joined(separator: ", "))") }
+    if let keys = plan.secureBoot {
+      let signs = keys.sign == nil ? "" : "; the system signs with the key of this host"
+      lines.append(
+        "enrol     \(keys.files.filter { !$0.field.hasPrefix("sign") }.map(\.path).joined(separator: ", "))\(signs)"
+      )
+    }
     let files = plan.outputs.images.map { "\($0.file) (\($0.format.rawValue))" }
     lines.append(
       "output    \((files + [plan.outputs.efiVariables].compactMap(\.self)).joined(separator: ", "))")

@@ -174,6 +174,33 @@ struct SpecOptions: ParsableArguments {
     help: "Leave out of the exported store what the firmware makes again at its next boot. [no]")
   var stripFirmwareVariables: Bool?
 
+  @Option(
+    name: .customLong("ovmf"),
+    help: ArgumentHelp("Folder with FV/OVMF_CODE.fd and FV/OVMF_VARS.fd, instead of both.", valueName: "dir"))
+  var ovmf: String?
+
+  @Flag(
+    name: .customLong("efi-firmware-needs-smm"), inversion: .prefixedNo,
+    help: "The firmware hangs without system management mode. [what its descriptor or its name says]")
+  var efiFirmwareNeedsSMM: Bool?
+
+  @Option(help: ArgumentHelp("Certificate to enrol as Secure Boot's platform key.", valueName: "file"))
+  var secureBootPk: String?
+
+  @Option(help: ArgumentHelp("Certificate to enrol for KEK; may be given again.", valueName: "file"))
+  var secureBootKek: [String] = []
+
+  @Option(help: ArgumentHelp("Certificate to enrol for db; may be given again.", valueName: "file"))
+  var secureBootDb: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Private key for the system's bootloader installation to sign with.", valueName: "file"))
+  var secureBootSignKey: String?
+
+  @Option(help: ArgumentHelp("Certificate of --secure-boot-sign-key.", valueName: "file"))
+  var secureBootSignCert: String?
+
   @Option(help: "GUID from which all others are derived. [from the system's store path]")
   var seed: GUID?
 
@@ -218,6 +245,9 @@ struct SpecOptions: ParsableArguments {
     flags.efiVariables = efiVariables
     flags.efiVarsForm = efiVarsForm
     flags.stripFirmwareVariables = stripFirmwareVariables
+    flags.ovmf = ovmf
+    flags.efiFirmwareNeedsSMM = efiFirmwareNeedsSMM
+    flags.secureBoot = secureBoot
     flags.seed = seed
     flags.rootGPUID = rootGPUID
     flags.rootFSUID = rootFSUID
@@ -234,6 +264,15 @@ struct SpecOptions: ParsableArguments {
         remedy: "Check its path and permissions")
     }
     return text
+  }
+
+  /// Nil when no flag is about it.
+  private var secureBoot: SecureBootSpec? {
+    let sign = SigningSpec(key: secureBootSignKey, cert: secureBootSignCert)
+    let spec = SecureBootSpec(
+      pk: secureBootPk, kek: secureBootKek.isEmpty ? nil : secureBootKek,
+      db: secureBootDb.isEmpty ? nil : secureBootDb, sign: sign == SigningSpec() ? nil : sign)
+    return spec == SecureBootSpec() ? nil : spec
   }
 
   private func readFile() throws -> ImageSpec {

@@ -28,6 +28,11 @@ struct VerifyCommand: AsyncParsableCommand {
   @Option(help: "Firmware code. [the build's, or what QEMU's descriptors name]")
   var efiFirmware: String?
 
+  @Flag(
+    name: .customLong("efi-firmware-needs-smm"), inversion: .prefixedNo,
+    help: "--efi-firmware hangs without system management mode. [what its descriptor or its name says]")
+  var efiFirmwareNeedsSMM: Bool?
+
   @Flag(help: "Boot by BIOS, though the image may boot by EFI as well.")
   var bios = false
 
@@ -61,13 +66,14 @@ struct VerifyCommand: AsyncParsableCommand {
   func run() async throws {
     let request = VerifyRequest(
       folder: folder, image: image, format: format, efiVariables: efiVars, efiFirmware: efiFirmware,
-      bios: bios, kernel: try externalKernel(), expect: expect, timeLimit: timeout, screenshot: screenshot,
-      memory: memSize, sectorSize: sectorSize,
+      efiFirmwareNeedsSMM: efiFirmwareNeedsSMM, bios: bios, kernel: try externalKernel(), expect: expect,
+      timeLimit: timeout, screenshot: screenshot, memory: memSize, sectorSize: sectorSize,
       machine: machineOptions.choice())
     let verification = Verification(request, events: progressOptions.handler())
     let result = try await cancellingOnSignals { try await verification.run() }
     if progressOptions.progress != .json {
       print("booted: \(result.token)")
+      if result.enforcesSecureBoot { print("secure boot: on") }
       if let screenshot { print("screen: \(screenshot)") }
     }
   }

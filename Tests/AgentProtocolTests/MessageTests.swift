@@ -13,6 +13,16 @@ import Testing
     }
   }
 
+  @Test func secretsTravelAndAreNotShown() throws {
+    let secret = SecretFile(name: "sign.key", variable: "SIGN_KEY", text: "hush")
+    let request = Request(id: 1, step: .activate(ActivateSystem(system: "/s")), secrets: [secret])
+    let message = HostMessage.request(request)
+    let data = try JSONEncoder().encode(message)
+    #expect(try JSONDecoder().decode(HostMessage.self, from: data) == message)
+    #expect(!"\(message)".contains("hush"))
+    #expect(!String(reflecting: message).contains("hush"))
+  }
+
   @Test(arguments: [HostMessage.hello(Hello(build: "b")), .debugShell(id: 3), .powerOff])
   func everyHostMessageRoundTrips(message: HostMessage) throws {
     let data = try JSONEncoder().encode(message)

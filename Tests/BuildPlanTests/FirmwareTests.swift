@@ -131,6 +131,24 @@ import Testing
     #expect(pair.requiresSMM)
   }
 
+  @Test func secureBootIsChosenOnlyWhenItIsAskedFor() throws {
+    let pair = try debian.preferred(secureBoot: true).pair
+    #expect(pair.code == "/OVMF/CODE_4M.secboot.fd" && pair.requiresSMM && !pair.enrolledKeys)
+    var search = debian
+    search.found.remove(at: 1)
+    let fault = try #require(throws: HostFault.self) { try search.preferred(secureBoot: true) }
+    #expect(fault.message.contains("with Secure Boot"))
+    #expect(fault.remedy.contains("apt install ovmf"))
+  }
+
+  @Test(arguments: [(true, "/mine/OVMF_CODE.fd"), (false, "/mine/OVMF_CODE.secboot.fd")])
+  func whatSomebodySaysOfSMMGoesOverTheName(needsSMM: Bool, code: String) throws {
+    let pair = try debian.pair(
+      code: code, resolvedCode: code, variables: "/mine/VARS.fd", needsSMM: needsSMM)
+    #expect(pair.requiresSMM == needsSMM)
+    #expect(pair.secureBoot)
+  }
+
   @Test func enrolledKeysAreNeverChosen() throws {
     var search = debian
     search.found.removeLast(2)

@@ -14,6 +14,8 @@ import Testing
        "postVM": "echo", "contents": [{"source": "/a", "target": "/etc/a", "mode": "0600", "user": "u", "group": "g"},
                     {"source": "/b/*", "target": "/srv", "mode": null}], "efiFirmware": "/f", "efiVariables": "/v",
        "efiVarsForm": "raw", "stripFirmwareVariables": false,
+       "OVMF": "/o", "efiFirmwareNeedsSMM": true,
+       "secureBoot": {"pk": "/pk", "kek": "/kek", "db": ["/a", "/b"], "sign": {"key": "/k", "cert": "/c"}},
        "seed": "00000000-0000-0000-0000-000000000001", "rootGPUID": "00000000-0000-0000-0000-000000000002",
        "rootFSUID": "00000000-0000-0000-0000-000000000003", "mkfsOptions": ["-m", "crc=1"], "swapSize": "1G",
        "sectorSize": 4096, "partitions": [
@@ -53,6 +55,10 @@ import Testing
     expected.postVM = "echo"
     expected.efiFirmware = "/f"
     expected.efiVariables = "/v"
+    expected.ovmf = "/o"
+    expected.efiFirmwareNeedsSMM = true
+    expected.secureBoot = SecureBootSpec(
+      pk: "/pk", kek: ["/kek"], db: ["/a", "/b"], sign: SigningSpec(key: "/k", cert: "/c"))
     expected.seed = GUID(high: 0, low: 1)
     expected.rootGPUID = GUID(high: 0, low: 2)
     expected.rootFSUID = GUID(high: 0, low: 3)
@@ -74,6 +80,26 @@ import Testing
     #expect(spec.format == [.qcow2, .compressedRaw, .vmdk])
     #expect(spec.copyChannel == ChannelCopy.none)
     #expect(try JSONDecoder().decode(ImageSpec.self, from: JSONEncoder().encode(spec)) == spec)
+  }
+
+  @Test func theFieldsOfSecureBootAreLaidOverEachOther() throws {
+    var file = ImageSpec()
+    file.secureBoot = SecureBootSpec(pk: "/a", kek: ["/a"], sign: SigningSpec(key: "/a"))
+    var flags = ImageSpec()
+    flags.secureBoot = SecureBootSpec(kek: ["/b"], db: ["/b"], sign: SigningSpec(cert: "/b"))
+    #expect(
+      file.overridden(by: flags).secureBoot
+        == SecureBootSpec(pk: "/a", kek: ["/b"], db: ["/b"], sign: SigningSpec(key: "/a", cert: "/b")))
+    #expect(file.overridden(by: ImageSpec()).secureBoot == file.secureBoot)
+    #expect(ImageSpec().overridden(by: flags).secureBoot == flags.secureBoot)
+  }
+
+  @Test func aFolderOfNixpkgsNamesBothFiles() {
+    var spec = ImageSpec()
+    spec.ovmf = "/nix/store/x-OVMF-fd"
+    let wish = spec.firmwareWish
+    #expect(wish.code == "/nix/store/x-OVMF-fd/FV/OVMF_CODE.fd")
+    #expect(wish.variables == "/nix/store/x-OVMF-fd/FV/OVMF_VARS.fd")
   }
 
   @Test func aBareDiskSizeIsMebibytes() throws {
@@ -111,6 +137,10 @@ import Testing
     ("{\"partitions\": [{\"name\": \"a\", \"size\": \"1G\", \"fsType\": \"A\"}]}", "partitions"),
     (#"{"partitions": [{"name": "a", "size": "1G", "fsType": "xfs", "x": 1}]}"#, "partitions"),
     (#"{"partitions": [{"name": "a", "size": "1G", "fsType": "xfs", "type": "linux"}]}"#, "partitions"),
+    ("{\"OVMF\": 1}", "OVMF"), ("{\"secureBoot\": \"yes\"}", "secureBoot"),
+    ("{\"secureBoot\": {\"dbx\": \"/x\"}}", "secureBoot"), ("{\"secureBoot\": {\"db\": [1]}}", "secureBoot"),
+    ("{\"secureBoot\": {\"sign\": \"/k\"}}", "secureBoot"),
+    ("{\"secureBoot\": {\"pk\": [\"/a\"]}}", "secureBoot"),
     ("[]", "spec"), ("", "spec"), ("{", "spec"), ("nope", "spec"), ("\"efi\"", "spec"),
   ])
   func aBadSpecIsRefusedByItsKey(json: String, key: String) throws {

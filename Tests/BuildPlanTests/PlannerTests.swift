@@ -214,6 +214,19 @@ import Testing
     }
   }
 
+  @Test(arguments: [(PartitionTable.efi, ["/boot"]), (.efixbootldr, ["/efi", "/boot"])])
+  func keysOfSecureBootAreInThePlanByTheirPaths(table: PartitionTable, folders: [String]) throws {
+    let plan = try plan {
+      $0.partitionTableType = table
+      $0.secureBoot = keys
+    }
+    #expect(plan.secureBoot == keys)
+    let signed = plan.steps.compactMap { planned -> [String]? in
+      if case .installBootLoader(let step) = planned.step { step.signedFolders } else { nil }
+    }
+    #expect(signed == [folders])
+  }
+
   @Test(arguments: badSpecs)
   fileprivate func aSpecThatCannotBeBuiltIsRefused(bad: BadSpec) throws {
     let error = try #require(throws: SpecError.self) { try plan(bad.change) }
@@ -256,6 +269,8 @@ private struct BadSpec: Sendable {
     self.change = change
   }
 }
+
+private let keys = SecureBootSpec(pk: "/pk", kek: ["/kek"], db: ["/db"])
 
 private let badSpecs: [BadSpec] = [
   BadSpec("format") { $0.format = [] },
@@ -308,6 +323,41 @@ private let badSpecs: [BadSpec] = [
   BadSpec("stripFirmwareVariables") {
     $0.onlyNixStore = true
     $0.stripFirmwareVariables = true
+  },
+  BadSpec("OVMF") {
+    $0.ovmf = "/o"
+    $0.efiVariables = "/v"
+  },
+  BadSpec("efiFirmwareNeedsSMM") { $0.efiFirmwareNeedsSMM = true },
+  BadSpec("efiFirmwareNeedsSMM") {
+    $0.ovmf = "/o"
+    $0.efiFirmwareNeedsSMM = false
+    $0.secureBoot = keys
+  },
+  BadSpec("secureBoot") { $0.secureBoot = SecureBootSpec(kek: ["/kek"], db: ["/db"]) },
+  BadSpec("secureBoot") { $0.secureBoot = SecureBootSpec(pk: "/pk", db: ["/db"]) },
+  BadSpec("secureBoot") { $0.secureBoot = SecureBootSpec(pk: "/pk", kek: ["/kek"], db: []) },
+  BadSpec("secureBoot") {
+    $0.secureBoot = keys
+    $0.secureBoot?.sign = SigningSpec(cert: "/c")
+  },
+  BadSpec("secureBoot") {
+    $0.secureBoot = keys
+    $0.partitionTableType = .legacy
+  },
+  BadSpec("secureBoot") {
+    $0.secureBoot = keys
+    $0.partitionTableType = .legacyGPT
+    $0.touchEFIVars = true
+  },
+  BadSpec("secureBoot") {
+    $0.secureBoot = keys
+    $0.onlyNixStore = true
+  },
+  BadSpec("secureBoot") {
+    $0.secureBoot = keys
+    $0.secureBoot?.sign = SigningSpec(key: "/k", cert: "/c")
+    $0.installBootLoader = false
   },
   BadSpec("diskSize") { $0.diskSize = .fixed(.mebibytes(300)) },
   BadSpec("bootSize") { $0.bootSize = .mebibytes(40) },

@@ -127,7 +127,12 @@ private func goodFacts() -> HostFacts {
       folders: ["/usr/share/qemu/firmware"],
       found: [
         FoundFirmware(
-          pair: pair, resolvedCode: "/OVMF/CODE_4M.fd", codeSize: 0x37c000, variablesSize: 0x84000)
+          pair: pair, resolvedCode: "/OVMF/CODE_4M.fd", codeSize: 0x37c000, variablesSize: 0x84000),
+        FoundFirmware(
+          pair: FirmwarePair(
+            code: "/OVMF/SECURE_4M.fd", variablesTemplate: "/OVMF/VARS_4M.fd", requiresSMM: true,
+            secureBoot: true),
+          resolvedCode: "/OVMF/SECURE_4M.fd", codeSize: 0x37c000, variablesSize: 0x84000),
       ]),
     tools: (ToolRequirement.host + ToolRequirement.appliance).map {
       Tool(name: $0.name, path: "/bin/\($0.name)", version: $0.versionArgument == nil ? nil : "1.0")

@@ -43,7 +43,7 @@ import Testing
       try write(flash(0x84000), to: folder.appending("VARS.fd"))
       let fault = try #require(throws: HostFault.self) {
         try FirmwareProbe(folders: []).pair(
-          code: "\(folder)/CODE.fd", variables: "\(folder)/VARS.fd", machine: machine)
+          FirmwareWish(code: "\(folder)/CODE.fd", variables: "\(folder)/VARS.fd"), machine: machine)
       }
       #expect(fault.message.contains("_FVH"))
     }
@@ -55,7 +55,7 @@ import Testing
       try write(flash(0x20000), to: folder.appending("VARS.fd"))
       let fault = try #require(throws: HostFault.self) {
         try FirmwareProbe(folders: []).pair(
-          code: "\(folder)/CODE.fd", variables: "\(folder)/VARS.fd", machine: machine)
+          FirmwareWish(code: "\(folder)/CODE.fd", variables: "\(folder)/VARS.fd"), machine: machine)
       }
       #expect(fault.message.contains("not two parts"))
     }
@@ -63,7 +63,8 @@ import Testing
 
   @Test func aFileThatIsNotThereIsNamed() throws {
     let fault = try #require(throws: HostFault.self) {
-      try FirmwareProbe(folders: []).pair(code: "/nowhere/C.fd", variables: "/nowhere/V.fd", machine: machine)
+      try FirmwareProbe(folders: []).pair(
+        FirmwareWish(code: "/nowhere/C.fd", variables: "/nowhere/V.fd"), machine: machine)
     }
     #expect(fault.message.contains("/nowhere/C.fd"))
   }
@@ -71,13 +72,20 @@ import Testing
   @Test(.enabled(if: FileManager.default.fileExists(atPath: "/usr/share/OVMF/OVMF_CODE_4M.fd"), "no OVMF"))
   func debiansSecureBootCodeIsKnownByAllItsNames() throws {
     let probe = FirmwareProbe(folders: ["/usr/share/qemu/firmware"])
-    let plain = try probe.pair(code: nil, variables: nil, machine: machine)
+    let plain = try probe.pair(machine: machine)
     #expect(plain.code == "/usr/share/OVMF/OVMF_CODE_4M.fd")
     #expect(!plain.requiresSMM)
     let snakeoil = try probe.pair(
-      code: "/usr/share/OVMF/OVMF_CODE_4M.snakeoil.fd",
-      variables: "/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd", machine: machine)
+      FirmwareWish(
+        code: "/usr/share/OVMF/OVMF_CODE_4M.snakeoil.fd",
+        variables: "/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd"), machine: machine)
     #expect(snakeoil.requiresSMM && snakeoil.secureBoot)
+    let secure = try probe.pair(FirmwareWish(secureBoot: true), machine: machine)
+    #expect(secure.code == "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd" && !secure.enrolledKeys)
+    let fault = try #require(throws: HostFault.self) {
+      try probe.pair(FirmwareWish(code: plain.code, secureBoot: true), machine: machine)
+    }
+    #expect(fault.message.contains("no Secure Boot"))
   }
 
   private func flash(_ size: Int) -> [UInt8] { [UInt8](repeating: 0xff, count: size) }

@@ -34,6 +34,20 @@ import Testing
     #expect(why.contains(reason))
   }
 
+  @Test func whatSecureBootRefusedIsTheReason() throws {
+    var verdict = try BootVerdict(expect: login)
+    let console = """
+      BdsDxe: failed to load Boot0003 "Linux Boot Manager" from HD(1,GPT,A)/\\EFI\\B.EFI: Access Denied
+      BdsDxe: No bootable option or device was found.
+
+      """
+    guard case .lost(let why) = verdict.read(console) else {
+      Issue.record("not seen")
+      return
+    }
+    #expect(why.contains("signature") && why.contains("Linux Boot Manager"))
+  }
+
   @Test func aLossOutweighsTheExpectedText() throws {
     var verdict = try BootVerdict(expect: "panic")
     guard case .lost = verdict.read("Kernel panic - not syncing: x\n") else {

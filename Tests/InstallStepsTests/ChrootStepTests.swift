@@ -1,5 +1,7 @@
 internal import AgentProtocol
 internal import Command
+internal import Glibc
+internal import Synchronization
 internal import SystemPackage
 internal import TestSupport
 internal import Testing
@@ -166,6 +168,23 @@ struct InstallBootLoaderTests {
     }
   }
 
+  @Test("secret files are there for the program alone, and gone when it has failed")
+  func secrets() async throws {
+    try await withRoot(["nix/store/abc-nixos/bin/switch-to-configuration"]) { root in
+      try root.appending("run").makeDirectory()
+      let runner = LookingRunner(folder: root.appending("run/slipway-secrets"))
+      var context = EventLog().context(runner, root: root)
+      context.secrets = [SecretFile(name: "sign.key", variable: "SIGN_KEY", text: "hush")]
+      let failure = await #expect(throws: StepFailure.self) {
+        try await step.install(in: Chroot(root: root.string, system: system), context)
+      }
+      #expect(runner.seen == ["sign.key 600 hush"])
+      #expect(try Files.names(in: root.appending("run/slipway-secrets").string).isEmpty)
+      #expect(failure?.command?.contains("SIGN_KEY=/run/slipway-secrets/sign.key") == true)
+      #expect(!String(reflecting: failure).contains("hush"))
+    }
+  }
+
   @Test("a missing switch-to-configuration is named with its remedies")
   func missing() async throws {
     try await withRoot([]) { root in
@@ -192,5 +211,29 @@ struct InstallBootLoaderTests {
       #expect(failure?.command?.contains("NIXOS_INSTALL_BOOTLOADER=1") == true)
       #expect(failure?.message.contains("bootSize") == isFull)
     }
+  }
+}
+
+/// Notes what is in a folder while it runs, and fails.
+private final class LookingRunner: CommandRunner {
+  private let folder: FilePath
+  private let notes = Mutex<[String]>([])
+
+  init(folder: FilePath) {
+    self.folder = folder
+  }
+
+  var seen: [String] { notes.withLock { $0 } }
+
+  func run(_ command: Command, log: @escaping @Sendable (String) -> Void) async throws -> String {
+    for name in try Files.names(in: folder.string) {
+      let file = folder.appending(name).string
+      var status = stat()
+      try checked("look at \(file)") { lstat(file, &status) }
+      let mode = String(status.st_mode & 0o777, radix: 8)
+      let text = try Files.text(of: file)
+      notes.withLock { $0.append("\(name) \(mode) \(text)") }
+    }
+    throw CommandFailure(command: command, reason: .exited(1), tail: [])
   }
 }

@@ -75,6 +75,7 @@ in
   f2fs = tiny { name = "f2fs"; };
   demo = demo { name = "demo"; };
   demo-notouch = demo { name = "demo-notouch"; canTouchEfiVariables = false; };
+  secure = tiny { name = "secure"; signer = packages.sbsigntool; };
   grub-bios = grubBios "grub-bios" "/dev/vda";
   grub-bios-sda = grubBios "grub-bios-sda" "/dev/sda";
 } // bothForms "grub-efi" (grubEfi false)

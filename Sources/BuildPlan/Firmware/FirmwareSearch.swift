@@ -75,18 +75,21 @@ extension FirmwareSearch {
   /// room; then the order of the descriptors. A template with enrolled keys is never chosen: NixOS's bootloaders
   /// are not signed, so the image would not boot.
   ///
+  /// - Parameter secureBoot: whether only firmware with Secure Boot counts.
   /// - Throws: `HostFault` when there is none.
-  package func preferred() throws(HostFault) -> FoundFirmware {
+  package func preferred(secureBoot: Bool = false) throws(HostFault) -> FoundFirmware {
     func rank(_ firmware: FoundFirmware) -> Int {
       let small = firmware.codeSize + firmware.variablesSize != 4 << 20
       return (firmware.pair.requiresSMM ? 4 : 0) + (firmware.pair.secureBoot ? 2 : 0) + (small ? 1 : 0)
     }
-    let usable = found.filter { !$0.pair.enrolledKeys }.enumerated()
+    let usable = found.filter { !$0.pair.enrolledKeys && ($0.pair.secureBoot || !secureBoot) }.enumerated()
       .min { (rank($0.element), $0.offset) < (rank($1.element), $1.offset) }
     guard let usable else {
-      let others = found.isEmpty ? "" : "; those with enrolled Secure Boot keys do not count"
+      let isEnrolled = found.contains { $0.pair.enrolledKeys }
+      let others = isEnrolled ? "; those with enrolled Secure Boot keys do not count" : ""
       throw HostFault(
-        "no descriptor in \(folders.joined(separator: ", ")) names a UEFI firmware for x86_64 q35\(others)",
+        "no descriptor in \(folders.joined(separator: ", ")) names a UEFI firmware for x86_64 q35"
+          + "\(secureBoot ? " with Secure Boot" : "")\(others)",
         remedy: Self.remedy)
     }
     return usable.element
@@ -101,9 +104,23 @@ extension FirmwareSearch {
   ///   - code: the code.
   ///   - resolvedCode: the code with all symbolic links followed.
   ///   - variables: the template; nil for the one that the code's descriptor names.
+  ///   - needsSMM: whether the code needs SMM, when somebody says so; it then has Secure Boot too.
   /// - Throws: `HostFault` when no descriptor names the code and there is no template.
-  package func pair(code: String, resolvedCode: String, variables: String?) throws(HostFault) -> FirmwarePair
-  {
+  package func pair(
+    code: String, resolvedCode: String, variables: String?, needsSMM: Bool? = nil
+  ) throws(HostFault) -> FirmwarePair {
+    var pair = try pair(code: code, resolvedCode: resolvedCode, variables: variables)
+    if let needsSMM {
+      pair.requiresSMM = needsSMM
+      // What SMM is for: edk2 wants it where variables must be safe from the system.
+      pair.secureBoot = pair.secureBoot || needsSMM
+    }
+    return pair
+  }
+
+  private func pair(
+    code: String, resolvedCode: String, variables: String?
+  ) throws(HostFault) -> FirmwarePair {
     let named = found.filter { $0.resolvedCode == resolvedCode }
     // One code may have several templates, and only the template decides whether keys are enrolled.
     let sameTemplate = named.first { $0.pair.variablesTemplate == variables }

@@ -40,7 +40,7 @@ public struct Planner: Sendable {
       system: closure.system, disk: disk, pour: pour,
       machine: request.onlyNixStore ? nil : machinePlan(request),
       steps: request.onlyNixStore ? [] : steps(request, disk, pour),
-      preVM: spec.preVM, postVM: spec.postVM, outputs: outputs(request))
+      preVM: spec.preVM, postVM: spec.postVM, outputs: outputs(request), secureBoot: spec.secureBoot)
   }
 
   /// Finds faults of a spec that need no closure to be seen.
@@ -204,7 +204,8 @@ public struct Planner: Sendable {
       disk: disk, pour: pour, contents: request.contents + request.extraFiles, system: closure.system,
       profileTime: Self.clock,
       installBootLoader: request.installBootLoader, touchEFIVariables: request.touchEFIVariables,
-      grubDevice: request.grubDevice, rootOptions: request.mkfsOptions, postInstall: request.postInstall,
+      grubDevice: request.grubDevice, rootOptions: request.mkfsOptions, secureBoot: spec.secureBoot != nil,
+      postInstall: request.postInstall,
       limit: stepTimeLimit
     ).steps
   }

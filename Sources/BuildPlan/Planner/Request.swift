@@ -45,7 +45,7 @@ struct Request {
     formats = try Self.formats(spec.format ?? [.raw])
     installBootLoader = spec.installBootLoader ?? !onlyNixStore
     touchEFIVariables = spec.touchEFIVars ?? table.hasESP
-    usesEFI = !onlyNixStore && (table.hasESP || touchEFIVariables || spec.efiFirmware != nil)
+    usesEFI = !onlyNixStore && (table.hasESP || touchEFIVariables || spec.firmwareCode != nil)
     filesystem = try Self.filesystem(spec.fsType ?? .ext4, onlyNixStore: onlyNixStore)
     label = try Self.label(spec, filesystem, onlyNixStore: onlyNixStore)
     mkfsOptions = try Self.mkfsOptions(spec)
@@ -69,6 +69,7 @@ struct Request {
     try Self.checkVariables(spec, usesEFI: usesEFI)
     try Self.checkFirmware(spec)
     try Self.checkBootLoader(spec, table)
+    try spec.secureBoot?.check(spec, hasESP: table.hasESP)
   }
 
   private static func fileName(_ name: String) throws(SpecError) -> String {
@@ -248,6 +249,22 @@ struct Request {
   }
 
   private static func checkFirmware(_ spec: ImageSpec) throws(SpecError) {
+    if spec.ovmf != nil, spec.efiFirmware != nil || spec.efiVariables != nil {
+      throw SpecError(
+        "OVMF",
+        "it names the firmware, and so does \(spec.efiFirmware == nil ? "efiVariables" : "efiFirmware")",
+        remedy: "Give OVMF, or both efiFirmware and efiVariables")
+    }
+    guard spec.efiFirmwareNeedsSMM == nil || spec.firmwareCode != nil else {
+      throw SpecError(
+        "efiFirmwareNeedsSMM", "there is no firmware of yours that it could be about",
+        remedy: "Leave it out, or give efiFirmware or OVMF")
+    }
+    guard spec.secureBoot == nil || spec.efiFirmwareNeedsSMM != false else {
+      throw SpecError(
+        "efiFirmwareNeedsSMM", "Secure Boot protects nothing without system management mode",
+        remedy: "Leave it out, or secureBoot")
+    }
     guard (spec.efiFirmware == nil) == (spec.efiVariables == nil) else {
       let missing = spec.efiFirmware == nil ? "efiFirmware" : "efiVariables"
       throw SpecError(

@@ -71,12 +71,21 @@ public struct ImageSpec: Hashable, Codable, Sendable {
   public var efiVarsForm: VariablesForm?
   /// Whether the exported store goes without the variables that the firmware makes again.
   public var stripFirmwareVariables: Bool?
+  /// A folder with the firmware's two files as nixpkgs' `OVMF.fd` has them, instead of naming both.
+  public var ovmf: String?
+  /// Whether `efiFirmware` hangs without system management mode; nil where a descriptor or its name says so.
+  public var efiFirmwareNeedsSMM: Bool?
+  /// Keys of Secure Boot for the exported variable store, and the one that signs what is booted.
+  public var secureBoot: SecureBootSpec?
   /// The GUID that every other identifier is derived from.
   public var seed: GUID?
   /// The root partition's GUID.
   public var rootGPUID: GUID?
   /// The root filesystem's UUID.
   public var rootFSUID: GUID?
+
+  /// The manifest spells the keys as a spec does.
+  typealias CodingKeys = Key
 
   /// A spec that asks for nothing in particular.
   public init() {}
@@ -116,6 +125,9 @@ public struct ImageSpec: Hashable, Codable, Sendable {
     merged.efiVariables = other.efiVariables ?? efiVariables
     merged.efiVarsForm = other.efiVarsForm ?? efiVarsForm
     merged.stripFirmwareVariables = other.stripFirmwareVariables ?? stripFirmwareVariables
+    merged.ovmf = other.ovmf ?? ovmf
+    merged.efiFirmwareNeedsSMM = other.efiFirmwareNeedsSMM ?? efiFirmwareNeedsSMM
+    merged.secureBoot = secureBoot.map { $0.overridden(by: other.secureBoot) } ?? other.secureBoot
     merged.seed = other.seed ?? seed
     merged.rootGPUID = other.rootGPUID ?? rootGPUID
     merged.rootFSUID = other.rootFSUID ?? rootFSUID

@@ -10,6 +10,8 @@ extension ImageSpec {
     case efiVariables, seed, rootGPUID, rootFSUID
     case mkfsOptions, swapSize, partitions, sectorSize
     case efiVarsForm, stripFirmwareVariables
+    case ovmf = "OVMF"
+    case efiFirmwareNeedsSMM, secureBoot
   }
 
   /// Reads the JSON of a spec: one object, whose every key is known.
@@ -65,6 +67,9 @@ extension ImageSpec {
     case .efiVariables: efiVariables = try value.text()
     case .efiVarsForm: efiVarsForm = try value.choice()
     case .stripFirmwareVariables: stripFirmwareVariables = try value.flag()
+    case .ovmf: ovmf = try value.text()
+    case .efiFirmwareNeedsSMM: efiFirmwareNeedsSMM = try value.flag()
+    case .secureBoot: secureBoot = try value.secureBoot()
     case .seed: seed = try value.guid()
     case .rootGPUID: rootGPUID = try value.guid()
     case .rootFSUID: rootFSUID = try value.guid()
@@ -159,11 +164,11 @@ private struct SpecValue {
   /// The fields of an entry that are there; null, as Nix writes it for an absent one, is left out.
   private func fields(_ known: [String], example: String) throws(SpecError) -> [String: SpecValue] {
     guard case .object(let fields) = value else {
-      throw SpecError(key, "an entry is not an object", remedy: "Write \(example)")
+      throw SpecError(key, "this is not an object", remedy: "Write \(example)")
     }
     if let odd = fields.keys.filter({ !known.contains($0) }).min() {
       throw SpecError(
-        key, "an entry has the field '\(odd)'", remedy: "Known are: \(known.joined(separator: ", "))")
+        key, "it has the field '\(odd)'", remedy: "Known are: \(known.joined(separator: ", "))")
     }
     return fields.compactMapValues { field in
       if case .null = field { nil } else { SpecValue(key: key, value: field) }
@@ -186,6 +191,22 @@ private struct SpecValue {
         key, "'\(text)' cannot be the name of a filesystem", remedy: "Write it as in mkfs.NAME: \"ext4\"")
     }
     return kind
+  }
+
+  func secureBoot() throws(SpecError) -> SecureBootSpec {
+    let fields = try fields(
+      ["pk", "kek", "db", "sign"], example: "{\"pk\": FILE, \"kek\": FILE, \"db\": FILE}")
+    func files(_ name: String) throws(SpecError) -> [String]? {
+      guard let field = fields[name] else { return nil }
+      if case .text = field.value { return [try field.text()] }
+      return try field.list { item throws(SpecError) in try item.text() }
+    }
+    let sign = try fields["sign"]?.fields(["key", "cert"], example: "{\"key\": FILE, \"cert\": FILE}")
+    return SecureBootSpec(
+      pk: try fields["pk"]?.text(), kek: try files("kek"), db: try files("db"),
+      sign: try sign.map { fields throws(SpecError) in
+        SigningSpec(key: try fields["key"]?.text(), cert: try fields["cert"]?.text())
+      })
   }
 
   private func mode(_ text: String?) throws(SpecError) -> UInt16? {

@@ -52,7 +52,8 @@ struct Installation: Sendable {
     if !isPouredIntoTarget { try FileSystem.remove(source) }
     guard let firmware, let templateBytes else { return nil }
     return try await VariableExport(
-      plan: plan, firmware: firmware, template: templateBytes, store: variables, disk: target
+      plan: plan, firmware: firmware, template: templateBytes, store: variables, disk: target,
+      secureBoot: preparation.secureBoot
     ).run()
   }
 
@@ -138,7 +139,9 @@ struct Installation: Sendable {
       try await recorder.step(
         name, detail: { _ in total.withLock { $0 == 0 ? nil : "\(ByteSize(bytes: $0))" } }
       ) {
-        try await agent.perform(planned.step, limit: .seconds(planned.timeLimit)) { event in
+        try await agent.perform(
+          planned.step, secrets: secrets(for: planned.step), limit: .seconds(planned.timeLimit)
+        ) { event in
           switch event {
           case .heartbeat: break
           case .log(let line): recorder.log(name, line)
@@ -154,6 +157,11 @@ struct Installation: Sendable {
       try await DebugShell.open(agent, machine, recorder)
       throw error
     }
+  }
+
+  private func secrets(for step: InstallStep) -> [SecretFile]? {
+    guard case .installBootLoader = step, let secureBoot = preparation.secureBoot else { return nil }
+    return secureBoot.signing
   }
 
   private func configuration() -> MachineConfiguration {

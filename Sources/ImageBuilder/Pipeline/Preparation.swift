@@ -12,6 +12,8 @@ internal import SystemPackage
 struct Preparation: Sendable {
   let tree: PouredTree
   let plan: BuildPlan
+  /// Keys to enrol, and to sign with; nil for most images.
+  let secureBoot: SecureBoot?
   /// The filesystem of a read-only store, made already, as its size is part of the plan.
   let storeImage: FilePath?
   /// What the tree takes.
@@ -39,6 +41,7 @@ struct Preparation: Sendable {
   ) async throws -> Preparation {
     let spec = request.spec
     try Planner.check(spec)
+    let secureBoot = try spec.secureBoot.map(SecureBoot.init)
     let store = StoreLocation()
     let (closure, system, channel) = try await readClosure(of: spec, in: store, scratch: scratch)
     let isStoreOnly = spec.onlyNixStore == true
@@ -73,7 +76,7 @@ struct Preparation: Sendable {
         storeImage: try storeImage.map { ByteSize(bytes: try FileSystem.size(of: $0)) }),
       machine: try await machine, stepTimeLimit: request.stepTimeLimit)
     return Preparation(
-      tree: tree, plan: try planner.plan(), storeImage: storeImage, need: need,
+      tree: tree, plan: try planner.plan(), secureBoot: secureBoot, storeImage: storeImage, need: need,
       fingerprint: witness.fingerprint)
   }
 
@@ -88,15 +91,18 @@ struct Preparation: Sendable {
 
   private static func machineFacts(for request: BuildRequest) async throws -> MachineFacts {
     let host = HostProbe()
-    return try await hostFaultsAsBuildErrors {
-      let accelerator = try await host.accelerator(wanted: request.machine.accelerator.kind)
-      guard try Planner.usesEFI(request.spec) else {
-        return MachineFacts(firmware: nil, accelerator: accelerator.kind)
-      }
-      let firmware = try await host.firmware(
-        code: request.spec.efiFirmware, variables: request.spec.efiVariables)
-      return MachineFacts(firmware: firmware, accelerator: accelerator.kind)
+    let accelerator = try await hostFaultsAsBuildErrors {
+      try await host.accelerator(wanted: request.machine.accelerator.kind)
     }
+    guard try Planner.usesEFI(request.spec) else {
+      return MachineFacts(firmware: nil, accelerator: accelerator.kind)
+    }
+    let wish = request.spec.firmwareWish
+    // Files that the spec names are input, others are this machine's.
+    let firmware = try await hostFaultsAsBuildErrors(wish.code == nil ? .hostNotAble : .badInput) {
+      try await host.firmware(wish)
+    }
+    return MachineFacts(firmware: firmware, accelerator: accelerator.kind)
   }
 
   private static func readOnlyStore(
@@ -156,10 +162,12 @@ func storeErrorsAsBuildErrors<Result>(
 }
 
 /// A machine that is not able is told apart from a build that fails.
-func hostFaultsAsBuildErrors<Result>(_ body: () async throws -> Result) async throws -> Result {
+func hostFaultsAsBuildErrors<Result>(
+  _ kind: BuildError.Kind = .hostNotAble, _ body: () async throws -> Result
+) async throws -> Result {
   do {
     return try await body()
   } catch let fault as HostFault {
-    throw BuildError(.hostNotAble, fault.message, remedy: fault.remedy)
+    throw BuildError(kind, fault.message, remedy: fault.remedy)
   }
 }

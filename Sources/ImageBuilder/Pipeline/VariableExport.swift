@@ -16,6 +16,8 @@ struct VariableExport: Sendable {
   let store: FilePath
   /// The finished disk, raw.
   let disk: FilePath
+  /// The keys that it gets.
+  let secureBoot: SecureBoot?
 
   /// - Returns: how the exported store differs from its template.
   /// - Throws: `BuildError` when the firmware kept nothing, when the store is damaged, when an entry does not fit the
@@ -32,9 +34,10 @@ struct VariableExport: Sendable {
     }
     do {
       try variables.checkHeaders(sameAs: before)
+      try secureBoot?.enrol(in: &variables)
       if plan.outputs.stripFirmwareVariables == true { variables = variables.withoutFirmwareVariables() }
-      if plan.outputs.efiVarsForm != .raw {
-        variables = variables.canonical()
+      if plan.outputs.efiVarsForm != .raw { variables = variables.canonical() }
+      if plan.outputs.efiVarsForm != .raw || secureBoot != nil {
         try FileSystem.write(variables.serialized(), to: store)
       }
     } catch let fault as EFIFault {

@@ -23,6 +23,9 @@ struct BootVerdict {
     ("X64 Exception Type", "the firmware or a boot loader crashed"),
   ]
 
+  /// A loader that Secure Boot does not let start.
+  private static let refusal = ": Access Denied"
+
   /// How much of what was read before is looked at again, in characters: a text may arrive in pieces.
   private static let overlap = 4096
 
@@ -47,6 +50,11 @@ struct BootVerdict {
   mutating func read(_ piece: String) -> Verdict {
     text = text.suffix(Self.overlap) + plain(piece)
     for (sign, reason) in Self.losses where text.contains(sign) {
+      // What the firmware says when it starts no loader does not say why; what it said of each says it.
+      let refused = text.split(separator: "\n").first { $0.contains(Self.refusal) }
+      if let refused, reason.hasPrefix("the firmware found nothing") {
+        return .lost("the firmware refused what it found, for want of a signature that it knows: \(refused)")
+      }
       let line = text.split(separator: "\n").last { $0.contains(sign) }
       return .lost("\(reason): \(line ?? "")")
     }

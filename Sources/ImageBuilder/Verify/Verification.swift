@@ -10,6 +10,8 @@ internal import SystemPackage
 public struct VerifyResult: Hashable, Sendable {
   /// The expected text as it stood on the console.
   public var token: String
+  /// Whether the firmware started nothing on the way that it has no signature for.
+  public var enforcesSecureBoot: Bool
   /// Seconds from the machine's start to the token.
   public var seconds: Double
 }
@@ -48,15 +50,20 @@ public struct Verification: Sendable {
       let variables = scratch.appending("vars.fd")
       try await makeOverlay(disk, over: artefacts, scratch)
       if let efi = artefacts.efi { try FileSystem.write(FileSystem.read(efi.variables), to: variables) }
+      let isSecure = try artefacts.efi.map {
+        try VerifyArtefacts.enforcesSecureBoot($0.firmware, $0.variables)
+      }
       let configuration = try machine(artefacts, accelerator.kind, disk: disk, variables: variables)
       return try await machineErrorsAsBuildErrors {
-        try await recorder.step("boot", detail: { $0.token }) {
+        try await recorder.step(
+          "boot", detail: { $0.enforcesSecureBoot ? "\($0.token), Secure Boot on" : $0.token }
+        ) {
           try await withMachine(configuration) { machine in
             let start = ContinuousClock.now
             let token = try await waitForToken(on: machine, &verdict)
             let seconds = (ContinuousClock.now - start) / .seconds(1)
             if let picture = request.screenshot { try await machine.screenshot(to: FilePath(picture)) }
-            return VerifyResult(token: token, seconds: seconds)
+            return VerifyResult(token: token, enforcesSecureBoot: isSecure ?? false, seconds: seconds)
           }
         }
       }

@@ -60,18 +60,33 @@ struct VerifyArtefacts: Sendable {
   private static func efi(
     _ request: VerifyRequest, _ manifest: Manifest?, _ folder: FilePath?
   ) async throws -> (FirmwarePair, FilePath) {
-    let wantedCode = request.efiFirmware ?? manifest?.firmware?.code
-    let ownTemplate = request.efiFirmware == nil ? manifest?.firmware?.variablesTemplate : nil
-    let firmware = try await hostFaultsAsBuildErrors {
-      try await HostProbe().firmware(code: wantedCode, variables: ownTemplate)
-    }
+    let built = request.efiFirmware == nil ? manifest?.firmware : nil
+    let wish = FirmwareWish(
+      code: request.efiFirmware ?? built?.code, variables: built?.variablesTemplate,
+      needsSMM: request.efiFirmwareNeedsSMM ?? built?.requiresSMM)
+    let firmware = try await hostFaultsAsBuildErrors { try await HostProbe().firmware(wish) }
     let variables =
       request.efiVariables.map(absolute)
       ?? folder.flatMap { folder in manifest?.efiVariables.map { folder.appending($0) } }
       ?? FilePath(firmware.variablesTemplate)
     guard FileSystem.exists(variables) else { throw missing(variables) }
     try checkVariables(variables, firmware)
+    if manifest?.spec.secureBoot != nil, try !Self.enforcesSecureBoot(firmware, variables) {
+      throw BuildError(
+        .badInput, "the image is made for Secure Boot, and this firmware or store has it off",
+        remedy: "Leave out --efi-firmware and --efi-vars, or give a pair with Secure Boot")
+    }
     return (firmware, variables)
+  }
+
+  /// Whether firmware with that store starts nothing but what is signed.
+  static func enforcesSecureBoot(_ firmware: FirmwarePair, _ variables: FilePath) throws -> Bool {
+    guard firmware.secureBoot else { return false }
+    do {
+      return try VariableStore(reading: FileSystem.read(variables)).enforcesSecureBoot
+    } catch let fault as EFIFault {
+      throw BuildError(.badInput, "\(variables) is no variable store: \(fault)", remedy: "Give another")
+    }
   }
 
   private static func missing(_ file: FilePath) -> BuildError {

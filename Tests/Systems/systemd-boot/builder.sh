@@ -28,10 +28,22 @@ bootctl() {
   command bootctl --esp-path="$esp" @bootPath@ @variables@ "$1" || fail "bootctl $1 failed ($?)"
 }
 
+# sign FILE: in place, where this system signs and the file is an EFI program
+sign() {
+  [ -n "@signs@" ] && [ "$(head -c 2 "$1")" = MZ ] || return 0
+  [ -n "${SLIPWAY_SIGN_KEY:-}" ] && [ -n "${SLIPWAY_SIGN_CERT:-}" ] ||
+    fail "$1 needs a signature: SLIPWAY_SIGN_KEY and SLIPWAY_SIGN_CERT must name a key and its certificate"
+  sbsign --key "$SLIPWAY_SIGN_KEY" --cert "$SLIPWAY_SIGN_CERT" --output "$1.signed" "$1" ||
+    fail "sbsign cannot sign $1"
+  mv "$1.signed" "$1"
+}
+
 install_bootloader() {
   if [ "${NIXOS_INSTALL_BOOTLOADER:-}" = 1 ]; then
     rm -f "$esp/loader/loader.conf"
     bootctl install
+    sign "$esp/EFI/systemd/systemd-bootx64.efi"
+    sign "$esp/EFI/BOOT/BOOTX64.EFI"
     return
   fi
   [ -e "$esp/EFI/systemd/systemd-bootx64.efi" ] ||
@@ -52,6 +64,7 @@ copy_to_boot() {
     free=$(df -P -k "$boot" | awk 'END { print $4 }')
     fail "cannot copy $file ($(stat -c %s "$file") bytes) to $boot ($free KiB free)"
   }
+  sign "$boot$bootPath.tmp"
   mv "$boot$bootPath.tmp" "$boot$bootPath"
 }
 

@@ -1,0 +1,108 @@
+internal import AgentProtocol
+internal import BuildPlan
+internal import EFIVariables
+internal import Foundation
+internal import SystemPackage
+
+/// The keys of `secureBoot`, read and checked.
+struct SecureBoot: Sendable {
+  /// What is enrolled in the exported store.
+  let keys: SecureBootKeys
+  /// What the bootloader's installation signs with; empty when the system has a key of its own.
+  let signing: [SecretFile]
+
+  /// Reads the files that the spec names.
+  ///
+  /// - Throws: `SpecError` for a file that is not there or not what it must be, and for keys that do not fit each other.
+  init(_ spec: SecureBootSpec) throws(SpecError) {
+    let platform = try Self.certificates([spec.pk].compactMap(\.self), "pk")
+    guard platform.count == 1, let platformKey = platform.first else {
+      throw Self.fault(
+        "'pk' has \(platform.count) certificates, and there is one platform key", "Leave one of them")
+    }
+    let database = try Self.certificates(spec.db ?? [], "db")
+    keys = SecureBootKeys(
+      platformKey: platformKey,
+      keyExchangeKeys: try Self.certificates(spec.kek ?? [], "kek").map { SignatureList($0) },
+      signatures: database.map { SignatureList($0) })
+    signing = try Self.signing(spec.sign, database)
+  }
+
+  private static func signing(
+    _ sign: SigningSpec?, _ database: [Certificate]
+  ) throws(SpecError) -> [SecretFile] {
+    guard let keyFile = sign?.key, let certificateFile = sign?.cert else { return [] }
+    let key = try read(keyFile, "sign.key")
+    let certificate = try read(certificateFile, "sign.cert")
+    do throws(EFIFault) {
+      let blocks = try PEMBlock.all(in: key)
+      guard let block = blocks.first(where: { $0.label.hasSuffix("PRIVATE KEY") }) else {
+        throw EFIFault(at: 0, "there is no private key in PEM")
+      }
+      guard block.label != "ENCRYPTED PRIVATE KEY", !key.contains(text: "Proc-Type: 4,ENCRYPTED") else {
+        throw EFIFault(at: 0, "the private key has a passphrase, which nobody is there to type")
+      }
+    } catch {
+      throw fault("the file \(keyFile) of 'sign.key': \(error.reason)", "Give a private key in PEM")
+    }
+    let own = try certificates([certificateFile], "sign.cert")
+    guard certificate.contains(text: "-----BEGIN CERTIFICATE-----"), let first = own.first else {
+      throw fault("'sign.cert' is not in PEM", "Convert it: openssl x509 -inform DER -in IN -out OUT")
+    }
+    guard database.contains(where: { $0 == first || $0.subject == first.issuer }) else {
+      throw fault(
+        "db has neither the certificate of 'sign.cert' nor its issuer's, so nothing that is signed would start",
+        "Add it to db")
+    }
+    return [
+      SecretFile(name: "sign.key", variable: "SLIPWAY_SIGN_KEY", text: String(decoding: key, as: UTF8.self)),
+      SecretFile(
+        name: "sign.pem", variable: "SLIPWAY_SIGN_CERT", text: String(decoding: certificate, as: UTF8.self)),
+    ]
+  }
+
+  private static func certificates(_ files: [String], _ field: String) throws(SpecError) -> [Certificate] {
+    var certificates: [Certificate] = []
+    for file in files {
+      let bytes = try read(file, field)
+      do throws(EFIFault) {
+        certificates += try Certificate.all(in: bytes)
+      } catch {
+        throw fault(
+          "the file \(file) of '\(field)' has no certificate that can be enrolled: \(error.reason)",
+          "Give an X.509 certificate with an RSA key, in PEM or DER")
+      }
+    }
+    return certificates
+  }
+
+  private static func read(_ file: String, _ field: String) throws(SpecError) -> [UInt8] {
+    guard let data = FileManager.default.contents(atPath: file) else {
+      throw fault("the file \(file) of '\(field)' cannot be read", "Check its path and permissions")
+    }
+    return Array(data)
+  }
+
+  private static func fault(_ message: String, _ remedy: String) -> SpecError {
+    SpecError("secureBoot", message, remedy: remedy)
+  }
+}
+
+extension SecureBoot {
+  /// Enrols the keys in a store that an installation left.
+  ///
+  /// - Throws: `BuildError` when they do not fit.
+  func enrol(in store: inout VariableStore) throws {
+    do {
+      try store.enrol(keys)
+    } catch {
+      throw BuildError(.failed, "the keys of secureBoot cannot be enrolled in the variable store: \(error)")
+    }
+  }
+}
+
+extension [UInt8] {
+  fileprivate func contains(text: String) -> Bool {
+    String(decoding: self, as: UTF8.self).contains(text)
+  }
+}
