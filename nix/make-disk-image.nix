@@ -129,7 +129,8 @@ let
   spec = lib.filterAttrs (key: value: value != null) {
     system = "${toplevel}";
     closureInfo = "${closure}";
-    inherit baseName format partitionTableType fsType label diskSize memSize cpus onlyNixStore installBootLoader;
+    format = if formats == [ ] then format else formats;
+    inherit baseName partitionTableType fsType label diskSize memSize cpus onlyNixStore installBootLoader;
     # A size that is fixed leaves nothing to be added to it.
     additionalSpace = if diskSize == "auto" then additionalSpace else null;
     bootSize = if hasESP then bootSize else null;
@@ -146,7 +147,6 @@ let
     preVM = if preVM == "" then null else preVM;
     postInstall = if postInstall == "" then null else postInstall;
     postVM = if postVM == "" then null else postVM;
-    formats = if formats == [ ] then null else formats;
   } // lib.optionalAttrs (!onlyNixStore && (hasESP || touchEFIVars)) {
     efiFirmware = "${efiFirmware}";
     efiVariables = "${efiVariables}";

@@ -32,9 +32,12 @@ package struct BootDisk: Hashable, Sendable {
   }
 
   package var partitions: [Partition]
+  /// The bytes of a sector.
+  package var sectorSize: UInt64
 
-  package init(partitions: [Partition]) {
+  package init(partitions: [Partition], sectorSize: UInt64 = 512) {
     self.partitions = partitions
+    self.sectorSize = sectorSize
   }
 
   /// What firmware starts from a disk of which it has no entry (UEFI 2.10, 3.5.1.1).
@@ -96,7 +99,11 @@ package struct DiskCheck: Hashable, Sendable {
     guard
       let partition = disk.partitions.first(where: { $0.signature == drive.signature && matches($0, drive) })
     else { return "names \(node), and the disk has no such partition" }
-    guard partition.start == drive.start, partition.size == drive.size else {
+    // bootctl counts in 512 bytes on every disk (seen with systemd 252): the signature is what identifies a partition.
+    let isPlace = [1, disk.sectorSize / 512].contains { unit in
+      (partition.start * unit, partition.size * unit) == (drive.start, drive.size)
+    }
+    guard isPlace else {
       return "names \(node), and that partition has \(partition.size) sectors from \(partition.start)"
     }
     let files = path.nodes.compactMap { if case .file(let file) = $0 { file } else { nil } }

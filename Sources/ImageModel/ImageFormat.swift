@@ -18,6 +18,11 @@ public enum ImageFormat: String, Codable, Sendable, CaseIterable {
     }
   }
 
+  /// The format of a file with this name; nil for an extension that no format has.
+  public static func named(by fileName: String) -> ImageFormat? {
+    allCases.first { fileName.hasSuffix(".\($0.fileExtension)") }
+  }
+
   /// The name for QEMU of the disk in the file; that of `raw.zst` has to be unpacked first.
   public var qemuName: String {
     switch self {

@@ -94,6 +94,25 @@ struct DiskCheckTests {
     #expect(DiskCheck(of: try store([option], order: [0]), on: disk).problems.isEmpty)
   }
 
+  @Test("On a disk of large sectors bootctl counts in 512 bytes")
+  func largeSectors() throws {
+    let guid = GUID(high: 7, low: 7)
+    let disk = BootDisk(
+      partitions: [
+        .init(
+          number: 1, start: 2048, size: 100, signature: .gpt(guid), isSystem: true, files: [#"\A.EFI"#])
+      ], sectorSize: 4096)
+    func problems(start: UInt64, size: UInt64) throws -> [String] {
+      let drive = DevicePathNode.HardDrive(partition: 1, start: start, size: size, signature: .gpt(guid))
+      let option = LoadOption("", [DevicePath([.hardDrive(drive), .file(#"\A.EFI"#)])])
+      return DiskCheck(of: try store([option], order: [0]), on: disk).problems
+    }
+    #expect(try problems(start: 2048, size: 100) == [])
+    #expect(try problems(start: 16384, size: 800) == [])
+    #expect(try problems(start: 16384, size: 100) != [])
+    #expect(try problems(start: 2048, size: 800) != [])
+  }
+
   @Test("The fallback loader counts on an EFI system partition only")
   func fallback() {
     var disk = Self.disk

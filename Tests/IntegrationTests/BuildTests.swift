@@ -108,6 +108,9 @@ import Testing
     ConsoleChecks.check("A1", "systemctl is-active multi-user.target"),
     ConsoleChecks.check("A25", "nix store verify --no-trust -r /run/current-system"),
     ConsoleChecks.check("A26-root", "nix-store --verify --check-contents"),
+    ConsoleChecks.check("A27", "[ $(nix-instantiate --eval -E \"(import <nixos> { }).answer\") = 42 ]"),
+    ConsoleChecks.check(
+      "A39", "[ $(cat /srv/container) = none ] && grep -q -x -E \"qemu|kvm\" /srv/virtualisation"),
     ConsoleChecks.check("A28", "[ $(stat -c %a%u%g /root)-$(stat -c %a%u%g /tmp) = 70000-177700 ]"),
     "nix-daemon & until [ -S /nix/var/nix/daemon-socket/socket ]; do sleep 1; done",
     "echo alice:x:1000:100::/tmp:/bin/sh >> /etc/passwd",
@@ -121,29 +124,44 @@ import Testing
     ConsoleChecks.end,
   ]
 
-  @Test("A1 A25 A26 A28: demo comes up, its store is whole, and a user builds in it")
+  /// In the chroot of the installation: a container there would keep bootctl from the EFI variables.
+  private static let detection = """
+    PATH=$(readlink -f /nix/var/nix/profiles/system)/sw/bin
+    mkdir -p /srv
+    systemd-detect-virt > /srv/virtualisation
+    systemd-detect-virt --container > /srv/container || true
+    """
+
+  @Test(
+    "A1 A25 A26 A27 A28 A39: demo comes up, its store is whole, a user builds in it, and root has a channel")
   func demoWorks() async throws {
     try await withScratchDirectory { scratch in
-      let out = scratch.appending("r")
-      let system = try await TestSystem.path("demo")
-      let built = try await SlipwayCommand.run([
-        "build", "--system", system, "--out", out.string, "--format", "qcow2",
-      ])
-      try #require(built.status == 0, "\(built.errors)")
-      let verified = try await SlipwayCommand.run([
-        "verify", out.string, "--screenshot", scratch.appending("screen.png").string,
-      ])
-      #expect(verified.status == 0, "\(verified.errors)")
-      let picture = try Data(contentsOf: URL(fileURLWithPath: scratch.appending("screen.png").string))
-      #expect(picture.starts(with: [0x89, 0x50, 0x4e, 0x47]))
-
-      let session = try await ConsoleSession.run(
-        image: out.appending("nixos.qcow2"), format: "qcow2", variables: out.appending("efi-vars.fd"),
-        scratch: scratch,
-        commands: Self.demoChecks, until: ConsoleChecks.ended)
-      let missing = ConsoleChecks.missing(["A1", "A25", "A26-root", "A26-alice", "A28"], in: session)
-      #expect(missing.isEmpty, "\(missing): \(session.suffix(6000))")
+      try await TestChannel.with(scratch: scratch) { try await buildDemo(with: $0, in: scratch) }
     }
+  }
+
+  private func buildDemo(with channel: String, in scratch: FilePath) async throws {
+    let out = scratch.appending("r")
+    let script = scratch.appending("detect").string
+    try Self.detection.write(toFile: script, atomically: true, encoding: .utf8)
+    let built = try await SlipwayCommand.run([
+      "build", "--system", try await TestSystem.path("demo"), "--out", out.string, "--format", "qcow2",
+      "--copy-channel", channel, "--post-install", script,
+    ])
+    try #require(built.status == 0, "\(built.errors)")
+    let verified = try await SlipwayCommand.run([
+      "verify", out.string, "--screenshot", scratch.appending("screen.png").string,
+    ])
+    #expect(verified.status == 0, "\(verified.errors)")
+    let picture = try Data(contentsOf: URL(fileURLWithPath: scratch.appending("screen.png").string))
+    #expect(picture.starts(with: [0x89, 0x50, 0x4e, 0x47]))
+
+    let session = try await ConsoleSession.run(
+      image: out.appending("nixos.qcow2"), format: "qcow2", variables: out.appending("efi-vars.fd"),
+      scratch: scratch, commands: Self.demoChecks, until: ConsoleChecks.ended)
+    let missing = ConsoleChecks.missing(
+      ["A1", "A25", "A26-root", "A26-alice", "A27", "A28", "A39"], in: session)
+    #expect(missing.isEmpty, "\(missing): \(session.suffix(6000))")
   }
 
   private func checkManifest(in out: FilePath, system: String) throws {

@@ -24,7 +24,7 @@ import Testing
     (["build"], "system"),
     (["build", "--system", "/nowhere"], "/nowhere"),
     (["build", "--system", "/etc"], "/etc"),
-    (["build", "--fs-type", "zfs"], "--fs-type"),
+    (["build", "--partition-table-type", "gpt"], "--partition-table-type"),
     (["build", "--unheard-of"], "--unheard-of"),
     (["build", "--disk-size", "huge"], "--disk-size"),
     (["build", "/nowhere/spec.json"], "/nowhere/spec.json"),

@@ -10,7 +10,8 @@ import Testing
 @Suite(.virtualMachines, .serialized) struct DiskTests {
   private let runner = SubprocessRunner()
 
-  @Test func f2fsWithSwapAndDataBoots() async throws {
+  @Test("A28: an f2fs root with swap and a data partition boots, and the swap is one")
+  func f2fsWithSwapAndDataBoots() async throws {
     try await withScratchDirectory { scratch in
       let out = scratch.appending("r")
       let greeting = scratch.appending("greeting")
@@ -18,9 +19,18 @@ import Testing
       let built = try await SlipwayCommand.run([
         "build", "--system", try await TestSystem.path("f2fs"), "--out", out.string, "--fs-type", "f2fs",
         "--mkfs-option", "-O", "--mkfs-option", "extra_attr,inode_checksum", "--swap-size", "64M",
-        "--partitions", "data:96M:ext3:/srv:stuff", "--contents", "\(greeting):/srv/greeting", "--verify",
+        "--partitions", "data:96M:ext3:/srv:stuff", "--contents", "\(greeting):/srv/greeting",
       ])
       try #require(built.status == 0, "\(built.errors)")
+      let session = try await ConsoleSession.run(
+        image: out.appending("nixos.img"), format: "raw", variables: out.appending("efi-vars.fd"),
+        scratch: scratch,
+        commands: [
+          ConsoleChecks.definition, ConsoleChecks.check("root", "grep -q \" / f2fs \" /proc/mounts"),
+          ConsoleChecks.check("A28", "swapon $(findfs LABEL=swap) && grep -q partition /proc/swaps"),
+          ConsoleChecks.end,
+        ], until: ConsoleChecks.ended)
+      #expect(ConsoleChecks.missing(["root", "A28"], in: session) == [], "\(session.suffix(3000))")
       let image = DiskImage(out.appending("nixos.img"))
       try await image.check(root: "f2fs", scratch: scratch)
       let disk = try manifest(in: out).disk

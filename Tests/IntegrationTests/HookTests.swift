@@ -14,66 +14,59 @@ import Testing
     try Data(text.utf8).write(to: URL(fileURLWithPath: file.string))
   }
 
-  private func addChannel(in scratch: FilePath) async throws -> String {
-    let folder = scratch.appending("channel-\(scratch.lastComponent?.string ?? "")")
-    try FileManager.default.createDirectory(
-      atPath: folder.appending("nixos").string, withIntermediateDirectories: true)
-    try write("{ }: { answer = 42; }", folder.appending("nixos/default.nix"))
-    return try await runner.run("nix-store", "--add", folder.string)
-      .trimmingCharacters(in: .whitespacesAndNewlines)
-  }
-
   /// One build for all of it.
   @Test func a27FormatsScriptsChannelAndSecretsInOneBuild() async throws {
     try await withScratchDirectory { scratch in
-      let channel = try await addChannel(in: scratch)
-      defer { Task { try? await runner.run("nix-store", "--delete", channel) } }
-      let secret = "secret-" + UUID().uuidString
-      let (out, key) = (scratch.appending("r"), scratch.appending("key"))
-      try write(secret, key)
-      try await runner.run("chmod", "0644", key.string)
-      try write("test -d \"$out\"; ! test -e nixos.img; echo pre-$((6 * 7)) > pre", scratch.appending("pre"))
-      try write("mkdir -p /srv; echo post-$((6 * 7)) > /srv/made; id", scratch.appending("install"))
-      try write(
-        """
-        cp "$efiVars" copy.fd
-        test "$diskImage" = "$out/nixos.qcow2"
-        printf mark | dd of=nixos.img bs=1 seek=440 conv=notrunc status=none
-        cat nix-support/hydra-build-products > listed
-        """, scratch.appending("post"))
-      let built = try await SlipwayCommand.run([
-        "build", "--system", try await TestSystem.path("tiny"), "--out", out.string,
-        "--format", "qcow2", "--format", "raw", "--format", "vmdk", "--format", "raw.zst",
-        "--copy-channel", channel, "--extra-file", "\(key):/var/lib/key", "--progress", "json",
-        "--pre-vm", scratch.appending("pre").string, "--post-install", scratch.appending("install").string,
-        "--post-vm", scratch.appending("post").string,
-      ])
-      try #require(built.status == 0, "\(built.errors)")
-      try await checkFolder(out)
-      #expect(!(built.output + built.errors).contains(secret))
-      for text in ["manifest.json", "log/console.log"] {
-        #expect(!(try String(contentsOfFile: out.appending(text).string, encoding: .utf8)).contains(secret))
-      }
-      let mode = try FileManager.default.attributesOfItem(atPath: out.string)[.posixPermissions] as? Int
-      #expect(mode == 0o700)
-
-      let verified = try await SlipwayCommand.run(["verify", out.string, "--format", "raw.zst"])
-      #expect(verified.status == 0, "\(verified.errors)")
-      let session = try await ConsoleSession.run(
-        image: out.appending("nixos.vmdk"), format: "vmdk", variables: out.appending("efi-vars.fd"),
-        scratch: scratch,
-        commands: [
-          "stat -c '%A %u %g' /var/lib/key /root/.nix-defexpr; cat /var/lib/key /srv/made",
-          "readlink -f /root/.nix-defexpr/channels; cat /root/.nix-defexpr/channels/nixos/default.nix",
-          "echo done-$((6 * 7))",
-        ], until: "done-42")
-      #expect(session.contains("-rw------- 0 0"), "\(session.suffix(2000))")
-      #expect(session.contains("drwx------ 0 0"))
-      #expect(session.contains(secret))
-      #expect(session.contains("post-42"))
-      #expect(session.contains(channel))
-      #expect(session.contains("answer = 42"))
+      try await TestChannel.with(scratch: scratch) { try await build(with: $0, in: scratch) }
     }
+  }
+
+  private func build(with channel: String, in scratch: FilePath) async throws {
+    let secret = "secret-" + UUID().uuidString
+    let (out, key) = (scratch.appending("r"), scratch.appending("key"))
+    try write(secret, key)
+    try await runner.run("chmod", "0644", key.string)
+    try write("test -d \"$out\"; ! test -e nixos.img; echo pre-$((6 * 7)) > pre", scratch.appending("pre"))
+    try write("mkdir -p /srv; echo post-$((6 * 7)) > /srv/made; id", scratch.appending("install"))
+    try write(
+      """
+      cp "$efiVars" copy.fd
+      test "$diskImage" = "$out/nixos.qcow2"
+      printf mark | dd of=nixos.img bs=1 seek=440 conv=notrunc status=none
+      cat nix-support/hydra-build-products > listed
+      """, scratch.appending("post"))
+    let built = try await SlipwayCommand.run([
+      "build", "--system", try await TestSystem.path("tiny"), "--out", out.string,
+      "--format", "qcow2", "--format", "raw", "--format", "vmdk", "--format", "raw.zst",
+      "--copy-channel", channel, "--extra-file", "\(key):/var/lib/key", "--progress", "json",
+      "--pre-vm", scratch.appending("pre").string, "--post-install", scratch.appending("install").string,
+      "--post-vm", scratch.appending("post").string,
+    ])
+    try #require(built.status == 0, "\(built.errors)")
+    try await checkFolder(out)
+    #expect(!(built.output + built.errors).contains(secret))
+    for text in ["manifest.json", "log/console.log"] {
+      #expect(!(try String(contentsOfFile: out.appending(text).string, encoding: .utf8)).contains(secret))
+    }
+    let mode = try FileManager.default.attributesOfItem(atPath: out.string)[.posixPermissions] as? Int
+    #expect(mode == 0o700)
+
+    let verified = try await SlipwayCommand.run(["verify", out.string, "--format", "raw.zst"])
+    #expect(verified.status == 0, "\(verified.errors)")
+    let session = try await ConsoleSession.run(
+      image: out.appending("nixos.vmdk"), format: "vmdk", variables: out.appending("efi-vars.fd"),
+      scratch: scratch,
+      commands: [
+        "stat -c '%A %u %g' /var/lib/key /root/.nix-defexpr; cat /var/lib/key /srv/made",
+        "readlink -f /root/.nix-defexpr/channels; cat /root/.nix-defexpr/channels/nixos/default.nix",
+        "echo done-$((6 * 7))",
+      ], until: "done-42")
+    #expect(session.contains("-rw------- 0 0"), "\(session.suffix(2000))")
+    #expect(session.contains("drwx------ 0 0"))
+    #expect(session.contains(secret))
+    #expect(session.contains("post-42"))
+    #expect(session.contains(channel))
+    #expect(session.contains("answer = 42"))
   }
 
   private func checkFolder(_ out: FilePath) async throws {

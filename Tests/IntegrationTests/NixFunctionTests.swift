@@ -17,7 +17,7 @@ import Testing
       let out = user.file(of: path)
       #expect(
         try FileManager.default.contentsOfDirectory(atPath: out.string).sorted()
-          == ["efi-vars.fd", "log", "manifest.json", "nix-support", "nixos.qcow2"], "\(log)")
+          == ["copy.fd", "efi-vars.fd", "log", "manifest.json", "nix-support", "nixos.qcow2"], "\(log)")
       let products = try String(
         contentsOfFile: out.appending("nix-support/hydra-build-products").string, encoding: .utf8)
       #expect(products == "file qcow2-image \(path)/nixos.qcow2\n")
@@ -52,7 +52,7 @@ import Testing
 
   @Test func everySpecIsOneThatSlipwayReads() async throws {
     let evaluation = try await evaluation()
-    for (name, spec) in evaluation.specs {
+    for (name, spec) in evaluation.specs.merging(["hooks": evaluation.hooks], uniquingKeysWith: { $1 }) {
       let json = try JSONSerialization.data(withJSONObject: spec)
       #expect(throws: Never.self, "\(name)") { try Planner.check(ImageSpec(json: Array(json))) }
     }
@@ -94,7 +94,7 @@ import Testing
     let system = try #require(evaluation.hooks["system"] as? String)
     expect(
       evaluation.hooks,
-      has: #"{"preVM": "true", "postInstall": "sync", "formats": ["raw"], "postVM": "cat \#(system)/system"}"#
+      has: #"{"preVM": "true", "postInstall": "sync", "format": ["raw"], "postVM": "cat \#(system)/system"}"#
     )
     #expect((evaluation.hooks["copyChannel"] as? String)?.hasSuffix("-nixos-24.11") == true)
     #expect(evaluation.context.contains(system))

@@ -8,10 +8,11 @@ import ../make-disk-image.nix ({
   inherit pkgs lib format;
   config = {
     system.build.toplevel = builtins.storePath system;
+    system.nixos = { version = "24.11"; versionSuffix = ""; };
     boot.loader.grub.enable = false;
   };
   partitionTableType = "efi";
   touchEFIVars = true;
-  copyChannel = false;
+  postVM = ''test -s "$diskImage"; cp "$efiVars" "$out/copy.fd"'';
   additionalSpace = "64M";
 } // pkgs.debian)

@@ -39,7 +39,7 @@ rec {
   inherit slipway;
 
   # Where a channel would be made of.
-  path = ./.;
+  path = ./channel;
 
   # Arguments of make-disk-image.nix that have no meaning on Debian.
   debian = {

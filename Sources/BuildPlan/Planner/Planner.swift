@@ -64,6 +64,11 @@ public struct Planner: Sendable {
     try Request(spec).extraFiles
   }
 
+  /// The spec's key that an entry of `contents(of:)` is from.
+  package static func key(of entry: ContentEntry, in spec: ImageSpec) -> String {
+    entry.source == spec.configFile && entry.target == Request.configurationFile ? "configFile" : "contents"
+  }
+
   /// Whether the machine that installs needs EFI firmware.
   ///
   /// - Throws: `SpecError` for the first fault of the spec.

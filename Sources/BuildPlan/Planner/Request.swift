@@ -182,6 +182,9 @@ struct Request {
     return device
   }
 
+  /// What `configFile` becomes.
+  static let configurationFile = "/etc/nixos/configuration.nix"
+
   private static func contents(_ spec: ImageSpec) throws(SpecError) -> [ContentEntry] {
     if spec.onlyNixStore == true {
       for (key, isGiven) in [
@@ -197,7 +200,7 @@ struct Request {
       guard file.hasPrefix("/") else {
         throw SpecError("configFile", "the path '\(file)' is relative", remedy: "Give its absolute path")
       }
-      entries.append(ContentEntry(source: file, target: "/etc/nixos/configuration.nix", mode: 0o644))
+      entries.append(ContentEntry(source: file, target: Self.configurationFile, mode: 0o644))
     }
     for entry in entries { try entry.check() }
     return entries

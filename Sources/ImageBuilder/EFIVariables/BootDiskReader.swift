@@ -25,15 +25,18 @@ package struct BootDiskReader: Sendable {
     return try await ScratchFolder.with("check") { scratch in
       let raw = scratch.appending("disk.raw")
       _ = try await commandErrors("read \(image) as \(format.rawValue)", .badInput) {
-        try await runner.run("qemu-img", "convert", "-f", format.qemuName, "-O", "raw", image, raw.string)
+        if format == .compressedRaw {
+          try await DiskExport(runner: runner).unpack(FilePath(image), to: raw)
+        } else {
+          try await runner.run("qemu-img", "convert", "-f", format.qemuName, "-O", "raw", image, raw.string)
+        }
       }
       return try await read(raw: raw)
     }
   }
 
   private static func format(of image: String) throws -> ImageFormat {
-    let known = ImageFormat.allCases.first { $0.fileExtension == FilePath(image).extension }
-    guard let known else {
+    guard let known = ImageFormat.named(by: image) else {
       throw BuildError(
         .badInput, "the format of \(image) is not known by its name", remedy: "Name it with --format")
     }
@@ -41,6 +44,11 @@ package struct BootDiskReader: Sendable {
   }
 
   private func read(raw disk: FilePath) async throws -> BootDisk {
+    guard try !hasLargeSectors(disk) else {
+      throw BuildError(
+        .badInput, "the disk has sectors of 4096 bytes, and sfdisk reads files in sectors of 512",
+        remedy: "A build checks such a disk by itself")
+    }
     let json = try await commandErrors("read the partition table of \(disk)", .badInput) {
       try await runner.run(Sfdisk.read(disk.string))
     }
@@ -63,6 +71,16 @@ package struct BootDiskReader: Sendable {
     return try await withFiles(partitions, on: disk, sectorSize: table.sectorSize)
   }
 
+  /// Whether a GPT header begins in the second sector of 4096 bytes (UEFI 2.10, table 5.5).
+  private func hasLargeSectors(_ disk: FilePath) throws -> Bool {
+    let file = try FileDescriptor.open(disk, .readOnly)
+    return try file.closeAfter {
+      var signature = [UInt8](repeating: 0, count: 8)
+      let count = try signature.withUnsafeMutableBytes { try file.read(fromAbsoluteOffset: 4096, into: $0) }
+      return signature.prefix(count).elementsEqual("EFI PART".utf8)
+    }
+  }
+
   /// Reads a raw disk whose table is known.
   package func read(raw disk: FilePath, layout: DiskLayout) async throws -> BootDisk {
     let partitions = layout.partitions.compactMap { partition in
@@ -78,7 +96,7 @@ package struct BootDiskReader: Sendable {
   private func withFiles(
     _ partitions: [BootDisk.Partition], on disk: FilePath, sectorSize: UInt64
   ) async throws -> BootDisk {
-    var found = BootDisk(partitions: partitions)
+    var found = BootDisk(partitions: partitions, sectorSize: sectorSize)
     for index in found.partitions.indices {
       let offset = found.partitions[index].start * sectorSize
       found.partitions[index].files = try await files(on: disk, at: offset)

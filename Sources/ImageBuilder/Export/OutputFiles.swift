@@ -16,7 +16,7 @@ struct OutputFiles {
     let support = folder.work.appending(Self.support)
     try FileSystem.makeDirectory(support)
     let lines = plan.outputs.images.map { image in
-      "file \(image.format.rawValue)-image \(folder.destination.appending(image.file))\n"
+      "file \(image.format.productType)-image \(folder.destination.appending(image.file))\n"
     }
     try FileSystem.write(Array(lines.joined().utf8), to: support.appending("hydra-build-products"))
   }
@@ -64,4 +64,9 @@ struct OutputFiles {
     }
     return names
   }
+}
+
+extension ImageFormat {
+  /// What Hydra calls it: as make-disk-image does, by the format alone.
+  fileprivate var productType: String { self == .compressedQcow2 ? ImageFormat.qcow2.rawValue : rawValue }
 }

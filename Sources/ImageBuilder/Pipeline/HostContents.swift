@@ -20,12 +20,13 @@ struct HostContents: Sendable {
   /// - Throws: `SpecError` for a source that is not there, two that would be the same path, or an extra file that is
   ///   in the store.
   init(
-    _ contents: [ContentEntry], extraFiles: [ContentEntry] = [], store: StoreLocation = StoreLocation()
+    _ contents: [ContentEntry], extraFiles: [ContentEntry] = [], store: StoreLocation = StoreLocation(),
+    key: (ContentEntry) -> String = { _ in "contents" }
   ) throws(SpecError) {
     var places: [(key: String, mode: UInt16?, source: FilePath, target: String)] = []
     for entry in contents {
-      for (source, target) in try Self.places(of: entry, "contents") {
-        places.append(("contents", entry.mode, source, target))
+      for (source, target) in try Self.places(of: entry, key(entry)) {
+        places.append((key(entry), entry.mode, source, target))
       }
     }
     for entry in extraFiles {

@@ -49,7 +49,8 @@ struct Preparation: Sendable {
       closure: closure, store: store, shape: isStoreOnly ? .store : .root,
       registration: scratch.appending("registration"),
       contents: try HostContents(
-        Planner.contents(of: spec), extraFiles: Planner.extraFiles(of: spec), store: store),
+        Planner.contents(of: spec), extraFiles: Planner.extraFiles(of: spec), store: store,
+        key: { Planner.key(of: $0, in: spec) }),
       channel: channel)
     let witness = TreeWitness()
     let uuid = Planner.rootUUID(of: spec, system: system.path)
@@ -97,12 +98,20 @@ struct Preparation: Sendable {
     guard try Planner.usesEFI(request.spec) else {
       return MachineFacts(firmware: nil, accelerator: accelerator.kind)
     }
-    let wish = request.spec.firmwareWish
-    // Files that the spec names are input, others are this machine's.
-    let firmware = try await hostFaultsAsBuildErrors(wish.code == nil ? .hostNotAble : .badInput) {
-      try await host.firmware(wish)
+    return MachineFacts(firmware: try await firmware(request.spec, host), accelerator: accelerator.kind)
+  }
+
+  /// Files that the spec names are input, others are this machine's.
+  private static func firmware(_ spec: ImageSpec, _ host: HostProbe) async throws -> FirmwarePair {
+    let wish = spec.firmwareWish
+    guard wish.code != nil else {
+      return try await hostFaultsAsBuildErrors { try await host.firmware(wish) }
     }
-    return MachineFacts(firmware: firmware, accelerator: accelerator.kind)
+    do {
+      return try await host.firmware(wish)
+    } catch let fault as HostFault {
+      throw SpecError(spec.ovmf == nil ? "efiFirmware" : "OVMF", fault.message, remedy: fault.remedy)
+    }
   }
 
   private static func readOnlyStore(
@@ -162,12 +171,10 @@ func storeErrorsAsBuildErrors<Result>(
 }
 
 /// A machine that is not able is told apart from a build that fails.
-func hostFaultsAsBuildErrors<Result>(
-  _ kind: BuildError.Kind = .hostNotAble, _ body: () async throws -> Result
-) async throws -> Result {
+func hostFaultsAsBuildErrors<Result>(_ body: () async throws -> Result) async throws -> Result {
   do {
     return try await body()
   } catch let fault as HostFault {
-    throw BuildError(kind, fault.message, remedy: fault.remedy)
+    throw BuildError(.hostNotAble, fault.message, remedy: fault.remedy)
   }
 }

@@ -123,9 +123,7 @@ struct VerifyArtefacts: Sendable {
 
   private static func format(of image: FilePath, _ request: VerifyRequest) throws -> ImageFormat {
     if let format = request.format { return format }
-    let name = image.lastComponent?.string ?? ""
-    let known = ImageFormat.allCases.first { name.hasSuffix(".\($0.fileExtension)") }
-    guard let known else {
+    guard let known = ImageFormat.named(by: image.string) else {
       throw BuildError(
         .badInput, "the format of \(image) is not known by its name", remedy: "Name it with --format")
     }
