@@ -1,0 +1,81 @@
+internal import ImageModel
+
+/// Keys of a spec that exclude one another.
+extension Request {
+  /// What needs a VM, or an installed system.
+  static func checkStoreAlone(_ spec: ImageSpec) throws(SpecError) {
+    guard spec.onlyNixStore == true else { return }
+    for (key, isGiven) in [
+      ("copyChannel", spec.copyChannel?.path != nil), ("extraFiles", spec.extraFiles?.isEmpty == false),
+      ("preVM", spec.preVM != nil), ("postInstall", spec.postInstall != nil),
+    ]
+    where isGiven {
+      throw SpecError(
+        key, "an image of a Nix store only has no system, and no VM makes it",
+        remedy: "Leave it out, or onlyNixStore")
+    }
+  }
+
+  static func checkFirmware(_ spec: ImageSpec) throws(SpecError) {
+    if spec.ovmf != nil, spec.efiFirmware != nil || spec.efiVariables != nil {
+      throw SpecError(
+        "OVMF",
+        "it names the firmware, and so does \(spec.efiFirmware == nil ? "efiVariables" : "efiFirmware")",
+        remedy: "Give OVMF, or both efiFirmware and efiVariables")
+    }
+    guard spec.efiFirmwareNeedsSMM == nil || spec.firmwareCode != nil else {
+      throw SpecError(
+        "efiFirmwareNeedsSMM", "there is no firmware of yours that it could be about",
+        remedy: "Leave it out, or give efiFirmware or OVMF")
+    }
+    guard spec.secureBoot == nil || spec.efiFirmwareNeedsSMM != false else {
+      throw SpecError(
+        "efiFirmwareNeedsSMM", "Secure Boot protects nothing without system management mode",
+        remedy: "Leave it out, or secureBoot")
+    }
+    guard (spec.efiFirmware == nil) == (spec.efiVariables == nil) else {
+      let missing = spec.efiFirmware == nil ? "efiFirmware" : "efiVariables"
+      throw SpecError(
+        missing, "firmware and its variable store belong together, and this one is missing",
+        remedy: "Give both efiFirmware and efiVariables, or neither")
+    }
+  }
+
+  static func checkVariables(_ spec: ImageSpec, usesEFI: Bool) throws(SpecError) {
+    guard usesEFI else {
+      for (key, isGiven) in [
+        ("efiVarsForm", spec.efiVarsForm != nil),
+        ("stripFirmwareVariables", spec.stripFirmwareVariables == true),
+      ]
+      where isGiven {
+        throw SpecError(key, "this image has no EFI variables", remedy: "Leave it out")
+      }
+      return
+    }
+    guard spec.efiVarsForm == .raw, spec.stripFirmwareVariables == true else { return }
+    throw SpecError(
+      "stripFirmwareVariables", "the firmware's own bytes have all of its variables",
+      remedy: "Leave it out, or set efiVarsForm to \"canonical\"")
+  }
+
+  static func checkBootLoader(_ spec: ImageSpec, _ table: PartitionTable) throws(SpecError) {
+    if spec.onlyNixStore == true {
+      for (key, value) in [
+        ("installBootLoader", spec.installBootLoader), ("touchEFIVars", spec.touchEFIVars),
+      ]
+      where value == true {
+        throw SpecError(
+          key, "an image of a Nix store only has no bootloader", remedy: "Leave it out, or onlyNixStore")
+      }
+    }
+    if spec.touchEFIVars == true, !table.hasESP, table != .legacyGPT {
+      throw SpecError(
+        "touchEFIVars", "a disk with the partition table '\(table.rawValue)' is not booted by EFI",
+        remedy: "Leave touchEFIVars out, or use \"efi\", \"efixbootldr\", \"hybrid\" or \"legacy+gpt\"")
+    }
+    guard spec.installBootLoader == false, spec.touchEFIVars == true else { return }
+    throw SpecError(
+      "touchEFIVars", "nothing touches EFI variables when installBootLoader is false",
+      remedy: "Leave touchEFIVars out, or set installBootLoader to true")
+  }
+}
