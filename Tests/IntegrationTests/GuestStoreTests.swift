@@ -5,7 +5,8 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Stores that firmware left behind after sessions of different machines, each read as virt-firmware reads it.
+/// Stores that firmware left behind after sessions of different machines: each is read as virt-firmware reads it, and
+/// the firmware keeps its canonical form.
 @Suite(.virtualMachines) struct GuestStoreTests {
   /// One session: the template and what the machine has.
   struct Session: Sendable, CustomTestStringConvertible {
@@ -58,6 +59,14 @@ import Testing
       let bytes = try Array(Data(contentsOf: URL(fileURLWithPath: store.string)))
       try #require(try VariableStore(reading: bytes).deadCount > 0)
       try await VirtFirmware(scratch: scratch).expectAgreement(on: bytes)
+
+      let canonical = try VariableStore(reading: bytes).canonical()
+      try Data(canonical.serialized()).write(to: URL(fileURLWithPath: store.string))
+      try await FirmwareSession.run(store, devices: session.devices, disk: disk)
+      let after = try VariableStore(reading: Array(Data(contentsOf: URL(fileURLWithPath: store.string))))
+      let difference = StoreDifference(from: canonical, to: after)
+      let lost = difference.removed + difference.changed.map(\.old)
+      #expect(lost.filter { !$0.isRemadeByFirmware } == [])
     }
   }
 

@@ -16,8 +16,8 @@ package enum ConsoleChecks {
     names.filter { !shown.contains("\($0)-is-42") }
   }
 
-  /// Reboots; the sleep keeps the old shell from a prompt of its own.
-  package static let reboot = "reboot; sleep 99"
+  /// Reboots; the loop keeps the old shell from a prompt of its own, also when init ends its children.
+  package static let reboot = "reboot; while :; do sleep 1; done"
 
   /// Is typed last, and then waited for.
   package static let end = "echo session-$((6 * 7))"
