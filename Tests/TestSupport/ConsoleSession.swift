@@ -67,10 +67,11 @@ private struct Typist {
   var isDone: Bool { pending.isEmpty }
 
   mutating func next(after shown: String) -> String? {
+    // What was typed last is shown first, with a line's end: before that, it is the old prompt, which may come in parts.
+    guard shown.utf8.dropFirst(seen).contains(UInt8(ascii: "\n")) else { return nil }
     var fresh = shown.suffix(200)
     // busybox's shell asks the terminal where its cursor is, behind each prompt.
     if fresh.hasSuffix(Self.cursorQuery) { fresh.removeLast(Self.cursorQuery.count) }
-    guard shown.utf8.count > seen else { return nil }
     if fresh.hasSuffix("login: ") {
       seen = shown.utf8.count
       return "root"
