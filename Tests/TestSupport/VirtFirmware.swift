@@ -142,8 +142,13 @@ package struct VirtFirmware: Sendable {
     let names = Dictionary(grouping: store.variables) { $0.key.name }
     let shared = Set(names.filter { $0.value.count > 1 }.keys.map(\.description))
     for (store, bytes) in [(store, bytes), (canonical, written)] {
-      let theirs = try await list(bytes).filter { !shared.contains($0.name) }
-      #expect(Self.listed(store).filter { !shared.contains($0.name) } == theirs)
+      let (ours, theirs) = (Self.listed(store), try await list(bytes))
+      #expect(theirs.isSubset(of: ours))
+      // Of a shared name it lists one; all that it leaves out has such a name, and is shown.
+      let missing = ours.subtracting(theirs)
+      #expect(missing.allSatisfy { shared.contains($0.name) })
+      #expect(Set(missing.map(\.name)) == shared)
+      for variable in missing { print("virt-firmware leaves out \(variable.name) of \(variable.vendor)") }
     }
     for variable in store.variables {
       let value = try VariableValue(of: variable)
