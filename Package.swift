@@ -12,6 +12,7 @@ let settings: [SwiftSetting] = [
 ]
 
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let certificates: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let mustache: Target.Dependency = .product(name: "Mustache", package: "swift-mustache")
@@ -27,6 +28,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -37,20 +39,21 @@ let package = Package(
   targets: [
     // Words both sides share: sizes, GUIDs, partitions, filesystems.
     .target(name: "ImageModel"),
-    // Code that blocks, on threads of its own.
-    .target(name: "Threads", dependencies: [systemPackage]),
+    // What every module may need of the system, without Foundation: threads, files, text for terminals.
+    .target(name: "Basics", dependencies: ["CLinux", systemPackage]),
     // One external command: value, runner, failure that can be pasted into a shell.
-    .target(name: "Command", dependencies: [subprocess, systemPackage]),
+    .target(name: "Command", dependencies: ["Basics", subprocess, systemPackage]),
     // What host and guest say to each other, and the frames it travels in.
     .target(name: "AgentProtocol", dependencies: ["ImageModel"]),
     // Request and host facts in, plan out: geometry, identifiers, domain, steps.
     .target(
-      name: "BuildPlan", dependencies: ["ImageModel", "AgentProtocol", "Ext4Geometry", crypto, mustache],
+      name: "BuildPlan",
+      dependencies: ["Basics", "ImageModel", "AgentProtocol", "Ext4Geometry", crypto, mustache],
       resources: [
         .embedInCode("../../vm-templates/installer.xml"), .embedInCode("../../vm-templates/verify.xml"),
       ]),
     // Closures, their registration, and the Nix database.
-    .target(name: "NixStore", dependencies: ["ImageModel", "Command", "Threads", grdb, systemPackage]),
+    .target(name: "NixStore", dependencies: ["ImageModel", "Command", "Basics", grdb, systemPackage]),
     // libext2fs; headers only.
     .systemLibrary(
       name: "CExt2fs", pkgConfig: "ext2fs", providers: [.apt(["libext2fs-dev", "comerr-dev"])]),
@@ -59,7 +62,7 @@ let package = Package(
     // The pour: a tree into an ext4 filesystem, without a kernel or a VM.
     .target(
       name: "Ext4",
-      dependencies: ["CExt2fs", "CLinux", "Ext4Geometry", "ImageModel", "Threads", systemPackage]),
+      dependencies: ["CExt2fs", "CLinux", "Ext4Geometry", "ImageModel", "Basics", systemPackage]),
     // System calls that Swift cannot import; headers only.
     .systemLibrary(name: "CLinux"),
     // The tool for partition tables: its scripts, and what it reads back.
@@ -67,43 +70,43 @@ let package = Package(
     // The guest's side of each step, one file a step.
     .target(
       name: "InstallSteps",
-      dependencies: ["AgentProtocol", "ImageModel", "Sfdisk", "Command", "CLinux", "Threads", systemPackage]),
+      dependencies: ["AgentProtocol", "ImageModel", "Sfdisk", "Command", "CLinux", "Basics", systemPackage]),
     // The guest executable: first process, supervisor and agent.
     .executableTarget(
       name: "slipway-agent",
       dependencies: [
-        "InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "Threads", systemPackage,
+        "InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "Basics", systemPackage,
       ]),
     // The kernel and initramfs that carry the agent, built once and cached.
-    .target(name: "Appliance", dependencies: ["ImageModel", "Command", crypto, systemPackage]),
+    .target(name: "Appliance", dependencies: ["Basics", "ImageModel", "Command", crypto, systemPackage]),
     // The kernel's KVM interface.
     .systemLibrary(name: "CKVM"),
     // What this machine can do: accelerator, firmware, tools.
     .target(
       name: "HostProbe",
-      dependencies: ["CKVM", "BuildPlan", "EFIVariables", "ImageModel", "Command", systemPackage]),
+      dependencies: ["Basics", "CKVM", "BuildPlan", "EFIVariables", "ImageModel", "Command", systemPackage]),
     // The firmware's variable store: read, edit, compare, make canonical.
-    .target(name: "EFIVariables", dependencies: ["ImageModel"]),
+    .target(name: "EFIVariables", dependencies: ["Basics", "ImageModel"]),
     // libvirt's C API.
     .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
     // Connections, domains, events and errors; knows nothing of images.
-    .target(name: "Libvirt", dependencies: ["CLibvirt", "Threads"]),
+    .target(name: "Libvirt", dependencies: ["CLibvirt", "Basics"]),
     // One VM session: channel, console, deadlines, teardown.
     .target(
       name: "BuildMachine",
-      dependencies: ["Libvirt", "AgentProtocol", "Command", "Threads", subprocess, systemPackage]),
+      dependencies: ["Libvirt", "AgentProtocol", "Command", "Basics", subprocess, systemPackage]),
     // The pipeline from plan to verified artefacts.
     .target(
       name: "ImageBuilder",
       dependencies: [
         "BuildMachine", "BuildPlan", "AgentProtocol", "EFIVariables", "ImageModel", "NixStore", "Ext4",
         "Ext4Geometry", "Sfdisk",
-        "Appliance", "HostProbe", "Command", "CLinux", "Threads", crypto, systemPackage,
+        "Appliance", "HostProbe", "Command", "CLinux", "Basics", certificates, crypto, systemPackage,
       ]),
     // The command line.
     .executableTarget(
       name: "slipway",
-      dependencies: ["ImageBuilder", "BuildPlan", "EFIVariables", "ImageModel", argumentParser]),
+      dependencies: ["Basics", "ImageBuilder", "BuildPlan", "EFIVariables", "ImageModel", argumentParser]),
 
     // `make bench`: ratios, both sides measured in one run.
     .executableTarget(
@@ -116,8 +119,11 @@ let package = Package(
 
     .target(
       name: "TestSupport",
-      dependencies: ["AgentProtocol", "Command", "EFIVariables", "ImageModel", subprocess, systemPackage],
+      dependencies: [
+        "Basics", "AgentProtocol", "Command", "EFIVariables", "ImageModel", subprocess, systemPackage,
+      ],
       path: "Tests/TestSupport"),
+    .testTarget(name: "BasicsTests", dependencies: ["Basics", "Command", "TestSupport", systemPackage]),
     .testTarget(name: "ImageModelTests", dependencies: ["ImageModel"]),
     .testTarget(name: "CommandTests", dependencies: ["Command"]),
     .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
@@ -135,7 +141,7 @@ let package = Package(
     .testTarget(
       name: "InstallStepsTests",
       dependencies: [
-        "InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "Threads", "TestSupport",
+        "InstallSteps", "AgentProtocol", "ImageModel", "Command", "CLinux", "Basics", "TestSupport",
         systemPackage,
       ]),
     .testTarget(
@@ -148,17 +154,27 @@ let package = Package(
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
     .testTarget(
       name: "BuildMachineTests",
-      dependencies: ["AgentProtocol", "BuildMachine", "Command", "ImageModel", "TestSupport", systemPackage]),
+      dependencies: [
+        "Basics", "AgentProtocol", "BuildMachine", "Command", "ImageModel", "TestSupport", systemPackage,
+      ]),
     .testTarget(
       name: "ImageBuilderTests",
       dependencies: [
+        "Basics",
         "AgentProtocol", "EFIVariables", "ImageBuilder", "BuildPlan", "NixStore", "Ext4", "Ext4Geometry",
         "Command", "ImageModel", "TestSupport",
         systemPackage,
       ]),
+    // `make drill`: faults injected into real builds.
+    .testTarget(
+      name: "DrillTests",
+      dependencies: [
+        "AgentProtocol", "Basics", "Command", "EFIVariables", "ImageModel", "TestSupport", systemPackage,
+      ]),
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
+        "Basics",
         "BuildMachine", "BuildPlan", "EFIVariables", "Ext4", "Ext4Geometry", "ImageBuilder", "ImageModel",
         "Command", "TestSupport", systemPackage,
       ],

@@ -1,7 +1,7 @@
+internal import Basics
 internal import Foundation
 internal import Libvirt
 internal import SystemPackage
-internal import Threads
 
 /// The host's end of the agent's Unix socket.
 ///

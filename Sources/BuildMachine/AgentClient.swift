@@ -1,4 +1,5 @@
 package import AgentProtocol
+internal import Basics
 internal import SystemPackage
 
 /// The host's side of the talk with one agent.
@@ -65,7 +66,7 @@ package actor AgentClient {
     guard case .hello(let hello) = message, hello.magic == AgentProtocol.magic else {
       throw await fault(attempt, "what answers on the agent's channel is not a Slipway agent")
     }
-    self.build = ConsoleText.escaped(hello.build)
+    self.build = TerminalText.escaped(hello.build)
     guard hello.oldestVersion <= AgentProtocol.version, hello.version >= AgentProtocol.oldestVersion else {
       throw await fault(
         attempt,
@@ -174,7 +175,7 @@ package actor AgentClient {
     do {
       received = try decoder.push(bytes)
     } catch {
-      throw await fault(attempt, "the agent broke the protocol: \(ConsoleText.escaped(error.description))")
+      throw await fault(attempt, "the agent broke the protocol: \(TerminalText.escaped(error.description))")
     }
   }
 
@@ -193,9 +194,9 @@ package actor AgentClient {
 
   /// The agent did its part right, and says that the step failed.
   private func stepError(_ failure: StepFailure, attempt: String) -> MachineError {
-    let command = failure.command.map { ["$ \(ConsoleText.escaped($0))"] } ?? []
-    let evidence = command + failure.output.map(ConsoleText.escaped)
-    let message = ConsoleText.escaped(failure.message)
+    let command = failure.command.map { ["$ \(TerminalText.escaped($0))"] } ?? []
+    let evidence = command + failure.output.map(TerminalText.escaped)
+    let message = TerminalText.escaped(failure.message)
     guard let diskError = witness.diskError() else {
       return MachineError(.failed, attempt: attempt, cause: message, evidence: evidence)
     }
@@ -207,8 +208,8 @@ extension Event {
   /// The event with its text made fit for a terminal.
   fileprivate var escaped: Event {
     switch self {
-    case .log(let line): .log(ConsoleText.escaped(line))
-    case .warning(let text): .warning(ConsoleText.escaped(text))
+    case .log(let line): .log(TerminalText.escaped(line))
+    case .warning(let text): .warning(TerminalText.escaped(text))
     case .heartbeat, .progress: self
     }
   }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 internal import Synchronization
 package import SystemPackage
@@ -125,6 +126,6 @@ package final class ConsoleLog: Sendable {
   }
 
   private static func line(_ bytes: ArraySlice<UInt8>) -> String {
-    ConsoleText.escaped(String(decoding: bytes, as: UTF8.self))
+    TerminalText.escaped(String(decoding: bytes, as: UTF8.self))
   }
 }

@@ -1,8 +1,8 @@
+internal import Basics
 internal import Foundation
 internal import Libvirt
 internal import Synchronization
 package import SystemPackage
-internal import Threads
 
 /// The folder in which this process keeps everything that lives as long as its machines: the embedded driver's
 /// root and a folder for each session. There is one, since libvirt takes one embedded root in a process's life.

@@ -1,3 +1,4 @@
+internal import Basics
 internal import CExt2fs
 internal import CLinux
 package import Ext4Geometry
@@ -5,7 +6,6 @@ internal import Glibc
 package import ImageModel
 internal import Synchronization
 package import SystemPackage
-internal import Threads
 
 /// Writes trees into ext4 filesystems, and says how large these must be.
 package enum Ext4 {

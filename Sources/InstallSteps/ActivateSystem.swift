@@ -1,6 +1,6 @@
 internal import AgentProtocol
+internal import Basics
 internal import Command
-internal import Threads
 
 extension ActivateSystem {
   /// Runs the system's activation, then its tmpfiles, in the chroot.

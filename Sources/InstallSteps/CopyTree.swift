@@ -1,8 +1,8 @@
 internal import AgentProtocol
+internal import Basics
 internal import CLinux
 internal import Glibc
 internal import SystemPackage
-internal import Threads
 
 extension CopyTree {
   private static let mountPoint = "/mnt/source"

@@ -1,8 +1,8 @@
 internal import AgentProtocol
+internal import Basics
 internal import CLinux
 internal import Glibc
 internal import SystemPackage
-internal import Threads
 
 extension Finish {
   /// Removes what every machine must have of its own, unmounts everything, and flushes the disk.

@@ -1,6 +1,6 @@
 internal import AgentProtocol
+internal import Basics
 internal import Command
-internal import Threads
 
 extension InstallBootLoader {
   /// Runs the system's own bootloader installation in the chroot, as nixos-install does.

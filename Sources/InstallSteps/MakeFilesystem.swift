@@ -1,7 +1,7 @@
 internal import AgentProtocol
+internal import Basics
 internal import Command
 internal import ImageModel
-internal import Threads
 
 extension MakeFilesystem {
   /// Makes the filesystem with every identifier given.

@@ -1,7 +1,7 @@
 internal import AgentProtocol
+internal import Basics
 internal import Command
 internal import ImageModel
-internal import Threads
 
 extension MountFilesystem {
   /// Mounts the partition at its place below the root, and makes the links that udev would make for its

@@ -1,8 +1,8 @@
 internal import AgentProtocol
+internal import Basics
 internal import Command
 internal import ImageModel
 internal import Sfdisk
-internal import Threads
 
 extension PartitionDisk {
   /// Writes the table with sfdisk, and proves that it is the one asked for.

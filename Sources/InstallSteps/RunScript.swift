@@ -1,7 +1,7 @@
 internal import AgentProtocol
+internal import Basics
 internal import Command
 internal import Glibc
-internal import Threads
 
 extension RunScript {
   private static let shell = "/bin/sh"

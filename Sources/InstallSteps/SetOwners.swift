@@ -1,6 +1,6 @@
 internal import AgentProtocol
+internal import Basics
 internal import Command
-internal import Threads
 
 extension SetOwners {
   /// Changes the owners in the chroot, where names are those of the target's own passwd and group.

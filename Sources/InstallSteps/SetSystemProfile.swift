@@ -1,7 +1,7 @@
 internal import AgentProtocol
+internal import Basics
 internal import Glibc
 internal import SystemPackage
-internal import Threads
 
 extension SetSystemProfile {
   /// Makes the links that `nix-env --profile /nix/var/nix/profiles/system --set` makes in an empty store,

@@ -1,9 +1,9 @@
 internal import AgentProtocol
+internal import Basics
 internal import Dispatch
 internal import Glibc
 internal import Synchronization
 internal import SystemPackage
-internal import Threads
 
 /// Copies a tree into an empty directory with several threads: contents, owners, modes, modification times,
 /// hard links, extended attributes and holes.

@@ -1,6 +1,6 @@
+internal import Basics
 internal import CLibvirt
 internal import Foundation
-internal import Threads
 
 /// A connection to a hypervisor. It is closed with its last reference; domains and event streams hold one.
 ///

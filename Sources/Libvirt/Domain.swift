@@ -1,6 +1,6 @@
+internal import Basics
 internal import CLibvirt
 internal import Foundation
-internal import Threads
 
 /// A domain: one virtual machine as libvirt sees it.
 package final class Domain: Sendable {

@@ -1,6 +1,6 @@
+internal import Basics
 internal import CLibvirt
 internal import Foundation
-internal import Threads
 
 /// Something that happened to one domain of a connection.
 package struct DomainEvent: Hashable, Sendable {

@@ -1,6 +1,6 @@
+internal import Basics
 internal import Foundation
 internal import SystemPackage
-internal import Threads
 
 extension Closure {
   /// What every NixOS system has and an installation uses, relative to the toplevel.

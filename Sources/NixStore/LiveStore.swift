@@ -1,7 +1,7 @@
+internal import Basics
 internal import Foundation
 internal import GRDB
 package import SystemPackage
-internal import Threads
 
 extension Closure {
   /// Reads the closure of some paths from the database of a live store, without a daemon and without writing

@@ -1,7 +1,7 @@
+internal import Basics
 internal import Foundation
 internal import GRDB
 package import SystemPackage
-internal import Threads
 
 /// The Nix database of the target.
 package enum NixDatabase {

@@ -1,6 +1,6 @@
+internal import Basics
 internal import Foundation
 package import SystemPackage
-internal import Threads
 
 extension Closure {
   /// Reads a folder made by nixpkgs' `closureInfo`: every path it lists, reachable from the roots or not.

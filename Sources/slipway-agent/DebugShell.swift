@@ -1,7 +1,7 @@
 internal import AgentProtocol
+internal import Basics
 internal import Glibc
 internal import InstallSteps
-internal import Threads
 
 /// A shell for a person, on the guest's second serial line.
 enum DebugShell {

@@ -1,8 +1,8 @@
 internal import AgentProtocol
+internal import Basics
 internal import Dispatch
 internal import InstallSteps
 internal import Synchronization
-internal import Threads
 
 /// Messages on their way to the host. One thread writes them, and says every two seconds that the agent is
 /// alive.

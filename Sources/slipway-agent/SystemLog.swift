@@ -1,6 +1,6 @@
+internal import Basics
 internal import Glibc
 internal import InstallSteps
-internal import Threads
 
 /// `/dev/log`, where programs in the chroot write to the system log.
 ///

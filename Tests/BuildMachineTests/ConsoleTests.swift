@@ -7,15 +7,6 @@ internal import Testing
 @testable internal import BuildMachine
 
 @Suite(.timeLimit(.minutes(1))) struct ConsoleTests {
-  @Test(arguments: [
-    ("plain text", "plain text"), ("\u{1B}[0;32mok\u{1B}[0m", "ok"), ("\u{1B}[2J\u{1B}[01;01H", ""),
-    ("\u{1B}", "\\u{1B}"), ("\u{1B}[", ""), ("a\u{8}b\u{0}c", "a\\u{8}b\\u{0}c"), ("tab\there", "tab here"),
-    ("\u{202E}evil", "\\u{202E}evil"), ("\u{9B}31m", "\\u{9B}31m"), ("日本", "日本"),
-  ])
-  func escapesWhatCouldMoveTheCursor(line: String, expected: String) {
-    #expect(ConsoleText.escaped(line) == expected)
-  }
-
   @Test func followsAFileThatComesLaterAndGrows() async throws {
     try await withScratchDirectory { folder in
       let path = folder.appending("console.log")

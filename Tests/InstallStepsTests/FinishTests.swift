@@ -1,9 +1,9 @@
 internal import AgentProtocol
+internal import Basics
 internal import Command
 internal import SystemPackage
 internal import TestSupport
 internal import Testing
-internal import Threads
 
 @testable internal import InstallSteps
 

@@ -1,8 +1,8 @@
+internal import Basics
 internal import CLinux
 internal import Crypto
 internal import Foundation
 internal import SystemPackage
-internal import Threads
 
 /// SHA-256 of a file, read in pieces.
 enum FileDigest {

@@ -1,6 +1,6 @@
+internal import Basics
 internal import Glibc
 internal import SystemPackage
-internal import Threads
 
 /// Copies a whole file into a part of another.
 enum FileRange {

@@ -1,8 +1,8 @@
+internal import Basics
 internal import BuildPlan
 internal import Foundation
 internal import ImageModel
 internal import SystemPackage
-internal import Threads
 
 /// What a build leaves beside the disk, and what its manifest says of all of it.
 struct OutputFiles {

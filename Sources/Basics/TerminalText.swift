@@ -1,8 +1,10 @@
-/// What a guest prints, made fit for a person's terminal.
-package enum ConsoleText {
+/// Text from outside, made fit for a person's terminal: the one place where it is escaped.
+///
+/// Outside is whatever this process did not write itself: a guest, a file's name, a tool's output, a manifest.
+package enum TerminalText {
   /// A line without terminal control sequences, and with every other control character spelled out.
   ///
-  /// A guest is not trusted: what it prints must not be able to move the cursor, or to forge a line of ours.
+  /// Text from outside must not be able to move the cursor, or to forge a line of ours.
   package static func escaped(_ line: String) -> String {
     var result = ""
     var scalars = Substring(line).unicodeScalars

@@ -1,0 +1,4 @@
+internal import Testing
+
+/// Faults injected into real builds: `make drill`.
+@Suite struct DrillTests {}
