@@ -8,14 +8,18 @@ package struct Command: Hashable, Sendable {
   package var environment: [String: String]
   /// What it reads from standard input.
   package var input: String
+  /// The folder that it runs in; nil for the caller's.
+  package var folder: String?
 
   package init(
-    _ executable: String, _ arguments: [String], environment: [String: String] = [:], input: String = ""
+    _ executable: String, _ arguments: [String], environment: [String: String] = [:], input: String = "",
+    folder: String? = nil
   ) {
     self.executable = executable
     self.arguments = arguments
     self.environment = environment
     self.input = input
+    self.folder = folder
   }
 }
 
@@ -23,7 +27,8 @@ extension Command: CustomStringConvertible {
   /// The command as a POSIX shell takes it, ready to paste.
   package var description: String {
     let settings = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\(shellWord($0.value))" }
-    return (settings + [shellWord(executable)] + arguments.map(shellWord)).joined(separator: " ")
+    let line = (settings + [shellWord(executable)] + arguments.map(shellWord)).joined(separator: " ")
+    return folder.map { "(cd \(shellWord($0)) && \(line))" } ?? line
   }
 }
 

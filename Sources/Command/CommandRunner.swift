@@ -70,6 +70,7 @@ package struct SubprocessRunner: CommandRunner {
         command.executable.contains("/") ? .path(FilePath(command.executable)) : .name(command.executable),
         arguments: Arguments(command.arguments),
         environment: environment.updating(environmentValues(command.environment)),
+        workingDirectory: command.folder.map { FilePath($0) },
         platformOptions: Self.platform,
         input: .string(command.input), output: .sequence, error: .sequence
       ) { execution in

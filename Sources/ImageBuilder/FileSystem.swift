@@ -27,6 +27,13 @@ enum FileSystem {
     guard mkdir(path.string, mode) == 0 else { throw fault("make the folder", path) }
   }
 
+  /// Makes an empty file that only this user can read.
+  static func makePrivateFile(_ path: FilePath) throws {
+    let file = open(path.string, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+    guard file >= 0 else { throw fault("make", path) }
+    close(file)
+  }
+
   /// Makes a file of holes.
   static func makeSparseFile(_ path: FilePath, bytes: UInt64) throws {
     let file = open(path.string, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o644)

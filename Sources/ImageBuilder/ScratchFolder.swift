@@ -6,7 +6,7 @@ internal import SystemPackage
 enum ScratchFolder {
   /// Runs `body` with a fresh folder, removed on every way out, also when this process is killed.
   static func with<Result>(
-    _ purpose: String, mode: mode_t = 0o755, _ body: (FilePath) async throws -> Result
+    _ purpose: String, mode: mode_t = 0o700, _ body: (FilePath) async throws -> Result
   ) async throws -> Result {
     let base = FilePath(NSTemporaryDirectory())
     let folder = base.appending("slipway-\(purpose)-\(UUID().uuidString.prefix(8).lowercased())")

@@ -7,16 +7,20 @@ package enum Sfdisk {
   ///
   /// Nothing is wiped: filesystems may be in their places on the disk already. The kernel is told by others:
   /// sfdisk sleeps 250 ms before it does, and only warns when it fails.
-  package static func write(_ layout: DiskLayout, to disk: String) -> Command {
+  ///
+  /// - Parameters:
+  ///   - disk: a device, or a name in `folder`.
+  ///   - folder: where it runs.
+  package static func write(_ layout: DiskLayout, to disk: String, in folder: String? = nil) -> Command {
     Command(
       "sfdisk",
       ["--quiet", "--no-reread", "--no-tell-kernel", "--wipe", "never", "--wipe-partitions", "never", disk],
-      input: layout.sfdiskScript)
+      input: layout.sfdiskScript, folder: folder)
   }
 
   /// Prints the table that a disk has, for `SfdiskTable`.
-  package static func read(_ disk: String) -> Command {
-    Command("sfdisk", ["--json", disk])
+  package static func read(_ disk: String, in folder: String? = nil) -> Command {
+    Command("sfdisk", ["--json", disk], folder: folder)
   }
 }
 

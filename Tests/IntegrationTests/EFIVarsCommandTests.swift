@@ -184,7 +184,7 @@ import Testing
   @Test(arguments: ImageFormat.allCases)
   func aStoreIsCheckedAgainstAnImage(format: ImageFormat) async throws {
     try await withScratchDirectory { scratch in
-      let disk = try await Self.disk(in: scratch)
+      let disk = try await BootableDisk.make(in: scratch).string
       let image = scratch.appending("image.\(format.fileExtension)").string
       try await SubprocessRunner().run(
         format == .compressedRaw
@@ -201,20 +201,5 @@ import Testing
       #expect(result.errors.contains("Boot0002 (Bad)"), "\(result.errors)")
       #expect(result.errors.contains("BootOrder lists 0003"), "\(result.errors)")
     }
-  }
-
-  /// A GPT disk with one EFI system partition that has a file.
-  private static func disk(in scratch: FilePath) async throws -> String {
-    let disk = scratch.appending("disk.raw").string
-    let runner = SubprocessRunner()
-    try await runner.run("truncate", "-s", "20M", disk)
-    let script =
-      "label: gpt\nunit: sectors\n1 : start=2048, size=32768, type=U, uuid=11111111-2222-3333-4444-555555555555\n"
-    try await runner.run(Command("sfdisk", ["--quiet", disk], input: script))
-    try await runner.run("mkfs.vfat", "--offset", "2048", disk, "16384")
-    let partition = "\(disk)@@1048576"
-    try await runner.run("mmd", "-i", partition, "::/EFI", "::/EFI/BOOT")
-    try await runner.run("mcopy", "-i", partition, "/etc/hostname", "::/EFI/BOOT/BOOTX64.EFI")
-    return disk
   }
 }

@@ -21,19 +21,26 @@ package struct BootDiskReader: Sendable {
       throw BuildError(.badInput, "\(image) does not exist", remedy: "Check the path")
     }
     let format = try format ?? Self.format(of: image)
-    guard format != .raw else { return try await read(raw: FilePath(image)) }
     return try await ScratchFolder.with("check") { scratch in
-      let raw = scratch.appending("disk.raw")
-      _ = try await commandErrors("read \(image) as \(format.rawValue)", .badInput) {
-        if format == .compressedRaw {
-          try await DiskExport(runner: runner).unpack(FilePath(image), to: raw)
-        } else {
-          try await runner.run("qemu-img", "convert", "-f", format.qemuName, "-O", "raw", image, raw.string)
-        }
+      let tools = ToolFolder(path: scratch)
+      guard format != .raw else {
+        try tools.link(FilePath(image), as: Self.disk)
+        return try await read(rawIn: tools)
       }
-      return try await read(raw: raw)
+      try tools.link(FilePath(image), as: "image")
+      _ = try await commandErrors("read \(image) as \(format.rawValue)", .badInput) {
+        try await runner.run(
+          format == .compressedRaw
+            ? DiskExport.unpacking("image", to: Self.disk, in: tools)
+            : tools.command(
+              "qemu-img", ["convert", "-f", format.qemuName, "-O", "raw", "image", Self.disk]))
+      }
+      return try await read(rawIn: tools)
     }
   }
+
+  /// The raw disk's name in the folder that tools run in.
+  private static let disk = "disk.raw"
 
   private static func format(of image: String) throws -> ImageFormat {
     guard let known = ImageFormat.named(by: image) else {
@@ -43,20 +50,21 @@ package struct BootDiskReader: Sendable {
     return known
   }
 
-  private func read(raw disk: FilePath) async throws -> BootDisk {
+  private func read(rawIn tools: ToolFolder) async throws -> BootDisk {
+    let disk = tools.path.appending(Self.disk)
     guard try !hasLargeSectors(disk) else {
       throw BuildError(
         .badInput, "the disk has sectors of 4096 bytes, and sfdisk reads files in sectors of 512",
         remedy: "A build checks such a disk by itself")
     }
-    let json = try await commandErrors("read the partition table of \(disk)", .badInput) {
-      try await runner.run(Sfdisk.read(disk.string))
+    let json = try await commandErrors("read the disk's partition table", .badInput) {
+      try await runner.run(Sfdisk.read(Self.disk, in: tools.path.string))
     }
     let table: SfdiskTable
     do {
       table = try SfdiskTable(json: json)
     } catch {
-      throw BuildError(.badInput, "the partition table of \(disk) cannot be read: \(error)")
+      throw BuildError(.badInput, "the disk's partition table cannot be read: \(error)")
     }
     let partitions = table.listed.compactMap { entry in
       let signature: DevicePathNode.HardDrive.Signature? =
@@ -68,7 +76,7 @@ package struct BootDiskReader: Sendable {
           isSystem: [PartitionType.efiSystem.description, "ef"].contains(entry.type))
       }
     }
-    return try await withFiles(partitions, on: disk, sectorSize: table.sectorSize)
+    return try await withFiles(partitions, in: tools, sectorSize: table.sectorSize)
   }
 
   /// Whether a GPT header begins in the second sector of 4096 bytes (UEFI 2.10, table 5.5).
@@ -90,24 +98,28 @@ package struct BootDiskReader: Sendable {
           size: partition.sectors, signature: .gpt(guid), isSystem: partition.type == .efiSystem)
       }
     }
-    return try await withFiles(partitions, on: disk, sectorSize: layout.sectorSize)
+    return try await ScratchFolder.with("check") { scratch in
+      let tools = ToolFolder(path: scratch)
+      try tools.link(disk, as: Self.disk)
+      return try await withFiles(partitions, in: tools, sectorSize: layout.sectorSize)
+    }
   }
 
   private func withFiles(
-    _ partitions: [BootDisk.Partition], on disk: FilePath, sectorSize: UInt64
+    _ partitions: [BootDisk.Partition], in tools: ToolFolder, sectorSize: UInt64
   ) async throws -> BootDisk {
     var found = BootDisk(partitions: partitions, sectorSize: sectorSize)
     for index in found.partitions.indices {
       let offset = found.partitions[index].start * sectorSize
-      found.partitions[index].files = try await files(on: disk, at: offset)
+      found.partitions[index].files = try await files(in: tools, at: offset)
     }
     return found
   }
 
   /// The files of a FAT filesystem; nil when there is none.
-  private func files(on disk: FilePath, at offset: UInt64) async throws -> Set<String>? {
-    let listing = Command(
-      "mdir", ["-/", "-a", "-b", "-i", "\(disk)@@\(offset)", "::"],
+  private func files(in tools: ToolFolder, at offset: UInt64) async throws -> Set<String>? {
+    let listing = tools.command(
+      "mdir", ["-/", "-a", "-b", "-i", "\(Self.disk)@@\(offset)", "::"],
       environment: ["LC_ALL": "C.UTF-8", "MTOOLSRC": "/dev/null"])
     do {
       let lines = try await runner.run(listing).split(separator: "\n").filter { !$0.hasSuffix("/") }

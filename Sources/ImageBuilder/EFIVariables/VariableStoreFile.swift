@@ -34,7 +34,7 @@ package struct VariableStoreFile: Sendable {
     let result = try refusalsAsBuildErrors { try body(&store) }
     let edited = try refusalsAsBuildErrors { try store.serialized() }
     if let out {
-      try Self.write(edited, to: out)
+      try Self.write(edited, to: out, notMorePublicThan: path)
     } else {
       try FileReplacement.write(edited, to: path, like: path)
     }
@@ -43,12 +43,15 @@ package struct VariableStoreFile: Sendable {
 
   /// Writes a new file, all or nothing.
   ///
+  /// - Parameter source: a file of which it is a copy, and which may be private.
   /// - Throws: `BuildError`; also when there is such a file.
-  package static func write(_ bytes: [UInt8], to out: String) throws {
+  package static func write(
+    _ bytes: [UInt8], to out: String, notMorePublicThan source: String? = nil
+  ) throws {
     guard !FileSystem.exists(FilePath(out)) else {
       throw BuildError(.badInput, "\(out) exists", remedy: "Remove it, or choose another --out")
     }
-    try FileReplacement.write(bytes, to: out, like: nil)
+    try FileReplacement.write(bytes, to: out, like: nil, notMorePublicThan: source)
   }
 
   private func bytes() throws -> [UInt8] {
@@ -138,20 +141,28 @@ private struct StoreLock {
 
 /// Writes a whole file beside its place, and renames it.
 private enum FileReplacement {
-  /// - Parameter model: a file whose mode and owner the new one gets.
-  static func write(_ bytes: [UInt8], to path: String, like model: String?) throws {
+  /// - Parameters:
+  ///   - model: a file whose mode and owner the new one gets.
+  ///   - source: a file of which it is a copy; only who can read that one can read the new one.
+  static func write(
+    _ bytes: [UInt8], to path: String, like model: String?, notMorePublicThan source: String? = nil
+  ) throws {
     // Through a link the file is replaced, not the link.
     let place = FilePath(model == nil ? path : resolved(path))
     let folder = place.removingLastComponent()
     let name = place.lastComponent?.string ?? ""
     let temporary = folder.appending(".\(name).slipway-\(UUID().uuidString.prefix(8).lowercased())")
     do {
+      try FileSystem.makePrivateFile(temporary)
       try FileSystem.write(bytes, to: temporary)
       var status = stat()
       if let model, stat(model, &status) == 0 {
         // The owner is root's to give; an ordinary user owns what it replaces, or gets its own.
         if chown(temporary.string, status.st_uid, status.st_gid) != 0 { errno = 0 }
         chmod(temporary.string, status.st_mode & 0o7777)
+      } else {
+        let limit = source.map { stat($0, &status) == 0 ? status.st_mode : 0o600 } ?? 0o666
+        chmod(temporary.string, limit & 0o666 & ~currentMask())
       }
       try FileSystem.synchronise(temporary)
       try FileSystem.rename(temporary, to: place)
@@ -160,6 +171,13 @@ private enum FileReplacement {
       throw error
     }
     try FileSystem.synchronise(folder.isEmpty ? "." : folder)
+  }
+
+  /// The mode bits that new files of this process go without.
+  private static func currentMask() -> mode_t {
+    let mask = umask(0o077)
+    umask(mask)
+    return mask
   }
 
   private static func resolved(_ path: String) -> String {

@@ -21,7 +21,7 @@ struct DiskExport {
     }
   }
 
-  /// Writes the images from the raw disk into `folder`, side by side. The raw disk is gone afterwards.
+  /// Writes the images from the raw disk into its `folder`, side by side. The raw disk is gone afterwards.
   ///
   /// - Throws: `BuildError` with the failed command, when a conversion fails.
   func export(raw disk: FilePath, as images: [OutputImage], in folder: FilePath) async throws {
@@ -39,8 +39,10 @@ struct DiskExport {
   }
 
   private func convert(_ disk: FilePath, to image: OutputImage, at place: FilePath) async throws {
+    let tools = ToolFolder(path: disk.removingLastComponent())
     do {
-      try await runner.run(conversion(of: disk, as: image.format, to: place))
+      let name = "./" + (disk.lastComponent?.string ?? "")
+      try await runner.run(conversion(of: name, as: image.format, to: "./\(image.file)", in: tools))
     } catch let failure as CommandFailure {
       throw BuildError(
         .failed, "the disk could not be converted to \(image.format.rawValue): \(failure.summary)",
@@ -52,10 +54,12 @@ struct DiskExport {
 
   /// The input's format is always given: a guest could have written another format's header into a raw disk
   /// (CVE-2010-3851). Never `-W`: out-of-order writes make the result differ from run to run.
-  func conversion(of disk: FilePath, as format: ImageFormat, to image: FilePath) -> Command {
+  private func conversion(
+    of disk: String, as format: ImageFormat, to image: String, in tools: ToolFolder
+  ) -> Command {
     // Any number of threads gives the same bytes, but for --single-thread, which cuts the input in another way.
     guard format != .compressedRaw else {
-      return Command("zstd", ["-q", "-3", "-T0", disk.string, "-o", image.string])
+      return tools.command("zstd", ["-q", "-3", "-T0", disk, "-o", image])
     }
     let options =
       switch format {
@@ -66,15 +70,13 @@ struct DiskExport {
       case .vmdk: ["-o", "subformat=monolithicSparse"]
       case .raw, .compressedRaw, .qcow2, .vdi, .vhdx: [String]()
       }
-    return Command(
-      "qemu-img",
-      ["convert", "-f", "raw", "-O", format.qemuName] + options + [disk.string, image.string])
+    return tools.command(
+      "qemu-img", ["convert", "-f", "raw", "-O", format.qemuName] + options + [disk, image])
   }
 
-  /// Unpacks a `raw.zst` into a raw disk with holes, for this user alone.
-  ///
-  /// - Throws: `CommandFailure`.
-  func unpack(_ image: FilePath, to disk: FilePath) async throws {
-    try await runner.run("zstd", "-q", "-d", "--sparse", image.string, "-o", disk.string)
+  /// Unpacks a `raw.zst` in a folder of tools into a raw disk with holes, with the mode of the image.
+  static func unpacking(_ image: String, to disk: String, in tools: ToolFolder) -> Command {
+    // By force alone it follows a link.
+    tools.command("zstd", ["-q", "-d", "-f", "--sparse", image, "-o", disk])
   }
 }

@@ -26,6 +26,7 @@ struct Installation: Sendable {
 
   private var consoleLog: FilePath { work.appending("log").appending("console.log") }
   private var overlay: FilePath { work.appending("target.qcow2") }
+  private var tools: ToolFolder { ToolFolder(path: work) }
   private var source: FilePath { work.appending("source.raw") }
   private var plan: BuildPlan { preparation.plan }
   private var isPouredIntoTarget: Bool { plan.pour.place == .target }
@@ -64,7 +65,8 @@ struct Installation: Sendable {
       return
     }
     try await disk("make an overlay over the target") {
-      Command("qemu-img", ["create", "-q", "-f", "qcow2", "-b", target.string, "-F", "raw", overlay.string])
+      tools.command(
+        "qemu-img", ["create", "-q", "-f", "qcow2", "-b", "target.raw", "-F", "raw", "target.qcow2"])
     }
   }
 
@@ -73,7 +75,7 @@ struct Installation: Sendable {
     guard isPouredIntoTarget else { return }
     try await recorder.step("merge") {
       try await disk("write the guest's changes to the target") {
-        Command("qemu-img", ["commit", "-q", "-d", "-f", "qcow2", overlay.string])
+        tools.command("qemu-img", ["commit", "-q", "-d", "-f", "qcow2", "target.qcow2"])
       }
     }
     try FileSystem.remove(overlay)

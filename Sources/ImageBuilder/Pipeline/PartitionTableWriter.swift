@@ -13,8 +13,10 @@ struct PartitionTableWriter {
   func write(_ layout: DiskLayout, to disk: FilePath) async throws {
     guard layout.table != .none else { return }
     do {
-      try await runner.run(Sfdisk.write(layout, to: disk.string))
-      let table = try SfdiskTable(json: await runner.run(Sfdisk.read(disk.string)))
+      let folder = disk.removingLastComponent().string
+      let name = "./" + (disk.lastComponent?.string ?? "")
+      try await runner.run(Sfdisk.write(layout, to: name, in: folder))
+      let table = try SfdiskTable(json: await runner.run(Sfdisk.read(name, in: folder)))
       let differences = table.differences(from: layout)
       guard differences.isEmpty else {
         throw BuildError(

@@ -45,11 +45,17 @@ public struct Verification: Sendable {
     let accelerator = try await hostFaultsAsBuildErrors {
       try await HostProbe().accelerator(wanted: request.machine.accelerator.kind)
     }
-    return try await ScratchFolder.with("verify", mode: artefacts.folderMode) { scratch in
+    // The QEMU of another user enters the folder, and can list nothing in it: libvirt gives it the files that it names.
+    return try await ScratchFolder.with("verify", mode: request.machine.connection == nil ? 0o700 : 0o711) {
+      scratch in
       let disk = scratch.appending("disk.qcow2")
       let variables = scratch.appending("vars.fd")
       try await makeOverlay(disk, over: artefacts, scratch)
-      if let efi = artefacts.efi { try FileSystem.write(FileSystem.read(efi.variables), to: variables) }
+      if let efi = artefacts.efi {
+        let bytes = try FileSystem.read(efi.variables)
+        try FileSystem.makePrivateFile(variables)
+        try FileSystem.write(bytes, to: variables)
+      }
       let isSecure = try artefacts.efi.map {
         try VerifyArtefacts.enforcesSecureBoot($0.firmware, $0.variables)
       }
@@ -76,17 +82,19 @@ public struct Verification: Sendable {
     _ overlay: FilePath, over artefacts: VerifyArtefacts, _ scratch: FilePath
   ) async throws {
     do {
-      var image = artefacts.image
+      let tools = ToolFolder(path: scratch)
+      try tools.link(artefacts.image, as: "image")
+      var image = "image"
       if artefacts.format == .compressedRaw {
-        image = scratch.appending("unpacked.img")
-        try await DiskExport(runner: runner).unpack(artefacts.image, to: image)
+        image = "unpacked.img"
+        try await runner.run(DiskExport.unpacking("image", to: image, in: tools))
       }
-      let command = Command(
-        "qemu-img",
-        [
-          "create", "-q", "-f", "qcow2", "-b", image.string, "-F", artefacts.format.qemuName, overlay.string,
-        ])
-      try await runner.run(command)
+      // Made by qemu-img it would be everybody's to read where the folder is not this user's alone.
+      try FileSystem.makePrivateFile(overlay)
+      try await runner.run(
+        tools.command(
+          "qemu-img",
+          ["create", "-q", "-f", "qcow2", "-b", image, "-F", artefacts.format.qemuName, "disk.qcow2"]))
     } catch let failure as CommandFailure {
       throw BuildError(
         .badInput, "the image \(artefacts.image) cannot be opened: \(failure.summary)",

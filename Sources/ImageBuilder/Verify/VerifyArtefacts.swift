@@ -14,14 +14,6 @@ struct VerifyArtefacts: Sendable {
   /// EFI firmware and the variables to boot with; nil for a BIOS.
   let efi: (firmware: FirmwarePair, variables: FilePath)?
 
-  /// Copies are for the eyes that the image is for: the mode of its folder, as far as others are concerned.
-  var folderMode: mode_t {
-    var status = stat()
-    let isPrivate =
-      stat(image.removingLastComponent().string, &status) != 0 || status.st_mode & S_IXOTH == 0
-    return isPrivate ? 0o700 : 0o755
-  }
-
   /// Finds what to boot: in an output folder by its manifest, or by the paths of the request, which go first.
   ///
   /// - Throws: `BuildError`.

@@ -1,0 +1,39 @@
+internal import Command
+internal import Foundation
+internal import SystemPackage
+
+/// The one way in which a file of the host gets to a tool: by a fixed name, in the folder that the tool runs in.
+///
+/// A path is never an argument. Tools read more than a name in it: options in a leading `-`, a protocol or a remote host
+/// in `a:b`, JSON, an offset in `@@`; and mtools hands it to a shell.
+struct ToolFolder {
+  /// A private folder.
+  let path: FilePath
+
+  /// Lets tools reach a file by `name`, which is ours.
+  ///
+  /// - Throws: `BuildError`.
+  func link(_ file: FilePath, as name: String) throws {
+    let result = file.absolute.withPlatformString { target in
+      path.appending(name).withPlatformString { symlink(target, $0) }
+    }
+    guard result == 0 else {
+      let reason = String(cString: strerror(errno))
+      throw BuildError(.failed, "could not make a link to \(file): \(reason)")
+    }
+  }
+
+  /// A command that runs in the folder. Names of its files in the arguments are ours, or begin with `./`.
+  func command(
+    _ executable: String, _ arguments: [String], environment: [String: String] = [:], input: String = ""
+  ) -> Command {
+    Command(executable, arguments, environment: environment, input: input, folder: path.string)
+  }
+}
+
+extension FilePath {
+  /// The same path from the root; links and `..` stay as they are.
+  var absolute: FilePath {
+    isAbsolute ? self : FilePath(FileManager.default.currentDirectoryPath).pushing(self)
+  }
+}
