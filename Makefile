@@ -11,9 +11,11 @@ SYSTEMS := tiny tiny-b tiny-notouch tiny-many tiny-secrets f2fs demo demo-notouc
   $(addprefix broken-,bootloader entry file no-switch full-esp full-root panic silent emergency boot-panic)
 # Swift Testing only: with XCTest on, the run first claims "Executed 0 tests".
 SWIFT_TEST := swift test --disable-xctest
+# The part of the drill that `make test` runs, in four minutes: what needs no machine, and the most telling of the rest.
+SHORT_DRILL := DrillTests\.(OutputTests|ArtefactTests|EndTests/(killedInIts|aHostScript|aKilledHyp)|InputTests/a(BadSpec|LowLimit)|FullDiskTests/aSmall|GuestTests/aConsole)
 
-.PHONY: help setup setup-bench build appliance systems system demo test test-unit test-vm test-all check bench \
-  fuzz fmt record install clean
+.PHONY: help setup setup-bench build appliance systems system demo test test-unit test-vm test-all drill-short check bench \
+  drill fuzz fmt record install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,18 +48,25 @@ system: ## print the store path of the test system NAME
 demo: setup build ## build the demo image, boot it, and show where everything is
 	@scripts/demo $(SLIPWAY) $(DEMO)
 
-test: setup build systems test-unit test-vm ## run every test; boots virtual machines
+test: setup build systems test-unit test-vm drill-short ## run every test; boots virtual machines
 
 test-unit: ## run the tests that need no virtual machine
-	@scripts/counted $(SWIFT_TEST) --skip IntegrationTests
+	@scripts/counted $(SWIFT_TEST) --skip IntegrationTests --skip DrillTests
 
 test-vm: ## run the tests that boot virtual machines, one at a time
 	@SLIPWAY_VM_TESTS=1 SLIPWAY=$(abspath $(SLIPWAY)) scripts/counted $(SWIFT_TEST) --no-parallel \
 	  --filter IntegrationTests
 
-test-all: setup build systems test-unit ## run every test and the long sweeps
+drill-short:
+	@scripts/drill $(SLIPWAY) '$(SHORT_DRILL)'
+
+drill: ## inject faults into real builds, and list what came of each; DRILL_ROUNDS=1
+	@scripts/drill $(SLIPWAY) $(DRILL)
+
+test-all: setup build systems test-unit ## run every test, the long sweeps and the drill
 	@SLIPWAY_VM_TESTS=1 SLIPWAY_SWEEPS=1 SLIPWAY=$(abspath $(SLIPWAY)) scripts/counted $(SWIFT_TEST) \
 	  --no-parallel --filter 'IntegrationTests|SweepTests'
+	@$(MAKE) --no-print-directory drill
 
 check: build ## lint, check imports, and check the agent
 	swift format lint --strict --recursive --parallel Sources Tests Package.swift
@@ -72,9 +81,9 @@ fmt: ## format the sources
 	swift format --in-place --recursive --parallel Sources Tests Package.swift
 
 record: ## write the golden files anew
-	-RECORD_SNAPSHOTS=1 $(SWIFT_TEST) --skip IntegrationTests
+	-RECORD_SNAPSHOTS=1 $(SWIFT_TEST) --skip IntegrationTests --skip DrillTests
 
-fuzz: ## feed mutated stores to EFIVariables for five minutes, guided by coverage
+fuzz: ## feed mutated inputs to every parser of outside bytes; FUZZ_SECONDS=20 each
 	@scripts/fuzz
 
 clean: ## remove what was built, and cached test systems, images and appliances

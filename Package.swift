@@ -165,6 +165,15 @@ let package = Package(
         "Command", "ImageModel", "TestSupport",
         systemPackage,
       ]),
+    // `make fuzz`: each parser of outside bytes, for libFuzzer. Sees what only its module sees, so debug builds only.
+    .target(
+      name: "Fuzz",
+      dependencies: [
+        "AgentProtocol", "Appliance", "Basics", "BuildMachine", "BuildPlan", "EFIVariables", "ImageBuilder",
+        "ImageModel", "NixStore", "Sfdisk", systemPackage,
+      ],
+      path: "Tests/Fuzz", exclude: ["Seeds", "seeds.py"]),
+    .testTarget(name: "FuzzTests", dependencies: ["Fuzz", "TestSupport"]),
     // `make drill`: faults injected into real builds.
     .testTarget(
       name: "DrillTests",

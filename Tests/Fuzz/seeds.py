@@ -1,8 +1,9 @@
-"""Writes small stores for the fuzzer to begin with: an authenticated and a plain one, with the variables of real stores.
+"""Writes the binary seeds of the fuzzers: small variable stores with the variables of real ones, device paths, frames.
 
-Usage: seeds.py FOLDER
+Usage: python3 Tests/Fuzz/seeds.py Tests/Fuzz/Seeds     (the other seeds there are real files, cut short)
 """
 
+import json
 import pathlib
 import struct
 import sys
@@ -62,7 +63,40 @@ def store(authenticated):
     return (volume + body).ljust(0x800, b"\xff")
 
 
-folder = pathlib.Path(sys.argv[1])
-folder.mkdir(parents=True, exist_ok=True)
-for name in ["authenticated", "plain"]:
-    (folder / name).write_bytes(store(name == "authenticated"))
+AGENT = [
+    {"hello": {"build": "1", "magic": "slipway-agent", "oldestVersion": 3, "version": 3}},
+    {"event": {"heartbeat": True}},
+    {"event": {"log": "mkfs.vfat \x1b[31mdone \x07"}},
+    {"event": {"warning": "activation ended with status 1"}},
+    {"event": {"progress": {"done": 3, "total": 2**64 - 1}}},
+    {"reply": {"id": 1}},
+    {"reply": {"id": 2, "failure": {"command": "c", "message": "m", "output": ["o"]}}},
+]
+HOST = [
+    {"hello": {"build": "1", "magic": "slipway-agent", "oldestVersion": 3, "version": 3}},
+    {"request": {"id": 1, "step": {"step": "runScript", "arguments": {"system": "/nix/store/a", "script": "true"}}}},
+    {"debugShell": 2},
+    {"powerOff": True},
+]
+
+
+def frames(messages):
+    """The first byte says how the fuzzer cuts the stream."""
+    payloads = [json.dumps(message, separators=(",", ":")).encode() for message in messages]
+    return b"\x07" + b"".join(struct.pack(">I", len(payload)) + payload for payload in payloads)
+
+
+def write(parser, name, data):
+    folder = pathlib.Path(sys.argv[1]) / parser
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+for kind in ["authenticated", "plain"]:
+    write("variableStore", kind, store(kind == "authenticated"))
+write("devicePath", "binary", console())
+TEXT = "PciRoot(0x0)/Pci(0x1f,0x0)/Serial(0x0)/Uart(115200,8,N,1)/VenMsg(00000000-0000-0000-0000-000000000000,00)"
+write("devicePath", "text", TEXT.encode())
+write("agentFrames", "all", frames(AGENT))
+write("agentFrames", "broken", frames(AGENT[:3]) + b"\xff\xff\xff\xff")
+write("hostFrames", "all", frames(HOST))

@@ -1,4 +1,0 @@
-internal import Testing
-
-/// Faults injected into real builds: `make drill`.
-@Suite struct DrillTests {}

@@ -1,0 +1,107 @@
+import Foundation
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Processes that are killed, stopped or interrupted, at any point.
+@Suite(.virtualMachines, .serialized) struct EndTests {
+  /// How long an undisturbed build takes on this machine now; also the control: it leaves its output, and nothing else.
+  private func undisturbed() async throws -> Duration {
+    let start = ContinuousClock.now
+    try await row("control", "nothing", keeps: ["r"]) { bench in
+      bench.expect(try await bench.run(bench.build()), status: 0)
+    }
+    return ContinuousClock.now - start
+  }
+
+  @Test func killedAtRandomPointsNothingOfABuildStays() async throws {
+    let whole = try await undisturbed()
+    var random = RoundRandom("kill")
+    for number in 1...6 {
+      let point = Duration.milliseconds(
+        Int64(whole / .milliseconds(1) * Double.random(in: 0...1, using: &random)))
+      try await row("host process killed", "SIGKILL after \(point), \(number) of 6", keeps: ["r"]) { bench in
+        _ = try await bench.run(bench.build()) { process in
+          try await Task.sleep(for: point)
+          kill(process, SIGKILL)
+        }
+      }
+    }
+  }
+
+  @Test func killedInItsFirstMomentsABuildLeavesNothing() async throws {
+    var random = RoundRandom("first")
+    for number in 1...8 {
+      let pause = Int64.random(in: 0...25_000, using: &random)
+      let signal = number % 2 == 0 ? SIGKILL : SIGHUP
+      try await row("work folder just made", "signal \(signal) \(pause) µs later") { bench in
+        _ = try await bench.run(bench.storeBuild()) { process in
+          while kill(process, 0) == 0,
+            try FileManager.default.contentsOfDirectory(atPath: bench.out.string).isEmpty
+          {
+            try await Task.sleep(for: .microseconds(200))
+          }
+          try await Task.sleep(for: .microseconds(pause))
+          kill(process, signal)
+        }
+        // Had it been faster than the signal, it would be whole.
+        if bench.status == 0 { try FileManager.default.removeItem(atPath: bench.out.appending("r").string) }
+      }
+    }
+  }
+
+  static let signals: [(Int32, Int32)] = [(SIGINT, 130), (SIGTERM, 143), (SIGHUP, 129)]
+
+  @Test(arguments: signals)
+  func signalsEndABuildWithItsMachine(signal: Int32, status: Int32) async throws {
+    try await row("interrupted", "signal \(signal) to slipway with a running guest") { bench in
+      let result = try await bench.run(bench.build("broken-silent")) { process in
+        _ = try await bench.waitForGuest()
+        kill(process, signal)
+      }
+      bench.expect(result, status: status)
+    }
+  }
+
+  @Test func aStoppedHypervisorEndsTheBuild() async throws {
+    try await row("guest hangs", "SIGSTOP of QEMU") { bench in
+      let result = try await bench.run(bench.build("broken-silent", ["--step-timeout", "20"])) { _ in
+        kill(try await bench.waitForGuest(), SIGSTOP)
+      }
+      bench.expect(result, status: 1)
+    }
+  }
+
+  @Test func aKilledHypervisorEndsTheBuild() async throws {
+    try await row("guest gone", "SIGKILL of QEMU") { bench in
+      let result = try await bench.run(bench.build("broken-silent")) { _ in
+        kill(try await bench.waitForGuest(), SIGKILL)
+      }
+      bench.expect(result, status: 1)
+    }
+  }
+
+  @Test(arguments: [SIGKILL, SIGHUP] as [Int32])
+  func aHostScriptDiesWithItsBuild(signal: Int32) async throws {
+    try await row("script of the host's runs", "signal \(signal) to slipway in preVM") { bench in
+      let script = try bench.write(
+        "head -c 50M /dev/zero > \"$out/big\"; touch '\(bench.inputs)/runs'; sleep 1000", "pre")
+      _ = try await bench.run(bench.build("tiny", ["--pre-vm", script])) { process in
+        try await wait(for: "preVM") { FileManager.default.fileExists(atPath: "\(bench.inputs)/runs") }
+        kill(process, signal)
+      }
+    }
+  }
+
+  @Test func anInterruptEndsTheDigestOfAHugeDisk() async throws {
+    try await row("interrupted at the end", "SIGINT as soon as postVM of a disk of 3T is done") { bench in
+      let script = try bench.write("touch '\(bench.inputs)/done'", "post")
+      let result = try await bench.run(bench.build("tiny", ["--disk-size", "3T", "--post-vm", script])) {
+        process in
+        try await wait(for: "postVM") { FileManager.default.fileExists(atPath: "\(bench.inputs)/done") }
+        kill(process, SIGINT)
+      }
+      bench.expect(result, status: 130)
+    }
+  }
+}
