@@ -49,7 +49,7 @@ final class Bench: Sendable {
       readlink /proc/self/ns/mnt >> '\(namespaces)'
       mount --bind '\(tmp)' /tmp || exit 99
       { \(setUp); } || exit 99
-      cd /
+      cd /tmp
       \(command)
       """
     let result = try await SlipwayCommand.run(
