@@ -147,7 +147,10 @@ let package = Package(
     .testTarget(
       name: "SfdiskTests", dependencies: ["Sfdisk", "Command", "ImageModel", "TestSupport", systemPackage]),
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
-    .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "TestSupport"], exclude: ["Snapshots"]),
+    .testTarget(
+      name: "HostProbeTests",
+      dependencies: ["BuildPlan", "Command", "HostProbe", "TestSupport", systemPackage],
+      exclude: ["Snapshots"]),
     .testTarget(
       name: "EFIVariablesTests",
       dependencies: ["EFIVariables", "Command", "ImageModel", "TestSupport", systemPackage]),

@@ -78,7 +78,10 @@ package struct FirmwareProbe: Sendable {
       pair = try search.preferred(secureBoot: wish.secureBoot).pair
       if let variables = wish.variables.map(absolute) { pair.variablesTemplate = variables }
     }
-    try pair.checkSizes(code: try size(pair.code), variables: try size(pair.variablesTemplate))
+    try pair.checkSizes(
+      code: try FlashFile(pair.code).size, variables: try FlashFile(pair.variablesTemplate).size)
+    // What is in qcow2 is read when it is converted, by a build.
+    guard try !FlashFile(pair.variablesTemplate).isQcow2 else { return pair }
     guard let template = FileManager.default.contents(atPath: pair.variablesTemplate) else {
       throw HostFault(
         "the variable store template \(pair.variablesTemplate) cannot be read", remedy: FirmwareSearch.remedy)
@@ -95,20 +98,11 @@ package struct FirmwareProbe: Sendable {
   private func found(_ pair: FirmwarePair, namedBy descriptor: String) throws(HostFault) -> FoundFirmware {
     do {
       return FoundFirmware(
-        pair: pair, resolvedCode: resolved(pair.code), codeSize: try size(pair.code),
-        variablesSize: try size(pair.variablesTemplate))
+        pair: pair, resolvedCode: resolved(pair.code), codeSize: try FlashFile(pair.code).size,
+        variablesSize: try FlashFile(pair.variablesTemplate).size)
     } catch {
       throw HostFault("\(descriptor): \(error.message)", remedy: error.remedy)
     }
-  }
-
-  private func size(_ path: String) throws(HostFault) -> UInt64 {
-    var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, access(path, R_OK) == 0 else {
-      throw HostFault(
-        "the firmware file \(path) is not there or may not be read", remedy: FirmwareSearch.remedy)
-    }
-    return UInt64(status.st_size)
   }
 }
 

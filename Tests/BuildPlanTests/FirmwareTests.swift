@@ -20,13 +20,18 @@ import Testing
   }
 
   @Test(arguments: [
-    ("\"uefi\"", "\"bios\""), ("\"flash\"", "\"memory\""), ("\"format\": \"raw\"", "\"format\": \"qcow2\""),
+    ("\"uefi\"", "\"bios\""), ("\"flash\"", "\"memory\""), ("\"format\": \"raw\"", "\"format\": \"vmdk\""),
     ("\"device\": \"flash\"", "\"device\": \"flash\", \"mode\": \"combined\""),
     ("\"nvram-template\"", "\"later-template\""),
   ])
-  func othersThanSplitRawFlashAreNoPair(old: String, new: String) throws {
+  func othersThanSplitFlashAreNoPair(old: String, new: String) throws {
     #expect(
       try descriptor(replacing: old, with: new).pair(architecture: "x86_64", machine: "pc-q35-1") == nil)
+  }
+
+  @Test func filesInQcow2AreAPairToo() throws {
+    let fedora = try descriptor(replacing: "\"format\": \"raw\"", with: "\"format\": \"qcow2\"")
+    #expect(fedora.pair(architecture: "x86_64", machine: "pc-q35-1")?.code == "/f/CODE.fd")
   }
 
   @Test func wordsOfLaterVersionsAreNoFault() throws {

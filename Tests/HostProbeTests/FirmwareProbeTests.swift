@@ -1,4 +1,5 @@
 import BuildPlan
+import Command
 import Foundation
 import HostProbe
 import SystemPackage
@@ -61,6 +62,72 @@ import Testing
     }
   }
 
+  @Test func aPairInQcow2IsFoundByItsDescriptorWithTheSizesOfTheFlashImages() async throws {
+    try await withScratchDirectory { folder in
+      let (code, variables) = try await fedoras(in: folder)
+      try write(descriptor(code, variables, format: "qcow2"), to: folder.appending("60-fedora.json"))
+      let probe = FirmwareProbe(folders: [folder.string])
+      let found = try #require(probe.search(machine: machine).found.first)
+      #expect(found.codeSize == 0x37c000 && found.variablesSize == 0x84000)
+      #expect(try probe.pair(machine: machine).code == code)
+    }
+  }
+
+  @Test func aPairInQcow2ThatSomebodyNamesBecomesRawFiles() async throws {
+    try await withScratchDirectory { folder in
+      let (code, variables) = try await fedoras(in: folder)
+      let pair = try FirmwareProbe(folders: []).pair(
+        FirmwareWish(code: code, variables: variables), machine: machine)
+      let work = folder.appending("$(touch PWNED) \n-o@@;work")
+      try FileManager.default.createDirectory(atPath: work.string, withIntermediateDirectories: false)
+      let raw = try await pair.raw(in: work.string, SubprocessRunner())
+      for (file, original) in [(raw.code, "CODE"), (raw.variablesTemplate, "VARS")] {
+        #expect(
+          FileManager.default.contentsEqual(atPath: file, andPath: "/usr/share/OVMF/OVMF_\(original)_4M.fd"))
+      }
+      #expect(try FileManager.default.contentsOfDirectory(atPath: work.string).count == 2)
+      let plain = FirmwarePair(
+        code: raw.code, variablesTemplate: raw.variablesTemplate, requiresSMM: false, secureBoot: false)
+      #expect(try await plain.raw(in: "/nowhere", SubprocessRunner()) == plain)
+    }
+  }
+
+  @Test func qcow2WithABackingFileIsRefused() async throws {
+    try await withScratchDirectory { folder in
+      let (code, variables) = try await fedoras(in: folder)
+      let overlay = folder.appending("overlay.qcow2").string
+      try await SubprocessRunner().run(
+        "qemu-img", "create", "-q", "-f", "qcow2", "-b", code, "-F", "qcow2", overlay)
+      let fault = try #require(throws: HostFault.self) {
+        try FirmwareProbe(folders: []).pair(
+          FirmwareWish(code: overlay, variables: variables), machine: machine)
+      }
+      #expect(fault.message.contains(overlay) && fault.message.contains("backing file"))
+    }
+  }
+
+  @Test func qcow2OfAnotherBuildIsRefusedByTheSizeOfItsFlashImage() async throws {
+    try await withScratchDirectory { folder in
+      let (code, variables) = try await fedoras(in: folder)
+      try await SubprocessRunner().run("qemu-img", "resize", "-q", variables, "+64K")
+      let fault = try #require(throws: HostFault.self) {
+        try FirmwareProbe(folders: []).pair(FirmwareWish(code: code, variables: variables), machine: machine)
+      }
+      #expect(fault.message.contains("(\(0x84000 + 65536) bytes)") && fault.message.contains("not two parts"))
+    }
+  }
+
+  /// Debian's firmware in the format in which Fedora ships it.
+  private func fedoras(in folder: FilePath) async throws -> (code: String, variables: String) {
+    func convert(_ name: String) async throws -> String {
+      let file = folder.appending("\(name).qcow2").string
+      try await SubprocessRunner().run(
+        "qemu-img", "convert", "-f", "raw", "-O", "qcow2", "/usr/share/OVMF/\(name).fd", file)
+      return file
+    }
+    return (try await convert("OVMF_CODE_4M"), try await convert("OVMF_VARS_4M"))
+  }
+
   @Test func aFileThatIsNotThereIsNamed() throws {
     let fault = try #require(throws: HostFault.self) {
       try FirmwareProbe(folders: []).pair(
@@ -94,12 +161,12 @@ import Testing
     try Data(bytes).write(to: URL(fileURLWithPath: path.string))
   }
 
-  private func descriptor(_ code: String, _ variables: String) -> [UInt8] {
+  private func descriptor(_ code: String, _ variables: String, format: String = "raw") -> [UInt8] {
     Array(
       """
       {"description": "d", "interface-types": ["uefi"], "features": [], "tags": [],
-       "mapping": {"device": "flash", "executable": {"filename": "\(code)", "format": "raw"},
-                   "nvram-template": {"filename": "\(variables)", "format": "raw"}},
+       "mapping": {"device": "flash", "executable": {"filename": "\(code)", "format": "\(format)"},
+                   "nvram-template": {"filename": "\(variables)", "format": "\(format)"}},
        "targets": [{"architecture": "x86_64", "machines": ["pc-q35-*"]}]}
       """.utf8)
   }

@@ -10,14 +10,14 @@ import Testing
   /// Debian's, which a descriptor names: it needs system management mode.
   private static let secureCode = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"
 
-  /// Also: firmware in a folder as nixpkgs has it, of which nothing but the spec says that it needs SMM, and another
+  /// Also: firmware and store in qcow2; firmware in a folder as nixpkgs has it, of which nothing but the spec says that it needs SMM, and another
   /// appliance kernel than the one in /boot.
   @Test func a17SignedBootsAndA41UnsignedOrAlteredDoesNot() async throws {
     try await withScratchDirectory { scratch in
       let keys = try await keys(in: scratch)
       let out = scratch.appending("r")
       let built = try await SlipwayCommand.run(
-        ["build", try spec(keys, in: scratch).string, "--system", try await TestSystem.path("secure")]
+        ["build", try await spec(keys, in: scratch).string, "--system", try await TestSystem.path("secure")]
           + ["--additional-space", "16M", "--out", out.string] + (try kernelOfOurs(in: scratch)))
       try #require(built.status == 0, "\(built.errors)")
       try await keyStaysOutside(keys.signer, out)
@@ -34,11 +34,13 @@ import Testing
       ])
       #expect(insecure.status == 2 && insecure.cause.contains("Secure Boot"), "\(insecure.errors)")
 
+      let variables = scratch.appending("efi-vars.qcow2")
+      try await convert(out.appending("efi-vars.fd").string, to: variables)
       for change in Alteration.allCases {
         try await change.make(on: DiskImage(out.appending("nixos.img")), in: scratch)
         let refused = try await SlipwayCommand.run([
           "verify", "--image", out.appending("nixos.img").string, "--efi-firmware", Self.secureCode,
-          "--efi-vars", out.appending("efi-vars.fd").string, "--timeout", "200",
+          "--efi-vars", variables.string, "--timeout", "200",
         ])
         #expect(refused.status == 1, "\(change): \(refused.output)")
         #expect(
@@ -57,10 +59,12 @@ import Testing
         "sh",
         descriptors)
       let system = try await TestSystem.path("tiny")
-      func build(pk: String, variables: [String: String] = [:]) async throws -> SlipwayCommand.Result {
+      func build(
+        pk: String, signing: [String] = [], variables: [String: String] = [:]
+      ) async throws -> SlipwayCommand.Result {
         try await SlipwayCommand.run(
           ["build", "--system", system, "--out", scratch.appending("r").string, "--secure-boot-pk", pk]
-            + ["--secure-boot-kek", platform.pem.string, "--secure-boot-db", platform.der.string],
+            + ["--secure-boot-kek", platform.pem.string, "--secure-boot-db", platform.der.string] + signing,
           environment: variables)
       }
       let unable = try await build(
@@ -70,6 +74,12 @@ import Testing
       let bad = try await build(pk: platform.key.string)
       #expect(bad.status == 2)
       #expect(bad.cause.contains("secureBoot") && bad.cause.contains("'pk'"), "\(bad.errors)")
+      let other = try await TestCertificate("other", in: scratch)
+      let mixed = try await build(
+        pk: platform.pem.string,
+        signing: ["--secure-boot-sign-key", other.key.string, "--secure-boot-sign-cert", platform.pem.string])
+      #expect(mixed.status == 2)
+      #expect(mixed.cause.contains("not that of the certificate"), "\(mixed.errors)")
     }
   }
 }
@@ -88,13 +98,16 @@ extension SecureBootTests {
       signer: try await TestCertificate("db", in: scratch))
   }
 
-  private func spec(_ keys: Keys, in scratch: FilePath) throws -> FilePath {
+  /// The format in which Fedora ships firmware.
+  private func convert(_ raw: String, to file: FilePath) async throws {
+    try await runner.run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, file.string)
+  }
+
+  private func spec(_ keys: Keys, in scratch: FilePath) async throws -> FilePath {
     let firmware = scratch.appending("OVMF/FV")
-    let files = FileManager.default
-    try files.createDirectory(atPath: firmware.string, withIntermediateDirectories: true)
-    try files.copyItem(atPath: Self.secureCode, toPath: firmware.appending("OVMF_CODE.fd").string)
-    try files.copyItem(
-      atPath: "/usr/share/OVMF/OVMF_VARS_4M.fd", toPath: firmware.appending("OVMF_VARS.fd").string)
+    try FileManager.default.createDirectory(atPath: firmware.string, withIntermediateDirectories: true)
+    try await convert(Self.secureCode, to: firmware.appending("OVMF_CODE.fd"))
+    try await convert("/usr/share/OVMF/OVMF_VARS_4M.fd", to: firmware.appending("OVMF_VARS.fd"))
     let spec = scratch.appending("spec.json")
     let json = """
       {"OVMF": "\(scratch.appending("OVMF"))", "efiFirmwareNeedsSMM": true,

@@ -13,7 +13,7 @@ package struct FirmwareDescriptor: Hashable, Sendable {
     package var machines: [String]
   }
 
-  /// Two raw flash images.
+  /// Two flash images, raw or in qcow2.
   package struct Flash: Hashable, Sendable {
     /// The read-only code.
     package var code: String
@@ -31,7 +31,7 @@ package struct FirmwareDescriptor: Hashable, Sendable {
   package var targets: [Target]
   /// `requires-smm`, `secure-boot`, `enrolled-keys`, …
   package var features: Set<String>
-  /// Code and variables; nil for a firmware that does not keep its variables in a raw flash image of its own.
+  /// Code and variables; nil for a firmware that does not keep its variables in a flash image of its own.
   package var flash: Flash?
 
   /// Reads a descriptor.
@@ -115,10 +115,12 @@ private struct Document: Decodable {
       case template = "nvram-template"
     }
 
-    /// Other formats than raw exist (Fedora ships qcow2); the checks of a variable store read raw bytes.
+    private static let formats: Set<String> = ["raw", "qcow2"]
+
+    /// QEMU's formats are raw and qcow2, which Fedora ships. Which one it is, the file itself tells.
     var flash: FirmwareDescriptor.Flash? {
       guard device == "flash", mode ?? "split" == "split", let executable, let template,
-        executable.format == "raw", template.format == "raw"
+        Self.formats.contains(executable.format), Self.formats.contains(template.format)
       else { return nil }
       return FirmwareDescriptor.Flash(code: executable.filename, variablesTemplate: template.filename)
     }

@@ -1,8 +1,8 @@
 /// UEFI code and the template of the variable store that goes with it.
 public struct FirmwarePair: Hashable, Codable, Sendable {
-  /// The read-only code, a raw flash image.
+  /// The read-only code, a flash image: raw or qcow2.
   public var code: String
-  /// What each new variable store is a copy of, a raw flash image.
+  /// What each new variable store is a copy of, a flash image: raw or qcow2.
   public var variablesTemplate: String
   /// Whether the code never gets to its first instruction of interest without system management mode.
   ///

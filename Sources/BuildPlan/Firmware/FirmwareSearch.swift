@@ -35,9 +35,9 @@ package struct FoundFirmware: Hashable, Codable, Sendable {
   package var pair: FirmwarePair
   /// The code with all symbolic links followed; Debian has three names for its Secure Boot code.
   package var resolvedCode: String
-  /// The code's size, in bytes.
+  /// The size of the code's flash image, in bytes.
   package var codeSize: UInt64
-  /// The template's size, in bytes.
+  /// The size of the template's flash image, in bytes.
   package var variablesSize: UInt64
 
   package init(pair: FirmwarePair, resolvedCode: String, codeSize: UInt64, variablesSize: UInt64) {

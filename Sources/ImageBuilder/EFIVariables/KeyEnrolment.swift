@@ -2,6 +2,7 @@ package import EFIVariables
 internal import Foundation
 internal import HostProbe
 package import ImageModel
+internal import SystemPackage
 
 /// The keys of Secure Boot that a person names, as files and digests.
 package struct KeyEnrolment: Sendable {
@@ -86,7 +87,9 @@ package struct KeyEnrolment: Sendable {
   /// What Microsoft owns in the databases of the first template that has some.
   private func microsoftLists() async throws -> [VariableKey: [SignatureList]] {
     for template in await HostProbe().enrolledTemplates() {
-      guard let store = try? VariableStoreFile(template).read() else { continue }
+      guard let bytes = try? await flashBytes(FilePath(template)),
+        let store = try? VariableStore(reading: bytes)
+      else { continue }
       var found: [VariableKey: [SignatureList]] = [:]
       for key in [VariableKey.keyExchangeKeys, .signatures, .forbiddenSignatures] {
         guard let variable = store[key], case .signatures(let lists) = try? VariableValue(of: variable)

@@ -72,6 +72,11 @@ package struct VariableStoreFile: Sendable {
   private static let limit = 256 << 20
 
   private func store(in bytes: [UInt8]) throws -> VariableStore {
+    guard Qcow2Header(bytes) == nil else {
+      throw BuildError(
+        .badInput, "\(path) is in the format qcow2, and a variable store is read and edited raw",
+        remedy: "Convert it: qemu-img convert -O raw IN OUT")
+    }
     do {
       return try VariableStore(reading: bytes)
     } catch {

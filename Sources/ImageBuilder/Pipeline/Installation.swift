@@ -3,6 +3,7 @@ internal import Appliance
 internal import BuildMachine
 internal import BuildPlan
 internal import Command
+internal import EFIVariables
 internal import Foundation
 internal import ImageModel
 internal import Synchronization
@@ -40,13 +41,13 @@ struct Installation: Sendable {
   /// - Throws: `BuildError`, `CancellationError`. The machine is gone then.
   func run() async throws -> [Manifest.VariableChange]? {
     try FileSystem.makeDirectory(consoleLog.removingLastComponent())
-    let firmware = machine.firmware
-    let templateBytes = try firmware.map { try FileSystem.read(FilePath($0.variablesTemplate)) }
+    let firmware = try await machine.firmware?.rawFiles(in: work)
+    let templateBytes = try firmware.map { try template(of: $0) }
     if let templateBytes { try FileSystem.write(templateBytes, to: variables) }
     try await makeDisks()
     try await withPour { pour in
       try await machineErrorsAsBuildErrors {
-        try await withMachine(configuration()) { machine in try await runSteps(on: machine, pour) }
+        try await withMachine(configuration(firmware)) { machine in try await runSteps(on: machine, pour) }
       }
     }
     try await mergeOverlay()
@@ -56,6 +57,19 @@ struct Installation: Sendable {
       plan: plan, firmware: firmware, template: templateBytes, store: variables, disk: target,
       secureBoot: preparation.secureBoot
     ).run()
+  }
+
+  /// The bytes of the raw template. One in qcow2 nobody has looked into until now.
+  private func template(of firmware: FirmwarePair) throws -> [UInt8] {
+    let bytes = try FileSystem.read(FilePath(firmware.variablesTemplate))
+    do {
+      _ = try VariableStore(reading: bytes)
+    } catch {
+      throw BuildError(
+        .badInput, "\(machine.firmware?.variablesTemplate ?? "") is no variable store: \(error)",
+        remedy: FirmwareSearch.remedy)
+    }
+    return bytes
   }
 
   /// What is poured into the target stays as it is while the guest runs: its writes go to an overlay.
@@ -166,11 +180,11 @@ struct Installation: Sendable {
     return secureBoot.signing
   }
 
-  private func configuration() -> MachineConfiguration {
+  private func configuration(_ firmware: FirmwarePair?) -> MachineConfiguration {
     MachineConfiguration(hypervisor: hypervisor, consoleLog: consoleLog) { session in
       let common = DomainValues(
         name: session.name, uuid: session.uuid, accelerator: machine.accelerator, memory: machine.memory,
-        cpus: machine.cpus, firmware: machine.firmware, variables: variables.string,
+        cpus: machine.cpus, firmware: firmware, variables: variables.string,
         consoleLog: session.consoleLog.string, hostCPUs: session.hostCPUs)
       let installer = [
         "kernel": appliance.kernel.string, "initramfs": appliance.initramfs.string,

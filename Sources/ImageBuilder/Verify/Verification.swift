@@ -52,14 +52,12 @@ public struct Verification: Sendable {
       let variables = scratch.appending("vars.fd")
       try await makeOverlay(disk, over: artefacts, scratch)
       if let efi = artefacts.efi {
-        let bytes = try FileSystem.read(efi.variables)
         try FileSystem.makePrivateFile(variables)
-        try FileSystem.write(bytes, to: variables)
+        try FileSystem.write(efi.variables, to: variables)
       }
-      let isSecure = try artefacts.efi.map {
-        try VerifyArtefacts.enforcesSecureBoot($0.firmware, $0.variables)
-      }
-      let configuration = try machine(artefacts, accelerator.kind, disk: disk, variables: variables)
+      let firmware = try await artefacts.efi?.firmware.rawFiles(in: scratch)
+      let configuration = try machine(
+        artefacts, firmware, accelerator.kind, disk: disk, variables: variables)
       return try await machineErrorsAsBuildErrors {
         try await recorder.step(
           "boot", detail: { $0.enforcesSecureBoot ? "\($0.token), Secure Boot on" : $0.token }
@@ -69,7 +67,8 @@ public struct Verification: Sendable {
             let token = try await waitForToken(on: machine, &verdict)
             let seconds = (ContinuousClock.now - start) / .seconds(1)
             if let picture = request.screenshot { try await machine.screenshot(to: FilePath(picture)) }
-            return VerifyResult(token: token, enforcesSecureBoot: isSecure ?? false, seconds: seconds)
+            return VerifyResult(
+              token: token, enforcesSecureBoot: artefacts.efi?.enforcesSecureBoot ?? false, seconds: seconds)
           }
         }
       }
@@ -104,13 +103,14 @@ public struct Verification: Sendable {
   }
 
   private func machine(
-    _ artefacts: VerifyArtefacts, _ accelerator: Accelerator.Kind, disk: FilePath, variables: FilePath
+    _ artefacts: VerifyArtefacts, _ firmware: FirmwarePair?, _ accelerator: Accelerator.Kind, disk: FilePath,
+    variables: FilePath
   ) throws -> MachineConfiguration {
     let template = try request.machine.domainTemplate(or: DomainTemplate.verify)
     return MachineConfiguration(hypervisor: request.machine.hypervisor) { session in
       let common = DomainValues(
         name: session.name, uuid: session.uuid, accelerator: accelerator, memory: request.memory, cpus: 2,
-        firmware: artefacts.efi?.firmware, variables: variables.string, consoleLog: session.consoleLog.string,
+        firmware: firmware, variables: variables.string, consoleLog: session.consoleLog.string,
         hostCPUs: session.hostCPUs)
       let image = [
         "disk": disk.string, "kernel": request.kernel?.kernel ?? "", "initrd": request.kernel?.initrd ?? "",

@@ -12,7 +12,16 @@ struct VerifyArtefacts: Sendable {
   /// Bytes in a sector of the disk.
   let sectorSize: UInt64
   /// EFI firmware and the variables to boot with; nil for a BIOS.
-  let efi: (firmware: FirmwarePair, variables: FilePath)?
+  let efi: EFI?
+
+  /// A firmware, and a store that belongs to it.
+  struct EFI: Sendable {
+    let firmware: FirmwarePair
+    /// The raw store.
+    let variables: [UInt8]
+    /// Whether this firmware with that store starts nothing but what is signed.
+    let enforcesSecureBoot: Bool
+  }
 
   /// Finds what to boot: in an output folder by its manifest, or by the paths of the request, which go first.
   ///
@@ -51,7 +60,7 @@ struct VerifyArtefacts: Sendable {
 
   private static func efi(
     _ request: VerifyRequest, _ manifest: Manifest?, _ folder: FilePath?
-  ) async throws -> (FirmwarePair, FilePath) {
+  ) async throws -> EFI {
     let built = request.efiFirmware == nil ? manifest?.firmware : nil
     let wish = FirmwareWish(
       code: request.efiFirmware ?? built?.code, variables: built?.variablesTemplate,
@@ -62,23 +71,15 @@ struct VerifyArtefacts: Sendable {
       ?? folder.flatMap { folder in manifest?.efiVariables.map { folder.appending($0) } }
       ?? FilePath(firmware.variablesTemplate)
     guard FileSystem.exists(variables) else { throw missing(variables) }
-    try checkVariables(variables, firmware)
-    if manifest?.spec.secureBoot != nil, try !Self.enforcesSecureBoot(firmware, variables) {
+    let bytes = try await flashBytes(variables)
+    let store = try await store(in: bytes, of: variables, firmware)
+    let enforces = firmware.secureBoot && store.enforcesSecureBoot
+    if manifest?.spec.secureBoot != nil, !enforces {
       throw BuildError(
         .badInput, "the image is made for Secure Boot, and this firmware or store has it off",
         remedy: "Leave out --efi-firmware and --efi-vars, or give a pair with Secure Boot")
     }
-    return (firmware, variables)
-  }
-
-  /// Whether firmware with that store starts nothing but what is signed.
-  static func enforcesSecureBoot(_ firmware: FirmwarePair, _ variables: FilePath) throws -> Bool {
-    guard firmware.secureBoot else { return false }
-    do {
-      return try VariableStore(reading: FileSystem.read(variables)).enforcesSecureBoot
-    } catch let fault as EFIFault {
-      throw BuildError(.badInput, "\(variables) is no variable store: \(fault)", remedy: "Give another")
-    }
+    return EFI(firmware: firmware, variables: bytes, enforcesSecureBoot: enforces)
   }
 
   private static func missing(_ file: FilePath) -> BuildError {
@@ -86,10 +87,14 @@ struct VerifyArtefacts: Sendable {
   }
 
   /// Firmware that is given a store of another size boots, and quietly keeps no variables.
-  private static func checkVariables(_ variables: FilePath, _ firmware: FirmwarePair) throws {
+  private static func store(
+    in bytes: [UInt8], of variables: FilePath, _ firmware: FirmwarePair
+  ) async throws -> VariableStore {
     do {
-      let template = try VariableStore(reading: FileSystem.read(FilePath(firmware.variablesTemplate)))
-      try VariableStore(reading: FileSystem.read(variables)).checkHeaders(sameAs: template)
+      let template = try VariableStore(reading: await flashBytes(FilePath(firmware.variablesTemplate)))
+      let store = try VariableStore(reading: bytes)
+      try store.checkHeaders(sameAs: template)
+      return store
     } catch let fault as EFIFault {
       throw BuildError(
         .badInput, "\(variables) is not a variable store of the firmware \(firmware.code): \(fault)",

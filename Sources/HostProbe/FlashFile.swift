@@ -1,0 +1,102 @@
+package import BuildPlan
+package import Command
+internal import Foundation
+internal import ImageModel
+
+/// A file with a flash image, the firmware's code or its variables: raw, or in the format qcow2, as Fedora ships them.
+///
+/// The format is told by the file's content: a raw flash image begins with 16 bytes of zero (UEFI PI 1.8, 3.2.1), a qcow2
+/// file with its own mark.
+package struct FlashFile: Hashable, Sendable {
+  /// Where it is.
+  package let path: String
+  /// Whether it has to be converted before a machine, or a reader of stores, gets it.
+  package let isQcow2: Bool
+  /// The size of the flash image, in bytes.
+  package let size: UInt64
+
+  /// The largest there are: AAVMF's have 64 MiB.
+  private static let limit: UInt64 = 256 << 20
+
+  /// Looks at a file.
+  ///
+  /// - Throws: `HostFault` for a file that cannot be read, and for one in qcow2 that is not whole by itself.
+  package init(_ path: String) throws(HostFault) {
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, access(path, R_OK) == 0,
+      let start = Self.beginning(of: path)
+    else {
+      throw HostFault(
+        "the firmware file \(path) is not there or may not be read", remedy: FirmwareSearch.remedy)
+    }
+    let header = Qcow2Header(start)
+    self.path = path
+    isQcow2 = header != nil
+    size = header?.size ?? UInt64(status.st_size)
+    guard let header else { return }
+    guard !header.needsOtherFiles, !header.isEncrypted else {
+      throw HostFault(
+        "the firmware file \(path) is qcow2 "
+          + (header.isEncrypted
+            ? "and encrypted" : "with a backing file or an external data file, and those are not read"),
+        remedy: "Make one file of it: qemu-img convert -O raw IN OUT")
+    }
+    guard size <= Self.limit else {
+      throw HostFault(
+        "the firmware file \(path) is qcow2 of \(ByteSize(bytes: size)), and no flash image is that large",
+        remedy: "Check the path")
+    }
+  }
+
+  private static func beginning(of path: String) -> [UInt8]? {
+    guard let file = FileHandle(forReadingAtPath: path) else { return nil }
+    defer { try? file.close() }
+    return (try? file.read(upToCount: Qcow2Header.length)).map { Array($0) }
+  }
+
+  /// The path of a raw file with the flash image: the file itself, or `name` in the folder, which is made.
+  ///
+  /// - Parameters:
+  ///   - folder: a private folder.
+  ///   - runner: runs qemu-img.
+  /// - Throws: `HostFault`, `CancellationError`.
+  package func raw(named name: String, in folder: String, _ runner: any CommandRunner) async throws -> String
+  {
+    guard isQcow2 else { return path }
+    try await convert(to: name, in: folder, runner)
+    return "\(folder)/\(name)"
+  }
+
+  /// Tools get names of ours only, in the folder that they run in: a path can be more than a name to them.
+  private func convert(to name: String, in folder: String, _ runner: any CommandRunner) async throws {
+    let link = "\(name).qcow2"
+    let fault = { (reason: String, details: [String]) in
+      HostFault(
+        "the firmware file \(path) is qcow2 and cannot be converted: \(([reason] + details).joined(separator: "; "))",
+        remedy: "Check it: qemu-img check FILE; or convert it by hand: qemu-img convert -O raw IN OUT")
+    }
+    do {
+      try FileManager.default.createSymbolicLink(atPath: "\(folder)/\(link)", withDestinationPath: path)
+      defer { try? FileManager.default.removeItem(atPath: "\(folder)/\(link)") }
+      try await runner.run(
+        Command("qemu-img", ["convert", "-q", "-f", "qcow2", "-O", "raw", link, name], folder: folder))
+    } catch let failure as CommandFailure {
+      throw fault(failure.summary, failure.evidence)
+    } catch let error as CocoaError {
+      throw fault(error.localizedDescription, [])
+    }
+  }
+}
+
+extension FirmwarePair {
+  /// The pair as a machine takes it: both files raw, those in qcow2 converted into `folder`.
+  ///
+  /// - Throws: `HostFault`, `CancellationError`.
+  package func raw(in folder: String, _ runner: any CommandRunner) async throws -> FirmwarePair {
+    var pair = self
+    pair.code = try await FlashFile(code).raw(named: "firmware-code.fd", in: folder, runner)
+    pair.variablesTemplate = try await FlashFile(variablesTemplate)
+      .raw(named: "firmware-vars.fd", in: folder, runner)
+    return pair
+  }
+}

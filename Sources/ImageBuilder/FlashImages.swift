@@ -1,0 +1,36 @@
+internal import BuildPlan
+internal import Command
+internal import HostProbe
+internal import SystemPackage
+
+/// The bytes of a flash image, which may be in qcow2.
+///
+/// - Throws: `BuildError`, `CancellationError`.
+func flashBytes(_ path: FilePath) async throws -> [UInt8] {
+  try await flashFaultsAsBuildErrors {
+    let file = try FlashFile(path.string)
+    guard file.isQcow2 else { return try FileSystem.read(path) }
+    return try await ScratchFolder.with("flash", mode: 0o700) { scratch in
+      let raw = try await file.raw(named: "flash.fd", in: scratch.string, SubprocessRunner())
+      return try FileSystem.read(FilePath(raw))
+    }
+  }
+}
+
+extension FirmwarePair {
+  /// The pair as a machine takes it: both files raw, those in qcow2 converted into the folder.
+  ///
+  /// - Throws: `BuildError`, `CancellationError`.
+  func rawFiles(in folder: FilePath) async throws -> FirmwarePair {
+    try await flashFaultsAsBuildErrors { try await raw(in: folder.string, SubprocessRunner()) }
+  }
+}
+
+/// A file that cannot be used was named by somebody, or by a descriptor.
+private func flashFaultsAsBuildErrors<Result>(_ body: () async throws -> Result) async throws -> Result {
+  do {
+    return try await body()
+  } catch let fault as HostFault {
+    throw BuildError(.badInput, fault.message, remedy: fault.remedy)
+  }
+}
