@@ -12,6 +12,7 @@ let settings: [SwiftSetting] = [
 ]
 
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
 let certificates: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
@@ -28,6 +29,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
     .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
@@ -101,7 +103,7 @@ let package = Package(
       dependencies: [
         "BuildMachine", "BuildPlan", "AgentProtocol", "EFIVariables", "ImageModel", "NixStore", "Ext4",
         "Ext4Geometry", "Sfdisk",
-        "Appliance", "HostProbe", "Command", "CLinux", "Basics", certificates, crypto, systemPackage,
+        "Appliance", "HostProbe", "Command", "CLinux", "Basics", asn1, certificates, crypto, systemPackage,
       ]),
     // The command line.
     .executableTarget(

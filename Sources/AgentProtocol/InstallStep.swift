@@ -150,18 +150,12 @@ package struct InstallBootLoader: Hashable, Codable, Sendable {
   package var disk: String
   /// The path by which the system's configuration knows that disk, if it is another than the kernel's.
   package var diskName: String?
-  /// Folders whose EFI programs have to be signed; nil where that does not matter.
-  package var signedFolders: [String]?
 
-  package init(
-    system: String, touchEFIVariables: Bool, disk: String, diskName: String? = nil,
-    signedFolders: [String]? = nil
-  ) {
+  package init(system: String, touchEFIVariables: Bool, disk: String, diskName: String? = nil) {
     self.system = system
     self.touchEFIVariables = touchEFIVariables
     self.disk = disk
     self.diskName = diskName
-    self.signedFolders = signedFolders
   }
 }
 

@@ -49,6 +49,19 @@ package struct BootDisk: Hashable, Sendable {
   }
 }
 
+/// A program that firmware starts by itself.
+package struct BootProgram: Hashable, Sendable {
+  /// The number of its partition.
+  package var partition: UInt32
+  /// Its path there, with backslashes.
+  package var path: String
+
+  package init(partition: UInt32, path: String) {
+    self.partition = partition
+    self.path = path
+  }
+}
+
 /// How a store's boot entries fit a disk.
 package struct DiskCheck: Hashable, Sendable {
   /// What does not fit, a sentence each, with the variable's name first.
@@ -57,12 +70,14 @@ package struct DiskCheck: Hashable, Sendable {
   package private(set) var good: [UInt16] = []
   /// Those of them that `BootOrder` lists and that are active: firmware starts one of them by itself.
   package private(set) var started: [UInt16] = []
+  /// What those start, in their order.
+  package private(set) var programs: [BootProgram] = []
 
   /// Looks at each `Boot####`, at `BootOrder` and at `BootNext`.
   ///
   /// Entries without a partition in their path, such as the firmware's own, are of no disk and are let be.
   package init(of store: VariableStore, on disk: BootDisk) {
-    var active: Set<UInt16> = []
+    var active: [UInt16: BootProgram] = [:]
     var numbers: Set<UInt16> = []
     for variable in store.variables.sorted(by: { $0.key < $1.key }) {
       guard let number = variable.key.bootNumber else { continue }
@@ -73,7 +88,7 @@ package struct DiskCheck: Hashable, Sendable {
   }
 
   private mutating func check(
-    _ variable: Variable, _ number: UInt16, on disk: BootDisk, _ active: inout Set<UInt16>
+    _ variable: Variable, _ number: UInt16, on disk: BootDisk, _ active: inout [UInt16: BootProgram]
   ) {
     let name = variable.key.name.description
     do {
@@ -81,30 +96,38 @@ package struct DiskCheck: Hashable, Sendable {
       guard let path = option.paths.first, let drive = path.nodes.lazy.compactMap(\.hardDrive).first else {
         return
       }
-      guard let problem = Self.problem(with: path, drive, on: disk) else {
+      switch Self.program(at: path, drive, on: disk) {
+      case .success(let program):
         good.append(number)
-        if option.attributes.contains(.active) { active.insert(number) }
-        return
+        if option.attributes.contains(.active) { active[number] = program }
+      case .failure(let problem):
+        problems.append("\(name) (\(printable(option.description))) \(problem.reason)")
       }
-      problems.append("\(name) (\(printable(option.description))) \(problem)")
     } catch {
       problems.append("\(name) is malformed \(error)")
     }
   }
 
-  private static func problem(
-    with path: DevicePath, _ drive: DevicePathNode.HardDrive, on disk: BootDisk
-  ) -> String? {
+  /// Why an entry starts nothing.
+  private struct Problem: Error {
+    var reason: String
+  }
+
+  private static func program(
+    at path: DevicePath, _ drive: DevicePathNode.HardDrive, on disk: BootDisk
+  ) -> Result<BootProgram, Problem> {
+    func problem(_ reason: String) -> Result<BootProgram, Problem> { .failure(Problem(reason: reason)) }
     let node = DevicePathNode.hardDrive(drive).description
     guard
       let partition = disk.partitions.first(where: { $0.signature == drive.signature && matches($0, drive) })
-    else { return "names \(node), and the disk has no such partition" }
+    else { return problem("names \(node), and the disk has no such partition") }
     // bootctl counts in 512 bytes on every disk (seen with systemd 252): the signature is what identifies a partition.
     let isPlace = [1, disk.sectorSize / 512].contains { unit in
       (partition.start * unit, partition.size * unit) == (drive.start, drive.size)
     }
     guard isPlace else {
-      return "names \(node), and that partition has \(partition.size) sectors from \(partition.start)"
+      return problem(
+        "names \(node), and that partition has \(partition.size) sectors from \(partition.start)")
     }
     let files = path.nodes.compactMap { if case .file(let file) = $0 { file } else { nil } }
     // One path may be cut into several nodes (UEFI 2.10, 10.3.5.4).
@@ -112,12 +135,12 @@ package struct DiskCheck: Hashable, Sendable {
     file = #"\"# + file
     if files.isEmpty { file = BootDisk.fallbackLoader }
     guard partition.files != nil else {
-      return "names partition \(partition.number), which has no FAT filesystem that can be read"
+      return problem("names partition \(partition.number), which has no FAT filesystem that can be read")
     }
     guard partition.has(file) else {
-      return "names \(printable(file)), and partition \(partition.number) has no such file"
+      return problem("names \(printable(file)), and partition \(partition.number) has no such file")
     }
-    return nil
+    return .success(BootProgram(partition: partition.number, path: file))
   }
 
   /// All partitions of an MBR have the disk's signature.
@@ -127,13 +150,14 @@ package struct DiskCheck: Hashable, Sendable {
   }
 
   private mutating func checkReferences(
-    in store: VariableStore, to numbers: Set<UInt16>, _ active: Set<UInt16>
+    in store: VariableStore, to numbers: Set<UInt16>, _ active: [UInt16: BootProgram]
   ) {
     do {
       for number in try store.bootOrder() where !numbers.contains(number) {
         problems.append("BootOrder lists \(VariableKey.fourDigits(number)), and there is no such entry")
       }
-      started = try store.bootOrder().filter(active.contains)
+      started = try store.bootOrder().filter { active[$0] != nil }
+      programs = started.compactMap { active[$0] }
     } catch {
       problems.append("BootOrder is malformed \(error)")
     }

@@ -13,16 +13,6 @@ extension InstallBootLoader {
       try chroot.exposeEFIVariables(step.touchEFIVariables)
     }
     try await install(in: chroot, context)
-    try await onThread { try step.warnOfUnsigned(below: context.root, emit: context.emit) }
-  }
-
-  /// Not a failure: a program that nothing starts may well have no signature.
-  func warnOfUnsigned(below root: String, emit: (Event) -> Void) throws {
-    for folder in signedFolders ?? [] {
-      for program in try unsignedPrograms(below: root + folder) {
-        emit(.warning("\(folder)/\(program) is not signed: firmware with Secure Boot will not start it"))
-      }
-    }
   }
 
   /// Makes the disk known by the name that the system's configuration has for it.

@@ -32,6 +32,10 @@ struct SecureBootTests {
       let locked = scratch.appending("locked.key")
       try await SubprocessRunner().run(
         "openssl", "pkcs8", "-topk8", "-in", signer.key.string, "-passout", "pass:x", "-out", locked.string)
+      let older = scratch.appending("older.key").string
+      try await SubprocessRunner().run(
+        "openssl", "rsa", "-traditional", "-aes128", "-in", signer.key.string, "-passout", "pass:x", "-out",
+        older)
       let two = scratch.appending("two.pem").string
       try await SubprocessRunner().run("sh", "-c", "cat \(owner.pem) \(signer.pem) > \(two)")
       let cases: [(String, (inout SecureBootSpec) -> Void)] = [
@@ -39,7 +43,7 @@ struct SecureBootTests {
         ("'kek'", { $0.kek = ["/dev/null"] }), ("'db'", { $0.db = [owner.pem.string, "/nowhere"] }),
         ("db has neither", { $0.db = [owner.pem.string] }),
         ("'sign.key'", { $0.sign?.key = signer.pem.string }),
-        ("passphrase", { $0.sign?.key = locked.string }),
+        ("passphrase", { $0.sign?.key = locked.string }), ("passphrase", { $0.sign?.key = older }),
         ("'sign.cert'", { $0.sign?.cert = signer.der.string }), ("'sign.key'", { $0.sign?.key = "/nowhere" }),
       ]
       for (word, change) in cases {
@@ -50,6 +54,54 @@ struct SecureBootTests {
         #expect(error.message.contains(word), "\(error.message)")
         #expect(!error.remedy.isEmpty)
       }
+    }
+  }
+
+  @Test("A key of another pair is refused, in every form and of every kind; its own is taken in every form")
+  func keyOfAnotherPair() async throws {
+    try await withScratchDirectory { scratch in
+      let owner = try await TestCertificate("owner", in: scratch)
+      let signer = try await TestCertificate("signer", in: scratch, algorithm: ["-newkey", "rsa:3072"])
+      let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+      let other = try await TestCertificate("other", in: scratch, algorithm: curve)
+      func oldForm(_ kind: String, of key: FilePath, _ options: [String] = []) async throws -> String {
+        let file = "\(key).old"
+        try await SubprocessRunner().run(
+          Command("openssl", [kind, "-in", key.string, "-out", file] + options))
+        return file
+      }
+      func read(_ key: String) throws {
+        var spec = spec(owner, signer)
+        spec.sign?.key = key
+        _ = try SecureBoot(spec)
+      }
+      try read(signer.key.string)
+      try read(try await oldForm("rsa", of: signer.key, ["-traditional"]))
+      for key in [
+        owner.key.string, other.key.string, try await oldForm("rsa", of: owner.key, ["-traditional"]),
+        try await oldForm("ec", of: other.key),
+      ] {
+        let error = try #require(throws: SpecError.self, "\(key)") { try read(key) }
+        #expect(error.message.contains("not that of the certificate"), "\(error.message)")
+      }
+    }
+  }
+
+  @Test("An issuer in db counts by its key: another certificate with its name does not")
+  func issuerByKey() async throws {
+    try await withScratchDirectory { scratch in
+      let owner = try await TestCertificate("owner", in: scratch)
+      let issuer = try await TestCertificate("issuer", in: scratch)
+      let namesake = try await TestCertificate("namesake", in: scratch, subject: "issuer")
+      let signer = try await TestCertificate("signer", in: scratch, issuer: issuer)
+      func read(db: TestCertificate) throws {
+        var spec = spec(owner, signer)
+        spec.db = [db.pem.string]
+        _ = try SecureBoot(spec)
+      }
+      try read(db: issuer)
+      let error = try #require(throws: SpecError.self) { try read(db: namesake) }
+      #expect(error.message.contains("db has neither"))
     }
   }
 

@@ -164,8 +164,6 @@ import Testing
   private func allocated(_ disk: String, in scratch: FilePath) throws -> Int64 {
     let folders = try FileManager.default.contentsOfDirectory(atPath: scratch.string)
     guard let work = folders.first(where: { $0.contains(".slipway-") }) else { return 0 }
-    var status = stat()
-    guard stat(scratch.appending(work).appending(disk).string, &status) == 0 else { return 0 }
-    return Int64(status.st_blocks) * 512
+    return allocatedSize(of: scratch.appending(work).appending(disk)) ?? 0
   }
 }

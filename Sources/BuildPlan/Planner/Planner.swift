@@ -209,7 +209,7 @@ public struct Planner: Sendable {
       disk: disk, pour: pour, contents: request.contents + request.extraFiles, system: closure.system,
       profileTime: Self.clock,
       installBootLoader: request.installBootLoader, touchEFIVariables: request.touchEFIVariables,
-      grubDevice: request.grubDevice, rootOptions: request.mkfsOptions, secureBoot: spec.secureBoot != nil,
+      grubDevice: request.grubDevice, rootOptions: request.mkfsOptions,
       postInstall: request.postInstall,
       limit: stepTimeLimit
     ).steps

@@ -14,8 +14,6 @@ struct StepList {
   let touchEFIVariables: Bool
   let grubDevice: String?
   let rootOptions: [String]
-  /// Whether the firmware that boots the image starts nothing but what is signed.
-  let secureBoot: Bool
   let postInstall: String?
   let limit: Int?
 
@@ -52,17 +50,11 @@ struct StepList {
       list.append(
         .installBootLoader(
           InstallBootLoader(
-            system: system, touchEFIVariables: touchEFIVariables, disk: target, diskName: grubDevice,
-            signedFolders: secureBoot ? bootFolders : nil)))
+            system: system, touchEFIVariables: touchEFIVariables, disk: target, diskName: grubDevice)))
     }
     if let postInstall { list.append(.runScript(RunScript(system: system, script: postInstall))) }
     list.append(.finish(Finish(disk: target)))
     return list.map { PlannedStep(step: $0, timeLimit: limit ?? defaultLimit($0)) }
-  }
-
-  /// Where the firmware and the bootloader find programs.
-  private var bootFolders: [String] {
-    disk.partitions.compactMap(\.filesystem).filter { $0.kind == .vfat }.compactMap(\.mountPoint)
   }
 
   /// Ten minutes for a step, and a second for every MiB of the closure on top where it is copied: both are far

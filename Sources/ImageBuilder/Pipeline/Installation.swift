@@ -53,10 +53,22 @@ struct Installation: Sendable {
     try await mergeOverlay()
     if !isPouredIntoTarget { try FileSystem.remove(source) }
     guard let firmware, let templateBytes else { return nil }
-    return try await VariableExport(
+    let changes = try await VariableExport(
       plan: plan, firmware: firmware, template: templateBytes, store: variables, disk: target,
       secureBoot: preparation.secureBoot
     ).run()
+    try await checkSignatures()
+    return changes
+  }
+
+  /// Whether the firmware will start what is on the disk.
+  private func checkSignatures() async throws {
+    let store = try VariableStoreFile(variables.string).read()
+    guard let programs = try await SignedPrograms.read(from: target, layout: plan.disk, store: store) else {
+      return
+    }
+    programs.warnings.forEach(recorder.warn)
+    try programs.check()
   }
 
   /// The bytes of the raw template. One in qcow2 nobody has looked into until now.

@@ -34,14 +34,9 @@ struct SecureBoot: Sendable {
     guard let keyFile = sign?.key, let certificateFile = sign?.cert else { return [] }
     let key = try read(keyFile, "sign.key")
     let certificate = try read(certificateFile, "sign.cert")
+    let signingKey: SigningKey
     do throws(EFIFault) {
-      let blocks = try PEMBlock.all(in: key)
-      guard let block = blocks.first(where: { $0.label.hasSuffix("PRIVATE KEY") }) else {
-        throw EFIFault(at: 0, "there is no private key in PEM")
-      }
-      guard block.label != "ENCRYPTED PRIVATE KEY", !key.contains(text: "Proc-Type: 4,ENCRYPTED") else {
-        throw EFIFault(at: 0, "the private key has a passphrase, which nobody is there to type")
-      }
+      signingKey = try SigningKey(pem: key)
     } catch {
       throw fault("the file \(keyFile) of 'sign.key': \(error.reason)", "Give a private key in PEM")
     }
@@ -49,9 +44,16 @@ struct SecureBoot: Sendable {
     guard certificate.contains(text: "-----BEGIN CERTIFICATE-----"), let first = own.first else {
       throw fault("'sign.cert' is not in PEM", "Convert it: openssl x509 -inform DER -in IN -out OUT")
     }
-    guard database.contains(where: { $0 == first || $0.subject == first.issuer }) else {
+    guard try belongs(signingKey, to: first, certificateFile) else {
       throw fault(
-        "db has neither the certificate of 'sign.cert' nor its issuer's, so nothing that is signed would start",
+        "the private key of 'sign.key' is not that of the certificate of 'sign.cert'",
+        "Give the key and the certificate that were made together; compare: "
+          + "openssl pkey -in KEY -pubout, openssl x509 -in CERT -noout -pubkey")
+    }
+    guard database.contains(where: { $0 == first || first.isIssued(by: $0) }) else {
+      throw fault(
+        "db has neither the certificate of 'sign.cert' nor one whose key has signed it, so nothing that is signed "
+          + "would start",
         "Add it to db")
     }
     return [
@@ -59,6 +61,16 @@ struct SecureBoot: Sendable {
       SecretFile(
         name: "sign.pem", variable: "SLIPWAY_SIGN_CERT", text: String(decoding: certificate, as: UTF8.self)),
     ]
+  }
+
+  private static func belongs(
+    _ key: SigningKey, to certificate: Certificate, _ file: String
+  ) throws(SpecError) -> Bool {
+    do throws(EFIFault) {
+      return try key.belongs(to: certificate)
+    } catch {
+      throw fault("the file \(file) of 'sign.cert': \(error.reason)", "Give another certificate")
+    }
   }
 
   private static func certificates(_ files: [String], _ field: String) throws(SpecError) -> [Certificate] {
