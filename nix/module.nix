@@ -10,6 +10,12 @@ let
     qcow2-compressed = "qcow2";
     vdi = "vdi";
     vpc = "vhd";
+    vmdk = "vmdk";
+    vhdx = "vhdx";
+    "raw.zst" = "img.zst";
+    vpc-fixed = "vhd";
+    vmdk-stream = "vmdk";
+    "raw.tar.gz" = "raw.tar.gz";
   };
 in
 {

@@ -11,8 +11,13 @@ with pkgs; [
   xfsprogs
   btrfs-progs
   f2fs-tools
+  mtools
   squashfsTools
   erofs-utils
+  # What the formats raw.zst and raw.tar.gz are packed with.
+  zstd
+  gnutar
+  gzip
   # ldd, which tells the libraries of what goes into that machine.
   (lib.getBin stdenv.cc.libc)
   # Linked statically: its shell is there when nothing else works.

@@ -36,6 +36,7 @@ package struct DoctorReport: Hashable, Codable, Sendable {
     checks += Self.firmware(facts)
     checks.append(Self.kernel(facts))
     checks += ToolRequirement.appliance.map { Self.tool($0, facts) }
+    checks += ToolRequirement.formats.map { Self.tool($0, facts) }
     checks += [Self.space(facts), Self.memory(facts)]
   }
 
@@ -62,10 +63,11 @@ package struct DoctorReport: Hashable, Codable, Sendable {
   private static func tool(_ requirement: ToolRequirement, _ facts: HostFacts) -> Check {
     let tool = facts.tool(requirement.name)
     guard let path = tool?.path else {
+      let problem = tool?.problem ?? "not in PATH, /sbin or /usr/sbin"
       return Check(
-        name: requirement.name, state: .missing,
-        detail: tool?.problem ?? "not in PATH, /sbin or /usr/sbin",
-        remedy: install(requirement.debianPackage, requirement.project))
+        name: requirement.name, state: requirement.format == nil ? .missing : .notice,
+        detail: problem + (requirement.format.map { "; only the format \($0) needs it" } ?? ""),
+        remedy: requirement.remedy)
     }
     return Check(
       name: requirement.name, state: .ok,

@@ -55,7 +55,7 @@ package struct HostProbe: Sendable {
   package func facts(workFolder: String, libvirtVersion: String?) async throws -> HostFacts {
     let finder = ToolFinder(runner: runner, path: path)
     var tools: [Tool] = []
-    for requirement in ToolRequirement.host + ToolRequirement.appliance {
+    for requirement in ToolRequirement.host + ToolRequirement.appliance + ToolRequirement.formats {
       tools.append(await finder.find(requirement))
     }
     let qemu = tools.first { $0.name == "qemu-system-x86_64" }?.path

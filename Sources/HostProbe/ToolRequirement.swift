@@ -10,16 +10,29 @@ package struct ToolRequirement: Hashable, Sendable {
   package var versionArgument: String?
   /// Whether it has to run without shared libraries.
   package var mustBeStatic = false
+  /// The only output format that needs it; nil for what every build needs.
+  package var format: String?
 
   /// Run on the host.
   package static let host = [
     ToolRequirement(
       name: "qemu-system-x86_64", debianPackage: "qemu-system-x86", project: "QEMU",
       versionArgument: "--version"),
-    ToolRequirement(
-      name: "qemu-img", debianPackage: "qemu-utils", project: "QEMU", versionArgument: "--version"),
+    qemuImage,
     ToolRequirement(name: "mdir", debianPackage: "mtools", project: "mtools"),
   ]
+
+  /// Run on the host for one output format.
+  package static let formats = [zstd, tar, gzip]
+
+  package static let qemuImage = ToolRequirement(
+    name: "qemu-img", debianPackage: "qemu-utils", project: "QEMU", versionArgument: "--version")
+  package static let zstd = ToolRequirement(
+    name: "zstd", debianPackage: "zstd", project: "Zstandard", format: "raw.zst")
+  package static let tar = ToolRequirement(
+    name: "tar", debianPackage: "tar", project: "GNU tar", format: "raw.tar.gz")
+  package static let gzip = ToolRequirement(
+    name: "gzip", debianPackage: "gzip", project: "GNU gzip", format: "raw.tar.gz")
 
   /// Copied into the appliance, with the libraries that they need; sfdisk is run on the host as well.
   package static let appliance = [
@@ -37,4 +50,7 @@ package struct ToolRequirement: Hashable, Sendable {
       name: "busybox", debianPackage: "busybox-static", project: "busybox, statically linked",
       mustBeStatic: true),
   ]
+
+  /// How to get it.
+  package var remedy: String { "Debian: apt install \(debianPackage); elsewhere: \(project)" }
 }

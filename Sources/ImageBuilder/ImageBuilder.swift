@@ -41,7 +41,7 @@ public struct ImageBuilder: Sendable {
       let preparation = try await Preparation.make(for: request, scratch: folder.work, recorder: recorder)
       try checkSpace(for: preparation, at: folder.work)
       let export = DiskExport(runner: SubprocessRunner())
-      try await export.check(preparation.plan.outputs.images)
+      try await export.check(preparation.plan.outputs.images.map(\.format))
       let target = folder.work.appending("target.raw")
       try FileSystem.makeSparseFile(target, bytes: preparation.plan.disk.size.bytes)
       var changes: [Manifest.VariableChange]?

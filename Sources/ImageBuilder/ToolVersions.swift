@@ -1,5 +1,6 @@
 internal import BuildPlan
 internal import Command
+internal import HostProbe
 internal import ImageModel
 
 /// The versions of the tools whose output is in an image.
@@ -18,14 +19,10 @@ enum ToolVersions {
   private static func tools(of plan: BuildPlan) -> [(String, String)] {
     var tools: [(String, String)] = []
     if plan.machine != nil { tools.append(("qemu-system-x86_64", "--version")) }
-    if plan.machine != nil
-      || plan.outputs.images.contains(where: { ![.raw, .compressedRaw].contains($0.format) })
-    {
-      tools.append(("qemu-img", "--version"))
-    }
-    if plan.outputs.images.contains(where: { $0.format == .compressedRaw }) {
-      tools.append(("zstd", "--version"))
-    }
+    // The installation writes to an overlay.
+    let own = plan.machine == nil ? [] : [ImageFormat.qcow2]
+    let formats = own + plan.outputs.images.map(\.format)
+    tools += Set(formats.flatMap(\.tools)).map { ($0.name, "--version") }
     if plan.disk.table != .none { tools.append(("sfdisk", "--version")) }
     if plan.pour.filesystem.kind == .squashfs { tools.append(("mksquashfs", "-version")) }
     return tools

@@ -231,6 +231,60 @@ import Testing
     #expect(error.remedy.contains("at least"))
   }
 
+  /// Whatever the partition table and the root, and with the space that was asked for.
+  @Test(arguments: PartitionTable.allCases, [FilesystemKind.ext4, .ext3, .xfs, .btrfs])
+  func theDiskOfAnArchiveIsWholeGibibytes(table: PartitionTable, filesystem: FilesystemKind) throws {
+    for space in stride(from: UInt64(0), to: 2048, by: 97) {
+      let plain = try plan {
+        $0.partitionTableType = table
+        $0.fsType = filesystem
+        $0.additionalSpace = .mebibytes(space)
+      }.disk
+      let disk = try plan {
+        $0.partitionTableType = table
+        $0.fsType = filesystem
+        $0.additionalSpace = .mebibytes(space)
+        $0.format = [.archivedRaw, .raw]
+      }.disk
+      #expect(disk.size.bytes % (1 << 30) == 0)
+      #expect(disk.size >= plain.size && disk.size.bytes - plain.size.bytes < 1 << 30)
+      let (root, inodes) = (try #require(disk.root), disk.root?.filesystem?.inodes)
+      #expect(inodes ?? 0 >= plain.root?.filesystem?.inodes ?? 0)
+      guard let inodes, filesystem == .ext4 else { continue }
+      let size = ByteSize(bytes: root.sectors * disk.sectorSize)
+      #expect(tree.fits(size, room: .mebibytes(space), inodes: inodes))
+    }
+  }
+
+  /// A journal of 64 MiB becomes one of 128 MiB beyond 4 GiB, which may be more than what came to the root.
+  @Test func aLargerJournalTakesNothingOfTheSpace() throws {
+    for space in stride(from: UInt64(2600), to: 3900, by: 1) {
+      let disk = try plan {
+        $0.partitionTableType = PartitionTable.none
+        $0.additionalSpace = .mebibytes(space)
+        $0.format = [.archivedRaw]
+      }.disk
+      let inodes = try #require(disk.root?.filesystem?.inodes)
+      #expect(tree.fits(disk.size, room: .mebibytes(space), inodes: inodes), "\(space)")
+    }
+  }
+
+  @Test func aFixedDiskOfTheRightUnitIsKept() throws {
+    let disk = try plan {
+      $0.diskSize = .fixed(.mebibytes(3072))
+      $0.format = [.archivedRaw, .fixedVPC, .streamVMDK]
+    }.disk
+    #expect(disk.size == .mebibytes(3072))
+    let error = try #require(throws: SpecError.self) {
+      try plan {
+        $0.diskSize = .fixed(.mebibytes(1024))
+        $0.bootSize = .mebibytes(1000)
+        $0.format = [.archivedRaw]
+      }
+    }
+    #expect(error.key == "diskSize" && error.remedy.contains("at least 2048M"))
+  }
+
   private func plan(_ change: (inout ImageSpec) -> Void = { _ in }) throws -> BuildPlan {
     var spec = ImageSpec()
     change(&spec)
@@ -267,6 +321,20 @@ private let badSpecs: [BadSpec] = [
   BadSpec("format") { $0.format = [] },
   BadSpec("format") { $0.format = [.qcow2, .compressedQcow2] },
   BadSpec("format") { $0.format = [.raw, .raw] },
+  BadSpec("format") { $0.format = [.vpc, .fixedVPC] },
+  BadSpec("format") { $0.format = [.streamVMDK, .vmdk] },
+  BadSpec("format") {
+    $0.format = [.fixedVPC]
+    $0.diskSize = .fixed(ByteSize(bytes: 2041 << 30))
+  },
+  BadSpec("diskSize") {
+    $0.format = [.raw, .fixedVPC]
+    $0.diskSize = .fixed(ByteSize(bytes: 4 << 30 + 512))
+  },
+  BadSpec("diskSize") {
+    $0.format = [.raw, .archivedRaw]
+    $0.diskSize = .fixed(.mebibytes(4097))
+  },
   BadSpec("format") {
     $0.format = [.raw, .vpc]
     $0.diskSize = .fixed(ByteSize(bytes: 2041 << 30))

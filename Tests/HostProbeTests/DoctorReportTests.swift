@@ -39,6 +39,17 @@ import Testing
     }
   }
 
+  @Test func whatOneFormatNeedsKeepsAMachineAble() {
+    for requirement in ToolRequirement.formats {
+      var facts = goodFacts()
+      facts.tools.removeAll { $0.name == requirement.name }
+      let report = DoctorReport(facts)
+      let notices = report.checks.filter { $0.state != .ok }
+      #expect(report.isAble && notices.map(\.name) == [requirement.name])
+      #expect(notices.first?.detail.contains("only the format \(requirement.format ?? "") needs it") == true)
+    }
+  }
+
   @Test func jsonHasTheSameChecks() throws {
     let report = DoctorReport(bareFacts())
     let decoded = try JSONDecoder().decode(DoctorReport.self, from: Data(try report.json().utf8))
@@ -134,7 +145,7 @@ private func goodFacts() -> HostFacts {
             secureBoot: true),
           resolvedCode: "/OVMF/SECURE_4M.fd", codeSize: 0x37c000, variablesSize: 0x84000),
       ]),
-    tools: (ToolRequirement.host + ToolRequirement.appliance).map {
+    tools: (ToolRequirement.host + ToolRequirement.appliance + ToolRequirement.formats).map {
       Tool(name: $0.name, path: "/bin/\($0.name)", version: $0.versionArgument == nil ? nil : "1.0")
     },
     libvirtVersion: "9.0.0",

@@ -27,14 +27,18 @@ private let hostileNames = [
       let disk = try await BootableDisk.make(in: scratch)
       let folder = scratch.appending(name)
       try FileSystem.makeDirectory(folder)
-      for format in [ImageFormat.raw, .qcow2, .compressedRaw] {
+      for format in [ImageFormat.raw, .qcow2, .compressedRaw, .archivedRaw] {
         let image = folder.appending("\(name.prefix(200)).\(format.fileExtension)")
-        try await runner.run(
-          format == .compressedRaw
-            ? Command("zstd", ["-q", "disk.raw", "-o", "x"], folder: scratch.string)
-            : Command(
+        let conversion =
+          switch format {
+          case .compressedRaw: Command("zstd", ["-q", "disk.raw", "-o", "x"], folder: scratch.string)
+          case .archivedRaw: Command("tar", ["-czf", "x", "disk.raw"], folder: scratch.string)
+          default:
+            Command(
               "qemu-img", ["convert", "-f", "raw", "-O", format.qemuName, disk.string, "x"],
-              folder: scratch.string))
+              folder: scratch.string)
+          }
+        try await runner.run(conversion)
         try FileSystem.rename(scratch.appending("x"), to: image)
         let found = try await BootDiskReader().read(image: image.string, format: format)
         #expect(found.hasFallbackLoader, "\(format)")

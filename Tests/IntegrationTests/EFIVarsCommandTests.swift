@@ -186,10 +186,18 @@ import Testing
     try await withScratchDirectory { scratch in
       let disk = try await BootableDisk.make(in: scratch).string
       let image = scratch.appending("image.\(format.fileExtension)").string
-      try await SubprocessRunner().run(
-        format == .compressedRaw
-          ? Command("zstd", ["-q", disk, "-o", image])
-          : Command("qemu-img", ["convert", "-f", "raw", "-O", format.qemuName, disk, image]))
+      let conversion =
+        switch format {
+        case .compressedRaw: Command("zstd", ["-q", disk, "-o", image])
+        case .archivedRaw:
+          Command("tar", ["-C", scratch.string, "--format=oldgnu", "-Sczf", image, "disk.raw"])
+        case .fixedVPC:
+          Command("qemu-img", ["convert", "-O", "vpc", "-o", "subformat=fixed,force_size=on", disk, image])
+        case .streamVMDK:
+          Command("qemu-img", ["convert", "-O", "vmdk", "-o", "subformat=streamOptimized", disk, image])
+        default: Command("qemu-img", ["convert", "-f", "raw", "-O", format.qemuName, disk, image])
+        }
+      try await SubprocessRunner().run(conversion)
       let file = try copy(Self.template, in: scratch)
       let path = #"HD(1,GPT,11111111-2222-3333-4444-555555555555,0x800,0x8000)/\EFI\BOOT\"#
       _ = try await efivars("set", file, "Boot0001", "--description", "Good", "--path", path + "BOOTX64.EFI")

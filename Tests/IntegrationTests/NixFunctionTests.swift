@@ -1,6 +1,7 @@
 import BuildPlan
 import Command
 import Foundation
+import ImageModel
 import SystemPackage
 import TestSupport
 import Testing
@@ -117,7 +118,7 @@ import Testing
     expect(
       evaluation.specs["biosModule"],
       has: #"{"baseName": "host", "format": "vpc", "partitionTableType": "legacy+gpt", "fsType": "xfs"}"#)
-    #expect(evaluation.module["extensions"] as? [String] == ["img", "qcow2", "qcow2", "vdi", "vhd"])
+    #expect(evaluation.module["extensions"] as? [String] == ImageFormat.allCases.map(\.fileExtension))
     #expect(evaluation.module["root"] as? String == "xfs")
   }
 

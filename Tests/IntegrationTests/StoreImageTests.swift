@@ -60,6 +60,33 @@ import Testing
     }
   }
 
+  /// One build, each file held against the raw disk of it by another program than wrote it, where there is one.
+  @Test func theFormatsOfCloudsAreOneDisk() async throws {
+    try await withScratchDirectory { scratch in
+      let formats = ["raw.tar.gz", "vpc-fixed", "vmdk-stream", "raw"]
+      let out = try await build(
+        ["--partition-table-type", "legacy+gpt"] + formats.flatMap { ["--format", $0] }, in: scratch)
+      let raw = out.appending("nixos.img").string
+      #expect(try await runner.run("stat", "-c", "%s", raw) == "\(1 << 30)")
+      let member = scratch.appending("disk.raw").string
+      try await runner.run("tar", "-xzf", out.appending("nixos.raw.tar.gz").string, "-C", scratch.string)
+      try await runner.run("cmp", raw, member)
+      let fixed = out.appending("nixos.vhd").string
+      #expect(try await runner.run("stat", "-c", "%s", fixed) == "\(1 << 30 + 512)")
+      try await runner.run("cmp", "-n", "\(1 << 30)", raw, fixed)
+      try await runner.run("qemu-img", "compare", "-f", "raw", "-F", "vpc", raw, fixed)
+      try await runner.run(
+        "qemu-img", "compare", "-f", "raw", "-F", "vmdk", raw, out.appending("nixos.vmdk").string)
+      let data = try Data(contentsOf: URL(fileURLWithPath: out.appending("manifest.json").string))
+      let manifest = try JSONDecoder().decode(Manifest.self, from: data)
+      #expect(Set(manifest.tools.keys).isSuperset(of: ["gzip", "qemu-img", "tar"]))
+      let products = try String(
+        contentsOfFile: out.appending("nix-support/hydra-build-products").string, encoding: .utf8)
+      let types = products.split(separator: "\n").map { $0.split(separator: " ")[1] }
+      #expect(types == ["raw.tar.gz-image", "vpc-image", "vmdk-image", "raw-image"])
+    }
+  }
+
   @Test func twoBuildsAreTheSameBytes() async throws {
     try await withScratchDirectory { scratch in
       func digest() async throws -> String {

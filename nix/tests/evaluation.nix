@@ -82,7 +82,7 @@ in
   module = {
     inherit (moduleWith { image.baseName = "host"; }) imports;
     extensions = map (format: (moduleWith { image = { inherit format; }; }).image.extension)
-      [ "raw" "qcow2" "qcow2-compressed" "vdi" "vpc" ];
+      [ "raw" "qcow2" "vdi" "vpc" "vmdk" "vhdx" "qcow2-compressed" "raw.zst" "vpc-fixed" "vmdk-stream" "raw.tar.gz" ];
     root = (moduleWith { slipway.arguments.fsType = "xfs"; }).fileSystems.content."/".fsType;
   };
 

@@ -51,7 +51,7 @@ struct Request {
     mkfsOptions = try Self.mkfsOptions(spec)
     sectorSize = try Self.sectorSize(spec, installsBIOS: installBootLoader && !usesEFI)
     further = try Self.further(spec, table)
-    diskSize = spec.diskSize ?? .auto
+    diskSize = try Self.diskSize(spec.diskSize ?? .auto, formats)
     free = try Self.free(spec)
     bootSize = try Self.bootSize(spec.bootSize, table, sectorSize: sectorSize)
     memory = try Self.memory(spec.memSize ?? 1024)
@@ -110,6 +110,22 @@ struct Request {
         remedy: "Leave it out, and give the tool's own option by mkfsOptions")
     }
     return label
+  }
+
+  private static func diskSize(_ size: DiskSize, _ formats: [ImageFormat]) throws(SpecError) -> DiskSize {
+    guard case .fixed(let bytes) = size else { return size }
+    for format in formats {
+      guard let unit = format.diskUnit, bytes.bytes % unit.bytes != 0 else { continue }
+      throw SpecError(
+        "diskSize", "\(bytes.bytes) bytes are no multiple of \(unit), as the format \(format.rawValue) needs",
+        remedy: "Use \"auto\", or a multiple of \(unit.bytes >> 20)M")
+    }
+    return size
+  }
+
+  /// What the size of the disk is a multiple of, in bytes: a power of two, as the units of all formats are.
+  var diskUnit: UInt64 {
+    formats.compactMap { $0.diskUnit?.bytes }.reduce(DiskGeometry.alignment, max)
   }
 
   private static func free(_ spec: ImageSpec) throws(SpecError) -> ByteSize {

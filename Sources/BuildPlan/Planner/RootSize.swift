@@ -56,7 +56,8 @@ struct RootSize {
         remedy: "Ask for less")
     }
     guard let fixed else {
-      (size, inodes) = (need.size, need.inodes)
+      (size, inodes) = try Self.grown(
+        need, request, closure, room: installation.room + free, overhead: overhead)
       return
     }
     guard request.filesystem != .ext4 || fixed.bytes <= 16 << 40 else {
@@ -66,14 +67,35 @@ struct RootSize {
     }
     guard let inodes = Self.inodes(request, closure, installation, in: fixed, need) else {
       let least = Self.least(closure, installation, above: fixed, need)
+      let disk = ByteSize(bytes: least.bytes + overhead).rounded(upTo: request.diskUnit)
       throw SpecError(
         "diskSize",
         "a disk of \(ByteSize(bytes: fixed.bytes + overhead)) leaves \(fixed) for the root, and the closure needs "
           + "\(least)",
-        remedy: "Set diskSize to \"auto\" or to at least \((least.bytes + overhead) >> 20)M")
+        remedy: "Set diskSize to \"auto\" or to at least \(disk.bytes >> 20)M")
     }
     size = fixed
     self.inodes = inodes
+  }
+
+  /// The least root from `need` on that ends the disk at a whole unit.
+  private static func grown(
+    _ need: Need, _ request: Request, _ closure: ClosureFacts, room: ByteSize, overhead: UInt64
+  ) throws(SpecError) -> Need {
+    var size = need.size
+    while true {
+      size.bytes = (size + ByteSize(bytes: overhead)).rounded(upTo: request.diskUnit).bytes - overhead
+      guard size > need.size, let least = need.inodes else { return (size, need.inodes) }
+      guard size.bytes <= 16 << 40 else {
+        throw SpecError(
+          "additionalSpace", "the disk would be rounded up to more than ext4 can hold", remedy: "Ask for less"
+        )
+      }
+      // A larger journal may take more than what came to it.
+      let inodes = least + (size.bytes - need.size.bytes) / 16384
+      if closure.tree.fits(size, room: room, inodes: inodes) { return (size, inodes) }
+      size.bytes += 1
+    }
   }
 
   /// The inodes on a disk of fixed size: nil when the tree does not fit, `.some(nil)` for filesystems that have no

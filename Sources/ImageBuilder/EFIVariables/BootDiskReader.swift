@@ -29,11 +29,13 @@ package struct BootDiskReader: Sendable {
       }
       try tools.link(FilePath(image), as: "image")
       _ = try await commandErrors("read \(image) as \(format.rawValue)", .badInput) {
-        try await runner.run(
-          format == .compressedRaw
-            ? DiskExport.unpacking("image", to: Self.disk, in: tools)
-            : tools.command(
+        if format.isPacked {
+          try await DiskExport(runner: runner).unpack("image", format, to: Self.disk, in: tools)
+        } else {
+          try await runner.run(
+            tools.command(
               "qemu-img", ["convert", "-f", format.qemuName, "-O", "raw", "image", Self.disk]))
+        }
       }
       return try await read(rawIn: tools)
     }

@@ -1,23 +1,27 @@
 internal import BuildPlan
 internal import Command
 internal import Foundation
+internal import HostProbe
 internal import ImageModel
 internal import SystemPackage
 
-/// Turns the finished raw disk into the images that were asked for.
+/// Turns the finished raw disk into the images that were asked for, and packed images into raw disks.
 struct DiskExport {
   let runner: any CommandRunner
 
-  /// Finds out whether the tools are there, before they are needed.
+  /// Finds out whether the tools for these formats are there, before they are needed.
   ///
   /// - Throws: `BuildError` of kind `hostNotAble`.
-  func check(_ images: [OutputImage]) async throws {
-    guard images.contains(where: { $0.format == .compressedRaw }) else { return }
-    do {
-      try await runner.run("zstd", "--version")
-    } catch let failure as CommandFailure {
-      throw BuildError(
-        .hostNotAble, "an image cannot be compressed: \(failure.summary)", remedy: "Install zstd")
+  func check(_ formats: [ImageFormat]) async throws {
+    for tool in formats.flatMap(\.tools) {
+      do {
+        try await runner.run(tool.name, "--version")
+      } catch let failure as CommandFailure {
+        let format = formats.first { $0.tools.contains(tool) }?.rawValue ?? ""
+        throw BuildError(
+          .hostNotAble, "the format \(format) needs \(tool.name): \(failure.summary)",
+          remedy: "Install it (\(tool.remedy))")
+      }
     }
   }
 
@@ -57,26 +61,48 @@ struct DiskExport {
   private func conversion(
     of disk: String, as format: ImageFormat, to image: String, in tools: ToolFolder
   ) -> Command {
-    // Any number of threads gives the same bytes, but for --single-thread, which cuts the input in another way.
-    guard format != .compressedRaw else {
+    let options: [String]
+    switch format {
+    case .archivedRaw: return DiskArchive(tools: tools).packing(disk, into: image)
+    case .compressedRaw:
+      // Any number of threads gives the same bytes, but for --single-thread, which cuts the input in another way.
       return tools.command("zstd", ["-q", "-3", "-T0", disk, "-o", image])
+    case .compressedQcow2: options = ["-c", "-o", "compression_type=zstd"]
+    // Without force_size the size is rounded to whole cylinders.
+    case .vpc: options = ["-o", "force_size=on"]
+    case .fixedVPC: options = ["-o", "subformat=fixed,force_size=on"]
+    // What VMware and VirtualBox run, and write to, as it is.
+    case .vmdk: options = ["-o", "subformat=monolithicSparse"]
+    // vSphere attaches a disk that says "ide" to no SCSI controller.
+    case .streamVMDK: options = ["-o", "subformat=streamOptimized,adapter_type=lsilogic"]
+    case .raw, .qcow2, .vdi, .vhdx: options = []
     }
-    let options =
-      switch format {
-      case .compressedQcow2: ["-c", "-o", "compression_type=zstd"]
-      // Without it the size is rounded to whole cylinders.
-      case .vpc: ["-o", "force_size=on"]
-      // What VMware and VirtualBox run, and write to, as it is; streamOptimized is for transport alone.
-      case .vmdk: ["-o", "subformat=monolithicSparse"]
-      case .raw, .compressedRaw, .qcow2, .vdi, .vhdx: [String]()
-      }
     return tools.command(
       "qemu-img", ["convert", "-f", "raw", "-O", format.qemuName] + options + [disk, image])
   }
 
-  /// Unpacks a `raw.zst` in a folder of tools into a raw disk with holes, with the mode of the image.
-  static func unpacking(_ image: String, to disk: String, in tools: ToolFolder) -> Command {
-    // By force alone it follows a link.
-    tools.command("zstd", ["-q", "-d", "-f", "--sparse", image, "-o", disk])
+  /// Unpacks an image of a packed format, in a folder of tools, into a raw disk with holes and the mode of the image.
+  ///
+  /// - Throws: `BuildError`; `CommandFailure`.
+  func unpack(_ image: String, _ format: ImageFormat, to disk: String, in tools: ToolFolder) async throws {
+    try await check([format])
+    if format == .archivedRaw {
+      try await DiskArchive(tools: tools).unpack(image, to: disk, by: runner)
+    } else {
+      // By force alone it follows a link.
+      try await runner.run(tools.command("zstd", ["-q", "-d", "-f", "--sparse", image, "-o", disk]))
+    }
+  }
+}
+
+extension ImageFormat {
+  /// What writes and reads it on the host.
+  var tools: [ToolRequirement] {
+    switch self {
+    case .raw: []
+    case .compressedRaw: [.zstd]
+    case .archivedRaw: [.tar, .gzip]
+    case .qcow2, .compressedQcow2, .vdi, .vpc, .fixedVPC, .vmdk, .streamVMDK, .vhdx: [.qemuImage]
+    }
   }
 }

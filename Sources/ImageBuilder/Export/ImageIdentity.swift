@@ -17,10 +17,11 @@ struct ImageIdentity {
   func write(to image: FilePath, _ format: ImageFormat) throws {
     let edit: (FileDescriptor) throws -> Void
     switch format {
-    case .raw, .qcow2, .compressedQcow2, .compressedRaw: return
+    case .raw, .qcow2, .compressedQcow2, .compressedRaw, .archivedRaw: return
     case .vdi: edit = writeVDI
-    case .vpc: edit = writeVHD
-    case .vmdk: edit = writeVMDK
+    case .vpc: edit = { try writeVHD($0, isFixed: false) }
+    case .fixedVPC: edit = { try writeVHD($0, isFixed: true) }
+    case .vmdk, .streamVMDK: edit = writeVMDK
     case .vhdx: edit = writeVHDX
     }
     do {
@@ -46,14 +47,15 @@ struct ImageIdentity {
     try file.write(header, at: 0)
   }
 
-  /// Time, UUID and checksum of the footer and its copy ("Virtual Hard Disk Image Format Specification" 1.0).
-  private func writeVHD(_ file: FileDescriptor) throws {
+  /// Time, UUID and checksum of the footer ("Virtual Hard Disk Image Format Specification" 1.0), and of its copy at the
+  /// beginning of a dynamic disk; that of a fixed one begins with the disk.
+  private func writeVHD(_ file: FileDescriptor, isFixed: Bool) throws {
     let end = try file.seek(offset: 0, from: .end) - 512
     // Seconds since 2000-01-01.
     let seconds = UInt32(clamping: time - 946_684_800)
-    for place in [0, end] {
+    for place in isFixed ? [end] : [0, end] {
       var footer = try file.bytes(512, at: place)
-      guard footer.starts(with: "conectix".utf8) else { throw OddImage() }
+      guard footer.starts(with: "conectix".utf8), footer[63] == (isFixed ? 2 : 3) else { throw OddImage() }
       footer.replace(at: 24, by: (0..<4).map { UInt8(truncatingIfNeeded: seconds >> (24 - 8 * $0)) })
       footer.replace(at: 68, by: identifier.bytes)
       footer.replace(at: 64, by: [0, 0, 0, 0])

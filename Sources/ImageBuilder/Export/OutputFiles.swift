@@ -68,5 +68,5 @@ struct OutputFiles {
 
 extension ImageFormat {
   /// What Hydra calls it: as make-disk-image does, by the format alone.
-  fileprivate var productType: String { self == .compressedQcow2 ? ImageFormat.qcow2.rawValue : rawValue }
+  fileprivate var productType: String { isPacked ? rawValue : qemuName }
 }

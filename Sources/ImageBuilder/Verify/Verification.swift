@@ -84,9 +84,9 @@ public struct Verification: Sendable {
       let tools = ToolFolder(path: scratch)
       try tools.link(artefacts.image, as: "image")
       var image = "image"
-      if artefacts.format == .compressedRaw {
+      if artefacts.format.isPacked {
         image = "unpacked.img"
-        try await runner.run(DiskExport.unpacking("image", to: image, in: tools))
+        try await DiskExport(runner: runner).unpack("image", artefacts.format, to: image, in: tools)
       }
       // Made by qemu-img it would be everybody's to read where the folder is not this user's alone.
       try FileSystem.makePrivateFile(overlay)
