@@ -124,19 +124,22 @@ package struct SetOwners: Hashable, Codable, Sendable {
   }
 }
 
-/// A path of the target, and whose it is with all that is in it.
+/// A path of the target, and whose the marked files there are.
 package struct OwnedPath: Hashable, Codable, Sendable {
-  /// The absolute path.
+  /// The absolute path. The marked files are at it and in it.
   package var path: String
   /// A name that the target knows, or a number.
   package var user: String
   /// A name that the target knows, or a number.
   package var group: String
+  /// The number of user and group that the files have until now.
+  package var marker: UInt32
 
-  package init(path: String, user: String, group: String) {
+  package init(path: String, user: String, group: String, marker: UInt32) {
     self.path = path
     self.user = user
     self.group = group
+    self.marker = marker
   }
 }
 
@@ -176,9 +179,22 @@ package struct RunScript: Hashable, Codable, Sendable {
 package struct Finish: Hashable, Codable, Sendable {
   /// The virtio-blk serial number of the disk to flush.
   package var disk: String
+  /// Absolute paths of `machineState` that stay, because the spec's contents have brought them.
+  package var kept: [String]
 
-  package init(disk: String) {
+  /// Files that identify one machine or seed its random numbers, on any filesystem. Two images must not share them,
+  /// and each machine makes its own at its first boot.
+  package static let machineState = [
+    "etc/machine-id",
+    "var/lib/systemd/random-seed",
+    "var/lib/systemd/credential.secret",
+    // On the ESP, by bootctl.
+    "loader/random-seed",
+  ]
+
+  package init(disk: String, kept: [String] = []) {
     self.disk = disk
+    self.kept = kept
   }
 }
 

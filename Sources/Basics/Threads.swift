@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Synchronization
 package import SystemPackage
 
 /// Starts a thread of its own for code that blocks: the cooperative pool has as many threads as cores, and
@@ -27,6 +28,22 @@ package func onThread<Value: Sendable>(
       continuation.resume(throwing: error)
     }
   }
+}
+
+/// The same for code that asks now and then whether its task was cancelled.
+package func onThread<Value: Sendable>(
+  _ body: @escaping @Sendable (_ isCancelled: @escaping @Sendable () -> Bool) throws -> Value
+) async throws -> Value {
+  let cancellation = Cancellation()
+  return try await withTaskCancellationHandler {
+    try await onThread { try body { cancellation.flag.load(ordering: .relaxed) } }
+  } onCancel: {
+    cancellation.flag.store(true, ordering: .relaxed)
+  }
+}
+
+private final class Cancellation: Sendable {
+  let flag = Atomic(false)
 }
 
 private final class ThreadBody: Sendable {

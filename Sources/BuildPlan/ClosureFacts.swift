@@ -13,19 +13,22 @@ public struct ClosureFacts: Hashable, Sendable {
   package var etcLinks: UInt64
   /// Kernels and initrds that the bootloader copies, those of specialisations included, each file once.
   public var bootFiles: ByteSize
+  /// Paths in the image of one machine's state, of `Finish.machineState`, that the contents bring.
+  package var contentState: [String]
   /// The size of a read-only filesystem with the store in it, made already; nil for those that are poured.
   public var storeImage: ByteSize?
 
   /// Describes a closure.
   package init(
     system: String, tree: TreeNeed, etcDirectories: UInt64 = 0, etcLinks: UInt64 = 0,
-    bootFiles: ByteSize = ByteSize(bytes: 0), storeImage: ByteSize? = nil
+    bootFiles: ByteSize = ByteSize(bytes: 0), contentState: [String] = [], storeImage: ByteSize? = nil
   ) {
     self.system = system
     self.tree = tree
     self.etcDirectories = etcDirectories
     self.etcLinks = etcLinks
     self.bootFiles = bootFiles
+    self.contentState = contentState
     self.storeImage = storeImage
   }
 }

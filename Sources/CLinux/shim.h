@@ -76,6 +76,12 @@ static inline int slipway_punch_hole(int file, long offset, long length) {
   return (int)syscall(SYS_fallocate, file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
 }
 
+/// Copies a range of one file to the offset of another inside the kernel, which shares blocks where the filesystem can.
+/// copy_file_range(2) is hidden without _GNU_SOURCE.
+static inline long slipway_copy_range(int from, long *position, int to, unsigned long length) {
+  return syscall(SYS_copy_file_range, from, position, to, (void *)0, length, 0);
+}
+
 /// Hidden without _GNU_SOURCE; from the kernel's <linux/fs.h> and <asm-generic/fcntl.h>.
 static const int slipway_SEEK_DATA = SEEK_DATA;
 static const int slipway_O_NOATIME = 01000000;

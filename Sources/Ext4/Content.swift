@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-internal import SystemPackage
+package import SystemPackage
 
 /// What becomes a hole is decided by the content alone, so that a copy of a file gives the same image however
 /// its blocks are kept: each whole chunk of zeros, counted from the start of the file, is one. Shorter rows
@@ -15,8 +15,8 @@ enum Chunk {
 
 /// An open regular file of the host.
 struct SourceFile: ~Copyable {
-  private let file: HostFile
-  private let descriptor: CInt
+  fileprivate let file: HostFile
+  fileprivate let descriptor: CInt
 
   /// Opens it without waiting, following no link, and without a trace in its access time where that is
   /// allowed.
@@ -112,6 +112,39 @@ enum OpenContent: ~Copyable {
     switch self {
     case .host(let file): try file.checkUnchanged()
     case .bytes: break
+    }
+  }
+}
+
+extension HostFile {
+  /// Copies its bytes to an open, empty file, sharing blocks where the filesystem can.
+  ///
+  /// - Parameter failure: the error for a write that failed.
+  /// - Throws: `Ext4Error` when it cannot be read or has changed.
+  package func copy(to output: CInt, failure: (Errno) -> any Error) throws {
+    let source = try SourceFile(self)
+    try source.copy(to: output, failure: failure)
+    try source.checkUnchanged()
+  }
+}
+
+extension SourceFile {
+  fileprivate func copy(to output: CInt, failure: (Errno) -> any Error) throws {
+    var position: off_t = 0
+    // Not all filesystems share blocks, and no two of them.
+    var shares = true
+    while UInt64(position) < file.size {
+      let rest = Int(min(file.size - UInt64(position), 1 << 30))
+      var count = shares ? slipway_copy_range(descriptor, &position, output, UInt(rest)) : -1
+      if count < 0 {
+        shares = false
+        count = sendfile(output, descriptor, &position, rest)
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { throw failure(Errno(rawValue: errno)) }
+      guard count > 0 else {
+        throw Ext4Error.sourceChanged(file.path, "it ends at \(position) of \(file.size) bytes")
+      }
     }
   }
 }

@@ -8,6 +8,10 @@ package enum Ext4Error: Error, Hashable, Sendable {
   case options(String)
   /// A source file vanished, or cannot be read.
   case source(FilePath, doing: String, Errno)
+  /// A source is of a type that the tree does not take.
+  case special(FilePath, SpecialFile)
+  /// The filesystem that a node would be on cannot hold it.
+  case unfit(TreePath, String)
   /// A source file is not what it was when the tree was scanned.
   case sourceChanged(FilePath, String)
   /// A node came before one that it should follow.
@@ -41,6 +45,9 @@ extension Ext4Error: CustomStringConvertible {
       "'\(path)' vanished: \(doing) failed; keep the sources until the build is done"
     case .source(let path, let doing, let errno):
       "'\(path)' cannot go into the image: \(doing) failed: \(errno); make it readable, or leave it out"
+    case .special(let path, let type):
+      "'\(path)' is \(type.rawValue), and an image takes files, folders and links; leave it out"
+    case .unfit(let path, let reason): "'\(path)' cannot be in the image: \(reason)"
     case .sourceChanged(let path, let what):
       "'\(path)' changed while the image was made: \(what); build again when nothing writes to it"
     case .outOfOrder(let path, let previous):

@@ -26,6 +26,22 @@ package struct FileTree: NodeSource {
     }
   }
 
+  /// Which names of one inode stay names of one inode.
+  package enum HardLinks: Hashable, Sendable {
+    /// None: each name becomes a file of its own.
+    case none
+    /// Those within one source, whose number this is.
+    case within(Int)
+  }
+
+  /// Where permission bits come from.
+  package enum Modes: Hashable, Sendable {
+    case asFound
+    /// From the type and the owner's execute bit, the only one that an archive (NAR) of a store object has: 0555 for
+    /// folders and programs, 0444 for other files. Nix sets the same when it registers an object.
+    case ofStoreObjects
+  }
+
   /// What to take over from the host.
   package struct Rules: Hashable, Sendable {
     /// Numeric owner and group of everything; nil keeps the host's.
@@ -34,23 +50,31 @@ package struct FileTree: NodeSource {
     package var time: Timestamp?
     /// Whether extended attributes are taken over.
     package var keepsAttributes: Bool
-    /// Whether names of one inode stay names of one inode.
-    package var keepsHardLinks: Bool
+    package var hardLinks: HardLinks
+    package var modes: Modes
+    /// Whether there may be more than files, folders and links.
+    package var takesSpecialFiles: Bool
 
     package init(
-      owner: Owner? = nil, time: Timestamp? = nil, keepsAttributes: Bool = true, keepsHardLinks: Bool = true
+      owner: Owner? = nil, time: Timestamp? = nil, keepsAttributes: Bool = true,
+      hardLinks: HardLinks = .within(0), modes: Modes = .asFound, takesSpecialFiles: Bool = true
     ) {
       self.owner = owner
       self.time = time
       self.keepsAttributes = keepsAttributes
-      self.keepsHardLinks = keepsHardLinks
+      self.hardLinks = hardLinks
+      self.modes = modes
+      self.takesSpecialFiles = takesSpecialFiles
     }
 
     /// Everything as it is.
     package static let asFound = Rules()
-    /// As Nix defines store objects: owned by root, made in the first second of 1970, without attributes.
+    /// What an archive of a store object says, and nothing of how this host keeps it: owned by root, made in the
+    /// first second of 1970, without attributes. An archive has no hard links, so whether the store was optimised
+    /// (`nix-store --optimise`) leaves no trace.
     package static let storeObjects = Rules(
-      owner: Owner(user: 0, group: 0), time: Timestamp(seconds: 1), keepsAttributes: false)
+      owner: Owner(user: 0, group: 0), time: Timestamp(seconds: 1), keepsAttributes: false, hardLinks: .none,
+      modes: .ofStoreObjects, takesSpecialFiles: false)
   }
 
   private struct Folder {
@@ -94,8 +118,9 @@ package struct FileTree: NodeSource {
       folders.append(Folder(host: host, path: path, names: try names(in: host)))
     }
     var node = Node(path: path, kind: kind, attributes: try attributes(host, status))
-    if rules.keepsHardLinks, kind != .directory, status.st_nlink > 1 {
-      node.linkGroup = LinkGroup(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+    if case .within(let scope) = rules.hardLinks, kind != .directory, status.st_nlink > 1 {
+      node.linkGroup = LinkGroup(
+        scope: scope, device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     }
     return node
   }
@@ -105,6 +130,9 @@ package struct FileTree: NodeSource {
     let device = UInt64(status.st_rdev)
     let major = UInt32(truncatingIfNeeded: (device >> 8) & 0xfff | (device >> 32) & ~0xfff)
     let minor = UInt32(truncatingIfNeeded: device & 0xff | (device >> 12) & ~0xff)
+    if !rules.takesSpecialFiles, let special = SpecialFile(mode: status.st_mode) {
+      throw .special(host, special)
+    }
     switch status.st_mode & S_IFMT {
     case S_IFDIR: return .directory
     case S_IFREG: return .file(.host(HostFile(host, status)))
@@ -119,7 +147,7 @@ package struct FileTree: NodeSource {
 
   private func attributes(_ host: FilePath, _ status: stat) throws(Ext4Error) -> Attributes {
     var attributes = Attributes(
-      mode: UInt16(status.st_mode & 0o7777), owner: rules.owner?.user ?? status.st_uid,
+      mode: mode(of: status), owner: rules.owner?.user ?? status.st_uid,
       group: rules.owner?.group ?? status.st_gid, time: rules.time ?? Timestamp(status.st_mtim))
     if rules.time == nil {
       attributes.accessed = Timestamp(status.st_atim)
@@ -127,6 +155,15 @@ package struct FileTree: NodeSource {
     }
     if rules.keepsAttributes { attributes.extended = try extendedAttributes(of: host) }
     return attributes
+  }
+
+  private func mode(of status: stat) -> UInt16 {
+    guard rules.modes == .ofStoreObjects else { return UInt16(status.st_mode & 0o7777) }
+    switch status.st_mode & S_IFMT {
+    case S_IFDIR: return 0o555
+    case S_IFLNK: return 0o777
+    default: return status.st_mode & S_IXUSR == 0 ? 0o444 : 0o555
+    }
   }
 
   private func target(of host: FilePath) throws(Ext4Error) -> [UInt8] {
@@ -209,9 +246,26 @@ private func filled(
   }
 }
 
+/// A type of file that is neither a file, a folder nor a link.
+package enum SpecialFile: String, Hashable, Sendable {
+  case fifo = "a FIFO"
+  case socket = "a socket"
+  case device = "a device"
+
+  /// Nil for the usual types.
+  package init?(mode: UInt32) {
+    switch mode & S_IFMT {
+    case S_IFIFO: self = .fifo
+    case S_IFSOCK: self = .socket
+    case S_IFCHR, S_IFBLK: self = .device
+    default: return nil
+    }
+  }
+}
+
 extension FilePath {
-  /// The path of an entry, of any bytes.
-  fileprivate func appending(bytes name: [UInt8]) -> FilePath {
+  /// The path of an entry, whose name may be any bytes.
+  package func appending(bytes name: [UInt8]) -> FilePath {
     let component = (name + [0]).withUnsafeBytes { bytes in
       bytes.baseAddress.map { FilePath(platformString: $0.assumingMemoryBound(to: CChar.self)) }
     }

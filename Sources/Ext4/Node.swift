@@ -56,12 +56,15 @@ package struct ExtendedAttribute: Hashable, Sendable {
   }
 }
 
-/// The inode of the host that several names may share.
+/// The inode of the host that several names of one source may share.
 package struct LinkGroup: Hashable, Sendable {
+  /// The source. Names of two sources are never names of one inode, whatever they are on the host.
+  package var scope: Int
   package var device: UInt64
   package var inode: UInt64
 
-  package init(device: UInt64, inode: UInt64) {
+  package init(scope: Int = 0, device: UInt64, inode: UInt64) {
+    self.scope = scope
     self.device = device
     self.inode = inode
   }

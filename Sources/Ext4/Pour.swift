@@ -4,7 +4,6 @@ internal import CLinux
 package import Ext4Geometry
 internal import Glibc
 package import ImageModel
-internal import Synchronization
 package import SystemPackage
 
 /// Writes trees into ext4 filesystems, and says how large these must be.
@@ -31,7 +30,7 @@ package enum Ext4 {
   package static func pour(
     _ nodes: any NodeSource, to file: FilePath, _ options: Ext4Options
   ) async throws -> Poured {
-    try await cancellably { isCancelled in
+    try await onThread { isCancelled in
       try pour(nodes, to: file, options, isCancelled: isCancelled)
     }
   }
@@ -41,7 +40,7 @@ package enum Ext4 {
   /// - Parameter hashSeed: the one that the filesystem will have; it decides how entries share blocks.
   /// - Throws: `Ext4Error`, or `CancellationError` between two nodes.
   package static func measure(_ nodes: any NodeSource, hashSeed: GUID) async throws -> TreeNeed {
-    try await cancellably { isCancelled in
+    try await onThread { isCancelled in
       let meter = TreeMeter(hashSeed: hashSeed)
       var assembler = TreeAssembler(meter, time: Timestamp(seconds: 1))
       var nodes = nodes
@@ -101,20 +100,4 @@ package enum Ext4 {
       throw error
     }
   }
-}
-
-/// Runs work that asks now and then whether its task was cancelled.
-private func cancellably<Value: Sendable>(
-  _ body: @escaping @Sendable (_ isCancelled: () -> Bool) throws -> Value
-) async throws -> Value {
-  let cancelled = Cancellation()
-  return try await withTaskCancellationHandler {
-    try await onThread { try body { cancelled.flag.load(ordering: .relaxed) } }
-  } onCancel: {
-    cancelled.flag.store(true, ordering: .relaxed)
-  }
-}
-
-private final class Cancellation: Sendable {
-  let flag = Atomic(false)
 }

@@ -57,8 +57,9 @@ final class TreeMeter: TreeStore {
     let size = content.size
     let blockSize = UInt64(Ext4Options.blockSize)
     let all = size.dividedRoundingUp(by: blockSize)
-    guard Chunk.whole(size) > 0 else { return countBlocks(all > 0 ? [all] : []) }
+    // Opened whatever its size: one that cannot be read is told of now, and not when it is poured.
     let source = try OpenContent(content)
+    guard Chunk.whole(size) > 0 else { return countBlocks(all > 0 ? [all] : []) }
     var rows: [UInt64] = []
     var row: UInt64 = 0
     var chunk: UInt64 = 0

@@ -47,6 +47,29 @@ package struct TreePath: Hashable, Sendable {
     return TreePath(unchecked: path)
   }
 
+  /// The components, from the root.
+  package var names: [[UInt8]] { bytes.split(separator: UInt8(ascii: "/")).map(Array.init) }
+
+  /// The directories above it, the root among them.
+  package var parents: [TreePath] {
+    guard !bytes.isEmpty else { return [] }
+    let slashes = bytes.indices.filter { bytes[$0] == UInt8(ascii: "/") }
+    return [.root] + slashes.map { TreePath(unchecked: Array(bytes[..<$0])) }
+  }
+
+  /// Whether it is this directory, or in it at any depth.
+  package func isAtOrIn(_ directory: TreePath) -> Bool {
+    let count = directory.bytes.count
+    guard count > 0 else { return true }
+    return bytes.starts(with: directory.bytes) && (bytes.count == count || bytes[count] == UInt8(ascii: "/"))
+  }
+
+  /// The components from a directory to what is in it; nil for what is not.
+  package func names(below directory: TreePath) -> [[UInt8]]? {
+    guard isAtOrIn(directory), self != directory else { return nil }
+    return Array(names.dropFirst(directory.names.count))
+  }
+
   /// Where the last component begins.
   var nameStart: Int {
     bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
@@ -85,7 +108,11 @@ extension TreePath: Comparable {
 
 extension TreePath: CustomStringConvertible {
   /// From the root, with bytes that are not printable ASCII or part of UTF-8 text as `\xNN`.
-  package var description: String {
+  package var description: String { Self.description(of: bytes) }
+
+  /// The same for bytes that need not be a path.
+  package static func description(of bytes: [UInt8]) -> String {
+    let bytes = Array(bytes.drop { $0 == UInt8(ascii: "/") })
     if let text = String(validating: bytes, as: UTF8.self), !bytes.contains(where: { $0 < 32 || $0 == 127 }) {
       return "/" + text
     }

@@ -18,7 +18,7 @@ enum FileSystem {
   /// The size that a file shows, in bytes.
   static func size(of path: FilePath) throws -> UInt64 {
     var status = stat()
-    guard stat(path.string, &status) == 0 else { throw fault("read the size of", path) }
+    guard path.withPlatformString({ stat($0, &status) }) == 0 else { throw fault("read the size of", path) }
     return UInt64(status.st_size)
   }
 

@@ -13,7 +13,14 @@ extension Finish {
       let root = context.root
       try endProcesses(inRoot: root)
       let places = try Mounts.places(atAndBelow: root)
-      for place in places { try removeMachineState(below: place) }
+      for place in places {
+        try removeMachineState(below: place, except: step.kept.map { root + $0 }) { path in
+          context.emit(
+            .warning(
+              "every machine made from this image will have the \(path.dropFirst(root.count)) of its contents"
+            ))
+        }
+      }
       warnOfHostKeys(below: root, emit: context.emit)
       try writeBack(root)
       for place in places.reversed() { try unmountOrExplain(place) }
@@ -22,18 +29,19 @@ extension Finish {
   }
 }
 
-/// Files that identify one machine or seed its random numbers. Two images must not share them, and each
-/// machine makes its own at its first boot.
-private let machineState = [
-  "etc/machine-id",
-  "var/lib/systemd/random-seed",
-  "var/lib/systemd/credential.secret",
-  // On the ESP, by bootctl.
-  "loader/random-seed",
-]
-
-func removeMachineState(below directory: String) throws {
-  for name in machineState { try Files.removeFile("\(directory)/\(name)") }
+/// - Parameters:
+///   - kept: paths that stay.
+///   - found: told each of those that is there.
+func removeMachineState(
+  below directory: String, except kept: [String] = [], found: (String) -> Void = { _ in }
+) throws {
+  for path in Finish.machineState.map({ "\(directory)/\($0)" }) {
+    if !kept.contains(path) {
+      try Files.removeFile(path)
+    } else if Files.exists(path) {
+      found(path)
+    }
+  }
 }
 
 /// Host keys are not removed: they can have been put into the image on purpose.

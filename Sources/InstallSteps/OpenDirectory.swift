@@ -13,6 +13,10 @@ struct RawPath: Hashable, Sendable {
     self.bytes = bytes
   }
 
+  init(_ text: String) {
+    bytes = text.utf8.map(CChar.init(bitPattern:)) + [0]
+  }
+
   fileprivate init(pointer: UnsafePointer<CChar>) {
     bytes = Array(UnsafeBufferPointer(start: pointer, count: strlen(pointer) + 1))
   }
@@ -127,9 +131,31 @@ struct OpenDirectory {
   }
 
   /// Makes another link to a file that lies at `first` below the root.
-  func makeHardLink(_ name: RawPath, to first: RawPath) throws(SystemFailure) {
-    try checked("link \(path(of: name)) to \(first)") {
-      linkat(root, first.bytes, descriptor, name.bytes, 0)
+  ///
+  /// - Returns: false where there can be none: the file is on another filesystem, has all the links that it can have,
+  ///   or its filesystem, such as FAT, has no links (link(2)).
+  func makeHardLink(_ name: RawPath, to first: RawPath) throws(SystemFailure) -> Bool {
+    do {
+      try checked("link \(path(of: name)) to \(first)") {
+        linkat(root, first.bytes, descriptor, name.bytes, 0)
+      }
+      return true
+    } catch  where [.improperLink, .tooManyLinks, .notPermitted].contains(error.errno) {
+      return false
+    }
+  }
+
+  /// Gives an entry to another user and group; a link itself, not what it leads to.
+  func setOwner(
+    of name: RawPath, user: uid_t, group: gid_t, keepingModeOf status: stat
+  ) throws(SystemFailure) {
+    try checked("set the owner of \(path(of: name))") {
+      fchownat(descriptor, name.bytes, user, group, AT_SYMLINK_NOFOLLOW)
+    }
+    // Last: a new owner takes the set-user-id and set-group-id bits away.
+    guard status.st_mode & S_IFMT != S_IFLNK else { return }
+    try checked("set the mode of \(path(of: name))") {
+      fchmodat(descriptor, name.bytes, status.st_mode & 0o7777, 0)
     }
   }
 

@@ -128,10 +128,7 @@ final class TreeCopy: Sendable {
       // Made under the lock: a worker that meets another link of the file finds either nothing, or a file to
       // link to.
       let made: Int32? = try state.withLock { state throws(SystemFailure) in
-        if let first = state.firstLinks[status.st_ino] {
-          try to.makeHardLink(name, to: first)
-          return nil
-        }
+        if let first = state.firstLinks[status.st_ino], try to.makeHardLink(name, to: first) { return nil }
         let made = try to.createFile(name, mode: status.st_mode)
         state.firstLinks[status.st_ino] = path
         return made

@@ -71,12 +71,19 @@ extension Closure {
     // A toplevel that is missing altogether is a problem of its own.
     guard store.exists(toplevel) else { return [] }
     func isMissing(_ entry: String) -> Bool { !store.exists(toplevel.pushing(FilePath(entry))) }
-    let entries = Self.systemEntries + (installsBootLoader ? [Self.switcher] : [])
-    var problems = entries.filter(isMissing).map { entry in
+    var problems = Self.systemEntries.filter(isMissing).map { entry in
       StoreError(
         .notASystem, attempt: "install \(system)",
         reason: "it has no '\(entry)', or a link that leads nowhere",
         remedy: "Give the toplevel of a NixOS system, 'config.system.build.toplevel'.")
+    }
+    // What is no system at all has no program for it either, and one cause is enough.
+    if installsBootLoader, problems.isEmpty, isMissing(Self.switcher) {
+      problems.append(
+        StoreError(
+          .notASystem, attempt: "install the bootloader of \(system)",
+          reason: "it has no '\(Self.switcher)', like every system with system.switch.enable = false",
+          remedy: "Set system.switch.enable to true, or installBootLoader to false."))
     }
     if installsBootLoader, isMissing(Self.bootSpecification), needsBootSpecification(system, in: store) {
       problems.append(

@@ -13,6 +13,26 @@ package struct StoreLocation: Hashable, Sendable {
     self.root = root
   }
 
+  /// The store that a user's path leads into: a chroot store's paths are those of this machine, as
+  /// `/mnt/nix/store/…`.
+  ///
+  /// - Parameters:
+  ///   - text: a path on this machine, or a `/nix/store/…` path; nil for the machine's own store.
+  ///   - directory: what a relative path starts from.
+  /// - Throws: `StoreError` of code `notAStorePath` when it cannot be followed.
+  package init(holding text: String?, from directory: FilePath) throws {
+    self.init()
+    guard let text, let reached = try? followLinks(directory.pushing(FilePath(text)), upTo: isInAnyStore)
+    else {
+      return
+    }
+    let names = Array(reached.components)
+    guard let index = names.indices.dropLast(2).first(where: { isStore(names[$0], names[$0 + 1]) }) else {
+      return
+    }
+    self.init(root: FilePath(root: "/", names[..<index]))
+  }
+
   /// The folder that holds the store objects.
   package var directory: FilePath { root.appending(["nix", "store"]) }
 
@@ -34,14 +54,41 @@ package struct StoreLocation: Hashable, Sendable {
   ///   - directory: what a relative path starts from.
   /// - Throws: `StoreError` of code `notAStorePath`.
   package func storePath(of text: String, from directory: FilePath) throws -> StorePath {
+    let (path, file) = try found(text, from: directory)
+    guard file == FilePath(path.path) else {
+      throw StoreError(
+        .notAStorePath, attempt: "use '\(text)' as a store path", reason: "it leads inside \(path)",
+        remedy: "Give \(path) itself.")
+    }
+    return path
+  }
+
+  /// The store object that a user's path leads to, or into: a file of an object needs the whole object.
+  ///
+  /// - Throws: `StoreError` of code `notAStorePath`.
+  package func storePath(holding text: String, from directory: FilePath) throws -> StorePath {
+    let (path, file) = try found(text, from: directory)
+    guard file == FilePath(path.path) || exists(file) else {
+      throw StoreError(
+        .notAStorePath, attempt: "use '\(text)' as a store path", reason: "there is no such file in \(path)",
+        remedy: "Check the path.")
+    }
+    return path
+  }
+
+  private func found(
+    _ text: String, from directory: FilePath
+  ) throws -> (path: StorePath, file: FilePath) {
     func failure(_ reason: String, _ remedy: String) -> StoreError {
       StoreError(.notAStorePath, attempt: "use '\(text)' as a store path", reason: reason, remedy: remedy)
     }
-    if let path = StorePath(path: text) { return path }
+    if let path = StorePath(path: text) { return (path, FilePath(path.path)) }
     let stores: [FilePath] = [self.directory, FilePath(StorePath.storeDirectory)]
     let reached: FilePath
     do {
-      reached = try followLinks(directory.pushing(FilePath(text)), upTo: stores)
+      reached = try followLinks(directory.pushing(FilePath(text))) { _, path in
+        stores.contains(where: path.starts(with:))
+      }
     } catch {
       throw failure("\(error)", "Check the path, or build the system first.")
     }
@@ -49,21 +96,45 @@ package struct StoreLocation: Hashable, Sendable {
       let name = inside.first
     else {
       throw failure(
-        "it leads to '\(reached)', which is no object of \(StorePath.storeDirectory)",
-        "Only \(StorePath.storeDirectory) is supported: systems of other stores refer to other places.")
+        "it leads to '\(reached)', which is no object of \(self.directory)",
+        "Give a path of \(StorePath.storeDirectory), or, as the system, one of a chroot store as '/mnt/nix/store/…'; "
+          + "all paths of an image are of one store.")
     }
     guard let path = StorePath(name: name.string) else {
       throw failure("'\(name)' is not the name of a store object", "Check the path.")
     }
-    guard inside.count == 1 else {
-      throw failure("it leads inside \(path)", "Give \(path) itself.")
-    }
-    return path
+    return (path, inside.dropFirst().reduce(FilePath(path.path)) { $0.appending($1) })
   }
 
   /// Whether something exists at a `/nix/store/…` path, all links on the way and the last one followed.
-  func exists(_ path: FilePath) -> Bool {
-    (try? followLinks(path, below: root)) != nil
+  package func exists(_ path: FilePath) -> Bool {
+    resolved(path) != nil
+  }
+
+  /// Where on this machine the file is that a `/nix/store/…` path leads to, all links on the way and the last one
+  /// followed below the store's root; nil when there is none.
+  package func resolved(_ path: FilePath) -> FilePath? {
+    guard let reached = try? followLinks(path, below: root) else { return nil }
+    return root.appending(reached.components)
+  }
+
+  /// The `/nix/store/…` paths of what is in the folder that one leads to, in the order of their names' bytes; empty
+  /// when it leads to none.
+  package func entries(of path: FilePath) -> [FilePath] {
+    guard let folder = resolved(path), let stream = folder.withPlatformString({ opendir($0) }) else {
+      return []
+    }
+    defer { closedir(stream) }
+    var names: [FilePath.Component] = []
+    while let entry = readdir(stream) {
+      // Names are bytes, and need not be UTF-8.
+      let name = withUnsafePointer(to: &entry.pointee.d_name.0) { FilePath(platformString: $0) }
+      if let component = name.lastComponent, component.kind == .regular { names.append(component) }
+    }
+    let paths = names.map { path.appending($0) }
+    return paths.sorted { left, right in
+      left.withPlatformString { left in right.withPlatformString { strcmp(left, $0) < 0 } }
+    }
   }
 }
 
@@ -72,18 +143,20 @@ package struct StoreLocation: Hashable, Sendable {
 /// - Parameters:
 ///   - path: an absolute path, as seen from `root`.
 ///   - root: what `/` stands for.
-///   - ends: folders below which nothing is followed, or even looked at.
-/// - Returns: the path without links, or the first path below one of the ends; as seen from `root`.
+///   - isEnd: told the part of a path on which no link is left, and the whole, whether nothing more is to be followed,
+///     or even looked at.
+/// - Returns: the path without links, or the first that is an end; as seen from `root`.
 /// - Throws: `Errno` of the component that cannot be followed.
 private func followLinks(
-  _ path: FilePath, below root: FilePath = "/", upTo ends: [FilePath] = []
+  _ path: FilePath, below root: FilePath = "/",
+  upTo isEnd: (_ reached: FilePath, _ whole: FilePath) -> Bool = { _, _ in false }
 ) throws(Errno) -> FilePath {
   var pending = Array(path.components.reversed())
   var reached = FilePath("/")
   var links = 0
   while let component = pending.last {
     let whole = reached.appending(pending.reversed())
-    if ends.contains(where: whole.starts(with:)) { return whole }
+    if isEnd(reached, whole) { return whole }
     pending.removeLast()
     guard component.kind == .regular else {
       if component.kind == .parentDirectory { reached.removeLastComponent() }
@@ -100,6 +173,17 @@ private func followLinks(
     pending += target.components.reversed()
   }
   return reached
+}
+
+/// Whether a path is in the machine's own store, or its part without links is a store's folder.
+private func isInAnyStore(_ reached: FilePath, _ whole: FilePath) -> Bool {
+  let names = Array(reached.components.suffix(2))
+  return whole.starts(with: FilePath(StorePath.storeDirectory))
+    || (names.count == 2 && isStore(names[0], names[1]) && whole != reached)
+}
+
+private func isStore(_ parent: FilePath.Component, _ name: FilePath.Component) -> Bool {
+  parent.string == "nix" && name.string == "store"
 }
 
 extension FilePath {

@@ -52,10 +52,12 @@ import Testing
       .setSystemProfile(SetSystemProfile(system: "/nix/store/x", time: 1)),
       .activate(ActivateSystem(system: "/nix/store/x")),
       .setOwners(
-        SetOwners(system: "/nix/store/x", paths: [OwnedPath(path: "/a", user: "alice", group: "100")])),
+        SetOwners(
+          system: "/nix/store/x", paths: [OwnedPath(path: "/a", user: "alice", group: "100", marker: 7)])),
       .installBootLoader(
         InstallBootLoader(system: "/nix/store/x", touchEFIVariables: true, disk: "slipway-target")),
-      .runScript(RunScript(system: "/nix/store/x", script: "ls\n")), .finish(Finish(disk: "target")),
+      .runScript(RunScript(system: "/nix/store/x", script: "ls\n")),
+      .finish(Finish(disk: "target", kept: ["/etc/machine-id"])),
     ]
   }
 }

@@ -86,7 +86,61 @@ import Testing
     let names = plan.steps.map(\.step.name)
     #expect(names.drop { $0 != "activate" } == ["activate", "setOwners", "installBootLoader", "finish"])
     let owners = plan.steps.compactMap { if case .setOwners(let step) = $0.step { step.paths } else { nil } }
-    #expect(owners == [[OwnedPath(path: "/srv/a", user: "alice", group: "users")]])
+    #expect(
+      owners == [[OwnedPath(path: "/srv/a", user: "alice", group: "users", marker: ContentOwner.firstMarker)]]
+    )
+  }
+
+  @Test func numbersNeedNoGuestAndNamesAMarkOfTheirOwn() throws {
+    func entry(_ target: String, _ user: String, _ group: String) -> ContentEntry {
+      ContentEntry(source: "/a", target: target, user: user, group: group)
+    }
+    let plan = try plan {
+      $0.contents = [entry("/a", "1000", "100"), entry("/b", "alice", "100"), entry("/c", "7", "users")]
+    }
+    let owners = plan.steps.compactMap { if case .setOwners(let step) = $0.step { step.paths } else { nil } }
+    #expect(owners.flatMap { $0 }.map(\.path) == ["/b", "/c"])
+    #expect(Set(owners.flatMap { $0 }.map(\.marker)).count == 2)
+  }
+
+  @Test(arguments: [
+    (PartitionTable.efi, "/boot/EFI/x", false), (.efi, "/", false), (.efi, "/boo", true),
+    (.hybrid, "/boot", false),
+    (.efixbootldr, "/efi/a", false), (.efixbootldr, "/boot/a", false), (.legacyGPT, "/boot/a", true),
+    (.none, "/boot/a", true),
+  ])
+  func contentsBelowAMountAreCopiedWhenItIsMounted(
+    table: PartitionTable, target: String, isPoured: Bool
+  ) throws {
+    let plan = try plan {
+      $0.partitionTableType = table
+      $0.contents = [ContentEntry(source: "/a*", target: target)]
+    }
+    #expect(plan.pour.place == (isPoured ? .target : .source))
+    let names = plan.steps.map(\.step.name)
+    guard !isPoured else { return }
+    let copy = try #require(names.firstIndex(of: "copyTree"))
+    #expect(try copy > #require(names.lastIndex(of: "mountFilesystem")))
+  }
+
+  @Test func whatContentsBringOfAMachinesStateIsKept() throws {
+    let facts = ClosureFacts(
+      system: "/nix/store/x", tree: TreeNeed(blocks: 1, inodes: 1), contentState: ["/etc/machine-id"])
+    var spec = ImageSpec()
+    spec.partitionTableType = PartitionTable.none
+    spec.touchEFIVars = false
+    spec.installBootLoader = false
+    let plan = try Planner(
+      spec: spec, closure: facts, machine: MachineFacts(firmware: nil, accelerator: .tcg)
+    ).plan()
+    #expect(plan.steps.last?.step == .finish(Finish(disk: DiskSerial.target, kept: ["/etc/machine-id"])))
+  }
+
+  @Test func aChannelOfAStoreAloneIsOneMorePath() throws {
+    var spec = ImageSpec()
+    spec.onlyNixStore = true
+    spec.copyChannel = .path("/nix/store/x")
+    try Planner.check(spec)
   }
 
   @Test func aScriptRunsInTheFinishedSystem() throws {
@@ -114,8 +168,9 @@ import Testing
     spec.extraFiles = [
       ContentEntry(source: "/a", target: "/srv/a"), ContentEntry(source: "/a", target: "/srv/b", mode: 0o640),
     ]
-    #expect(try Planner.extraFiles(of: spec).map(\.mode) == [0o600, 0o640])
-    #expect(try Planner.contents(of: spec).isEmpty)
+    let entries = try Planner.contents(of: spec).entries
+    #expect(entries.map(\.entry.mode) == [0o600, 0o640])
+    #expect(entries.allSatisfy { $0.key == "extraFiles" && $0.isSecret })
   }
 
   @Test func otherRootsAreCopiedFromAPouredDisk() throws {
@@ -358,10 +413,6 @@ private let badSpecs: [BadSpec] = [
     $0.onlyNixStore = true
     $0.extraFiles = [ContentEntry(source: "/a", target: "/a")]
   },
-  BadSpec("copyChannel") {
-    $0.onlyNixStore = true
-    $0.copyChannel = .path("/nix/store/x")
-  },
   BadSpec("preVM") {
     $0.onlyNixStore = true
     $0.preVM = "true"
@@ -456,18 +507,25 @@ private let badSpecs: [BadSpec] = [
   },
   BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "etc/a")] },
   BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/etc/../../a")] },
-  BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/")] },
   BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/nix/store/a")] },
   BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/nix")] },
   BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/nix//var/nix/db/x")] },
   BadSpec("contents") { $0.contents = [ContentEntry(source: "a", target: "/a")] },
+  BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/run/a")] },
+  BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/proc//a")] },
+  BadSpec("contents") {
+    $0.contents = [ContentEntry(source: "/a", target: "/a", user: "4294967295", group: "0")]
+  },
+  BadSpec("contents") {
+    $0.contents = [ContentEntry(source: "/a", target: "/a", user: "root", group: "99999999999")]
+  },
   BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/a", user: "alice")] },
   BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/a", group: "users")] },
   BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/a", user: "a b", group: "c")] },
   BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/a", user: "", group: "c")] },
   BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/a", mode: 0o10000)] },
   BadSpec("contents") {
-    $0.contents = [ContentEntry(source: "/a", target: "/x/y"), ContentEntry(source: "/b", target: "/x//y/")]
+    $0.contents = [ContentEntry(source: "/a", target: "/x/y"), ContentEntry(source: "/b", target: "/x//y")]
   },
   BadSpec("contents") {
     $0.configFile = "/c"

@@ -36,7 +36,8 @@ struct SourceTests {
         let mixed = try await image.debugfs("stat /nix/store/x/mixed")
         #expect(
           mixed.contains("Links: 1   Blockcount: 136\n"), "one chunk and the end are left")
-        #expect(try await image.debugfs("stat /nix/store/x/z/link").contains("Links: 2"))
+        // Names of one inode on the host are files of their own: an archive has no hard links.
+        #expect(try await image.debugfs("stat /nix/store/x/z/link").contains("Links: 1"))
         try await shell.run("debugfs", "-R", "dump /nix/store/x/mixed \(folder)/mixed", image.file.string)
         try await shell.run("cmp", "\(folder)/mixed", "\(folder)/a/mixed")
       }

@@ -22,28 +22,92 @@ private func withRoot(_ names: [String], _ body: (FilePath) async throws -> Void
   }
 }
 
-@Suite("setOwners")
-struct SetOwnersTests {
-  private let step = SetOwners(
-    system: system, paths: [OwnedPath(path: "/srv/-a", user: "alice", group: "100")])
+/// Does what `chown` in a chroot does with names: alice is 1234 and group users is 100.
+private struct ChownRunner: CommandRunner {
+  func run(_ command: Command, log: @escaping @Sendable (String) -> Void) async throws -> String {
+    let (root, owner, path) = (command.arguments[0], command.arguments[2], command.arguments[4])
+    try #require(owner == "alice:users" && command.arguments[1].hasSuffix("/sw/bin/chown"))
+    try checked("chown") { chown(root + path, 1234, 100) }
+    return ""
+  }
+}
 
-  @Test("the system's own chown, which knows its users; links themselves")
-  func commands() async throws {
-    try await withRoot([]) {
-      let runner = RecordingRunner()
-      try await step.setOwners(
-        in: Chroot(root: $0.string, system: system), EventLog().context(runner, root: $0))
-      #expect(
-        runner.recorded.map(\.arguments) == [
-          [$0.string, "\(system)/sw/bin/chown", "-hR", "alice:100", "--", "/srv/-a"]
-        ])
+@Suite("setOwners", .needsRoot)
+struct SetOwnersTests {
+  private static let marker: UInt32 = 0xfffd_0003
+
+  private func setOwners(_ path: String, in root: FilePath, _ log: EventLog = EventLog()) async throws {
+    try root.appending("run").makeDirectory()
+    let step = SetOwners(
+      system: system, paths: [OwnedPath(path: path, user: "alice", group: "users", marker: Self.marker)])
+    try await step.setOwners(
+      in: Chroot(root: root.string, system: system), log.context(ChownRunner(), root: root))
+  }
+
+  private func mark(_ path: FilePath) throws {
+    try checked("mark") { lchown(path.string, Self.marker, Self.marker) }
+  }
+
+  @Test("only what is marked gets the owner, with its set-user-id and set-group-id bits and links themselves")
+  func onlyTheMarked() async throws {
+    try await withRoot([]) { root in
+      for name in ["srv/d/plain", "srv/d/suid", "srv/d/deep/a", "srv/d/other", "outside"] {
+        try root.appending(name).write("")
+      }
+      try root.appending("srv/d/link").link(to: "/outside")
+      // A name that is not UTF-8.
+      let odd = root.appending("srv/d").appending(
+        try #require(FilePath.Component(platformString: [-1, -2, 0])))
+      try checked("create") { close(open(odd.withPlatformString { strdup($0) }, O_CREAT | O_WRONLY, 0o600)) }
+      for name in ["srv/d", "srv/d/plain", "srv/d/suid", "srv/d/deep", "srv/d/deep/a", "srv/d/link"] {
+        try mark(root.appending(name))
+      }
+      try checked("mark") { odd.withPlatformString { lchown($0, Self.marker, Self.marker) } }
+      try checked("mode") { chmod(root.appending("srv/d/suid").string, 0o6755) }
+      try checked("mode") { chmod(root.appending("srv/d/deep").string, 0o2750) }
+      try await setOwners("/srv/d", in: root)
+      for name in ["srv/d", "srv/d/plain", "srv/d/suid", "srv/d/deep", "srv/d/deep/a", "srv/d/link"] {
+        let status = try root.appending(name).status()
+        #expect(status.st_uid == 1234 && status.st_gid == 100, "\(name)")
+      }
+      var status = Glibc.stat()
+      try checked("look") { odd.withPlatformString { lstat($0, &status) } }
+      #expect(status.st_uid == 1234)
+      #expect(try root.appending("srv/d/suid").status().st_mode & 0o7777 == 0o6755)
+      #expect(try root.appending("srv/d/deep").status().st_mode & 0o7777 == 0o2750)
+      for name in ["srv", "srv/d/other", "outside"] {
+        #expect(try root.appending(name).status().st_uid == 0, "\(name)")
+      }
+    }
+  }
+
+  @Test("a pattern into the root gives away what it matched, and nothing of the store")
+  func root() async throws {
+    try await withRoot(["nix/store/def/file", "a", "b"]) { root in
+      try mark(root.appending("a"))
+      try await setOwners("/", in: root)
+      #expect(try root.appending("a").status().st_uid == 1234)
+      #expect(try root.appending("b").status().st_uid == 0)
+      #expect(try root.appending("nix/store/def/file").status().st_uid == 0)
+    }
+  }
+
+  @Test("contents that activation took away are told of", arguments: ["/srv/gone", "/srv/gone/deep", "/a/b"])
+  func gone(path: String) async throws {
+    try await withRoot(["a"]) { root in
+      let log = EventLog()
+      try await setOwners(path, in: root, log)
+      #expect(log.warnings.count == 1)
+      #expect(log.warnings.first?.contains(path) == true)
     }
   }
 
   @Test("a user that the system does not know fails the step")
   func unknown() async throws {
-    try await withRoot([]) { root in
+    try await withRoot(["run/x"]) { root in
       let runner = RecordingRunner(failing: ["\(system)/sw/bin/chown": ["unknown user alice"]])
+      let step = SetOwners(
+        system: system, paths: [OwnedPath(path: "/srv/-a", user: "alice", group: "100", marker: 7)])
       let failure = await #expect(throws: StepFailure.self) {
         try await step.setOwners(
           in: Chroot(root: root.string, system: system), EventLog().context(runner, root: root))

@@ -24,6 +24,19 @@ struct FinishTests {
     }
   }
 
+  @Test("what the contents have brought of it stays, and is told of")
+  func keptState() async throws {
+    try await withScratchDirectory { root in
+      for name in ["etc/machine-id", "var/lib/systemd/random-seed"] { try root.appending(name).write("x") }
+      let (kept, absent) = ("\(root)/etc/machine-id", "\(root)/loader/random-seed")
+      var found: [String] = []
+      try removeMachineState(below: root.string, except: [kept, absent]) { found.append($0) }
+      #expect(found == [kept])
+      #expect(root.appending("etc/machine-id").isThere)
+      #expect(!root.appending("var/lib/systemd/random-seed").isThere)
+    }
+  }
+
   @Test("a process left in the chroot is ended, and no other", .needsRoot, .timeLimit(.minutes(1)))
   func processes() async throws {
     try await withScratchDirectory { root in

@@ -77,6 +77,31 @@ struct TreeCopyTests {
     }
   }
 
+  @Test("names of one file on two filesystems become two files", .needsRoot)
+  func linksOverMounts() async throws {
+    try await withScratchDirectory { folder in
+      let (source, destination) = (folder.appending("from"), folder.appending("to"))
+      try source.appending("a").write("hard")
+      for name in ["b", "mnt/c", "mnt/d"] {
+        try source.appending(name).removingLastComponent().makeDirectory()
+        try checked("link") { link(source.appending("a").string, source.appending(name).string) }
+      }
+      let mount = try destination.appending("mnt").makeDirectory().string
+      try await SubprocessRunner().run("mount", "-t", "tmpfs", "none", mount)
+      do {
+        try await copy(source, to: destination, workers: 1)
+        let content = try await SubprocessRunner().run("cat", "\(mount)/c", "\(mount)/d")
+        #expect(content == "hardhard")
+        let links = [try destination.appending("a").status(), try destination.appending("b").status()].map(
+          \.st_ino)
+        #expect(Set(links).count == 1)
+      } catch {
+        Issue.record(error)
+      }
+      try await SubprocessRunner().run("umount", mount)
+    }
+  }
+
   @Test("extended attributes are kept")
   func attributes() async throws {
     try await withScratchDirectory { folder in

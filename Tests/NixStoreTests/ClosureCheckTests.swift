@@ -79,6 +79,17 @@ struct ClosureCheckTests {
     try await fixture.closure(system).check(in: fixture.location, system: system)
   }
 
+  @Test func aSystemThatCannotSwitchIsToldWhatItLacks() async throws {
+    var fixture = try StoreFixture()
+    let system = try fixture.addSystem(version: "24.11")
+    let folder = fixture.location.file(of: system)
+    try FileManager.default.removeItem(atPath: folder.appending(["bin", "switch-to-configuration"]).string)
+    let found = try await problems(of: fixture.closure(system), in: fixture, system: system)
+    let text = found.map(\.description).joined(separator: "\n")
+    #expect(text.contains("system.switch.enable = false") && text.contains("installBootLoader to false"))
+    #expect(!text.contains("Give the toplevel"))
+  }
+
   @Test func manyProblemsAreCutShort() {
     let problem = StoreError(.missing, attempt: "install x", reason: "it is gone", remedy: "Restore it.")
     let text = InvalidClosure(problems: Array(repeating: problem, count: 12)).description

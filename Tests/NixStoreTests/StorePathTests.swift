@@ -67,6 +67,43 @@ struct StoreLocationTests {
     }
   }
 
+  @Test func aFileOfAnObjectStandsForTheObjectWhereOneIsAskedFor() throws {
+    var fixture = try StoreFixture()
+    let path = try fixture.add("tool") { folder in
+      try makeFolder(folder.appending("bin"))
+      try write("x", to: folder.appending(["bin", "tool"]))
+    }
+    let scratch = fixture.scratch.path
+    let location = fixture.location
+    #expect(try location.storePath(holding: "\(path)/bin/tool", from: scratch) == path)
+    #expect(try location.storePath(holding: "\(location.directory)/\(path.name)/bin", from: scratch) == path)
+    #expect(try location.storePath(holding: path.path, from: scratch) == path)
+    #expect(throws: StoreError.self) { try location.storePath(of: "\(path)/bin", from: scratch) }
+    let error = #expect(throws: StoreError.self) {
+      try location.storePath(holding: "\(path)/bin/none", from: scratch)
+    }
+    #expect(error?.reason == "there is no such file in \(path)")
+  }
+
+  @Test func aChrootStoreIsFoundByItsPaths() throws {
+    var fixture = try StoreFixture()
+    let scratch = fixture.scratch.path
+    let path = try fixture.add("system") { try makeFolder($0) }
+    try link(scratch.appending("result"), to: "root/nix/store/\(path.name)")
+    for text in [
+      "result", "\(scratch)/result", "root/nix/store/\(path.name)",
+      "\(fixture.location.directory)/\(path.name)/x",
+    ] {
+      let found = try StoreLocation(holding: text, from: scratch)
+      #expect(found.directory.lexicallyNormalized().string.hasSuffix("/root/nix/store"), "\(text)")
+      #expect(found.exists(FilePath(path.path)))
+    }
+    for text in [path.path, "/etc", "absent", "\(fixture.location.directory)", "/nix/store"] {
+      #expect(try StoreLocation(holding: text, from: scratch) == StoreLocation(), "\(text)")
+    }
+    #expect(try StoreLocation(holding: nil, from: scratch) == StoreLocation())
+  }
+
   @Test func otherPlacesAreRefused() throws {
     let fixture = try StoreFixture()
     let scratch = fixture.scratch.path
@@ -75,9 +112,10 @@ struct StoreLocationTests {
     try link(scratch.appending("inside"), to: "\(path)/bin")
     try link(scratch.appending("odd"), to: "/nix/store/.links")
     for (text, reason) in [
-      ("/etc", "no object of /nix/store"), ("absent", "No such file"), ("loop", "Too many levels"),
+      ("/etc", "no object of \(fixture.location.directory)"), ("absent", "No such file"),
+      ("loop", "Too many levels"),
       ("inside", "Give \(path) itself"), ("odd", "not the name of a store object"),
-      ("/nix/store", "no object of /nix/store"),
+      ("/nix/store", "no object of \(fixture.location.directory)"),
     ] {
       let error = #expect(throws: StoreError.self) {
         try fixture.location.storePath(of: text, from: scratch)

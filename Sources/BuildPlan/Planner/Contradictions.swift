@@ -6,7 +6,7 @@ extension Request {
   static func checkStoreAlone(_ spec: ImageSpec) throws(SpecError) {
     guard spec.onlyNixStore == true else { return }
     for (key, isGiven) in [
-      ("copyChannel", spec.copyChannel?.path != nil), ("extraFiles", spec.extraFiles?.isEmpty == false),
+      ("extraFiles", spec.extraFiles?.isEmpty == false),
       ("preVM", spec.preVM != nil), ("postInstall", spec.postInstall != nil),
     ]
     where isGiven {

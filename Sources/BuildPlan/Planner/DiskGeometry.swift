@@ -74,6 +74,15 @@ struct DiskGeometry {
     }
   }
 
+  /// Where the layout's FAT partitions are mounted.
+  static func bootPlaces(_ layout: PartitionTable) -> [String] {
+    switch layout {
+    case .none, .legacy, .legacyGPT: []
+    case .efi, .hybrid: ["/boot"]
+    case .efixbootldr: ["/boot", "/efi"]
+    }
+  }
+
   private init(_ request: Request, _ table: TableFormat, _ parts: [Part], rootStart: UInt64) {
     self.table = table
     sectorSize = request.sectorSize

@@ -50,23 +50,15 @@ public struct Planner: Sendable {
     _ = try Request(spec)
   }
 
-  /// Everything of the host that goes into the image beside the closure: `contents` and `configFile`.
+  /// Everything of the host that goes into the image beside the closure, and where other filesystems than the root's
+  /// are mounted.
   ///
   /// - Throws: `SpecError` for the first fault of the spec.
-  package static func contents(of spec: ImageSpec) throws(SpecError) -> [ContentEntry] {
-    try Request(spec).contents
-  }
-
-  /// What of the host goes into the image and must not be in a Nix store.
-  ///
-  /// - Throws: `SpecError` for the first fault of the spec.
-  package static func extraFiles(of spec: ImageSpec) throws(SpecError) -> [ContentEntry] {
-    try Request(spec).extraFiles
-  }
-
-  /// The spec's key that an entry of `contents(of:)` is from.
-  package static func key(of entry: ContentEntry, in spec: ImageSpec) -> String {
-    entry.source == spec.configFile && entry.target == Request.configurationFile ? "configFile" : "contents"
+  package static func contents(
+    of spec: ImageSpec
+  ) throws(SpecError) -> (entries: [PlannedContent], mounts: [MountedPlace]) {
+    let request = try Request(spec)
+    return (request.contents, request.mounts)
   }
 
   /// Whether the machine that installs needs EFI firmware.
@@ -206,7 +198,7 @@ public struct Planner: Sendable {
 
   private func steps(_ request: Request, _ disk: DiskLayout, _ pour: PourPlan) -> [PlannedStep] {
     StepList(
-      disk: disk, pour: pour, contents: request.contents + request.extraFiles, system: closure.system,
+      disk: disk, pour: pour, contents: request.contents, kept: closure.contentState, system: closure.system,
       profileTime: Self.clock,
       installBootLoader: request.installBootLoader, touchEFIVariables: request.touchEFIVariables,
       grubDevice: request.grubDevice, rootOptions: request.mkfsOptions,

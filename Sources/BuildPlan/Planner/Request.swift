@@ -26,10 +26,10 @@ struct Request {
   let cpus: Int
   /// The name of the disk in the system's bootloader configuration, when it is not the guest's.
   let grubDevice: String?
-  /// Everything of the host that goes into the image beside the closure.
-  let contents: [ContentEntry]
-  /// The same of `extraFiles`, whose modes are theirs alone.
-  let extraFiles: [ContentEntry]
+  /// Everything of the host that goes into the image beside the closure: `contents`, `configFile`, `extraFiles`.
+  let contents: [PlannedContent]
+  /// Where other filesystems than the root are mounted.
+  let mounts: [MountedPlace]
   /// The script that runs in the installed system.
   let postInstall: String?
 
@@ -58,10 +58,8 @@ struct Request {
     cpus = try Self.cpus(spec.cpus ?? 2)
     grubDevice = try Self.grubDevice(spec)
     contents = try Self.contents(spec)
-    extraFiles = try Self.extraFiles(spec)
-    try ContentEntry.checkTargets(of: contents + extraFiles)
-    poursRoot =
-      filesystem == .ext4 && mkfsOptions.isEmpty && !Self.reach(contents + extraFiles, into: further)
+    mounts = Self.mounts(table, further)
+    poursRoot = filesystem == .ext4 && mkfsOptions.isEmpty && !Self.reach(contents, into: mounts)
     postInstall = try Self.script(spec.postInstall, "postInstall")
     try Self.checkStoreAlone(spec)
     variablesForm = spec.efiVarsForm ?? .canonical
@@ -201,7 +199,7 @@ struct Request {
   /// What `configFile` becomes.
   static let configurationFile = "/etc/nixos/configuration.nix"
 
-  private static func contents(_ spec: ImageSpec) throws(SpecError) -> [ContentEntry] {
+  private static func contents(_ spec: ImageSpec) throws(SpecError) -> [PlannedContent] {
     if spec.onlyNixStore == true {
       for (key, isGiven) in [
         ("contents", spec.contents?.isEmpty == false), ("configFile", spec.configFile != nil),
@@ -211,25 +209,21 @@ struct Request {
           key, "an image of a Nix store only has nothing else", remedy: "Leave it out, or onlyNixStore")
       }
     }
-    var entries = spec.contents ?? []
+    var entries = (spec.contents ?? []).map { (key: "contents", entry: $0) }
     if let file = spec.configFile {
       guard file.hasPrefix("/") else {
         throw SpecError("configFile", "the path '\(file)' is relative", remedy: "Give its absolute path")
       }
-      entries.append(ContentEntry(source: file, target: Self.configurationFile, mode: 0o644))
+      entries.append(
+        ("configFile", ContentEntry(source: file, target: Self.configurationFile, mode: 0o644)))
     }
-    for entry in entries { try entry.check() }
-    return entries
-  }
-
-  private static func extraFiles(_ spec: ImageSpec) throws(SpecError) -> [ContentEntry] {
-    var entries: [ContentEntry] = []
     for var entry in spec.extraFiles ?? [] {
-      try entry.check("extraFiles")
       entry.mode = entry.mode ?? 0o600
-      entries.append(entry)
+      entries.append(("extraFiles", entry))
     }
-    return entries
+    for (key, entry) in entries { try entry.check(key) }
+    try ContentEntry.checkTargets(of: entries.map(\.entry))
+    return zip(0..., entries).map { PlannedContent(key: $1.key, $1.entry, index: $0) }
   }
 
   private static func formats(_ formats: [ImageFormat]) throws(SpecError) -> [ImageFormat] {

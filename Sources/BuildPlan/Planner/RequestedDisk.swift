@@ -72,12 +72,18 @@ extension Request {
       name: "swap", size: size, fsType: .swap, label: "swap", type: table == .legacy ? .swapCode : .swap)
   }
 
-  /// Whether contents go to where another partition is mounted: what is poured into the root would be hidden there.
-  static func reach(_ contents: [ContentEntry], into further: [PartitionEntry]) -> Bool {
+  /// Where other filesystems than the root are mounted while the system is installed.
+  static func mounts(_ table: PartitionTable, _ further: [PartitionEntry]) -> [MountedPlace] {
+    DiskGeometry.bootPlaces(table).map { MountedPlace($0, .vfat) }
+      + further.compactMap { entry in entry.mountPoint.map { MountedPlace($0, entry.fsType) } }
+  }
+
+  /// Whether contents go to where another partition is mounted, or may: what is poured into the root would be hidden
+  /// there.
+  static func reach(_ contents: [PlannedContent], into mounts: [MountedPlace]) -> Bool {
     contents.contains { content in
-      further.contains { entry in
-        guard let place = entry.components else { return false }
-        return zip(content.components, place).allSatisfy { $0 == $1 }
+      mounts.contains { place in
+        zip(content.entry.components, place.components).allSatisfy { $0 == $1 }
       }
     }
   }

@@ -7,7 +7,9 @@ internal import ImageModel
 struct StepList {
   let disk: DiskLayout
   let pour: PourPlan
-  let contents: [ContentEntry]
+  let contents: [PlannedContent]
+  /// Files of one machine's state that the contents bring.
+  let kept: [String]
   let system: String
   let profileTime: Int64
   let installBootLoader: Bool
@@ -41,8 +43,9 @@ struct StepList {
     }
     list.append(.setSystemProfile(SetSystemProfile(system: system, time: profileTime)))
     list.append(.activate(ActivateSystem(system: system)))
-    let owned = contents.compactMap { entry in
-      entry.user.flatMap { user in entry.group.map { OwnedPath(path: entry.target, user: user, group: $0) } }
+    let owned: [OwnedPath] = contents.compactMap { content in
+      guard case .names(let user, let group, let marker) = content.owner else { return nil }
+      return OwnedPath(path: content.entry.target, user: user, group: group, marker: marker)
     }
     // Activation has made the users by now.
     if !owned.isEmpty { list.append(.setOwners(SetOwners(system: system, paths: owned))) }
@@ -53,7 +56,7 @@ struct StepList {
             system: system, touchEFIVariables: touchEFIVariables, disk: target, diskName: grubDevice)))
     }
     if let postInstall { list.append(.runScript(RunScript(system: system, script: postInstall))) }
-    list.append(.finish(Finish(disk: target)))
+    list.append(.finish(Finish(disk: target, kept: kept)))
     return list.map { PlannedStep(step: $0, timeLimit: limit ?? defaultLimit($0)) }
   }
 

@@ -1,24 +1,18 @@
-internal import Foundation
 internal import ImageModel
+internal import NixStore
 internal import SystemPackage
 
 /// What a bootloader copies to the ESP: the kernel and initrd of a system and of its specialisations.
 enum BootFiles {
   /// Their bytes, each file once.
-  ///
-  /// - Parameter toplevel: the system's toplevel on this machine.
-  static func size(of toplevel: FilePath) throws -> ByteSize {
-    let manager = FileManager.default
-    let folder = toplevel.appending("specialisation")
-    let names = (try? manager.contentsOfDirectory(atPath: folder.string)) ?? []
-    let systems = [toplevel] + names.sorted().map { folder.appending($0) }
+  static func size(of system: StorePath, in store: StoreLocation) throws -> ByteSize {
+    let toplevel = FilePath(system.path)
+    let systems = [toplevel] + store.entries(of: toplevel.appending("specialisation"))
     let files = systems.flatMap { system in
-      ["kernel", "initrd"].map {
-        URL(fileURLWithPath: system.appending($0).string).resolvingSymlinksInPath().path
-      }
+      ["kernel", "initrd"].compactMap { store.resolved(system.appending($0)) }
     }
-    return try Set(files).filter { manager.fileExists(atPath: $0) }.reduce(ByteSize(bytes: 0)) { sum, file in
-      sum + ByteSize(bytes: try FileSystem.size(of: FilePath(file)))
+    return try Set(files).reduce(ByteSize(bytes: 0)) { sum, file in
+      sum + ByteSize(bytes: try FileSystem.size(of: file))
     }
   }
 }

@@ -19,9 +19,9 @@ enum Channel {
         key, "'\(text)' is no path of the Nix store\((error as? StoreError).map { ": \($0.reason)" } ?? "")",
         remedy: "Add the folder with 'nix-store --add', and give the path that it prints")
     }
-    let folder = store.file(of: path)
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.string)) ?? []
-    guard names.contains(where: { FileSystem.exists(folder.appending($0).appending("default.nix")) }) else {
+    guard
+      store.entries(of: FilePath(path.path)).contains(where: { store.exists($0.appending("default.nix")) })
+    else {
       throw SpecError(
         key, "'\(text)' has no folder with a default.nix in it",
         remedy: "Give the folder that has 'nixos' or 'nixpkgs' in it, not that one itself")

@@ -1,22 +1,25 @@
-internal import Foundation
+internal import Ext4
+internal import NixStore
 internal import SystemPackage
 
 /// The system's `etc`: activation makes its directories again in `/etc`, and a link to each of its files.
 struct EtcTree {
   private(set) var directories: UInt64 = 0
-  private(set) var links: UInt64 = 0
+  /// What is no directory, by its place in an image.
+  private(set) var files: [TreePath] = []
 
-  /// Counts what is in `etc` of a toplevel; nothing when there is none.
-  ///
-  /// - Parameter toplevel: the system's toplevel on this machine.
-  init(of toplevel: FilePath) throws {
-    let etc = URL(fileURLWithPath: toplevel.appending("etc").string).resolvingSymlinksInPath()
-    let entries = FileManager.default.enumerator(at: etc, includingPropertiesForKeys: [.isDirectoryKey])
-    while let entry = entries?.nextObject() as? URL {
-      if try entry.resourceValues(forKeys: [.isDirectoryKey]).isDirectory == true {
-        directories += 1
-      } else {
-        links += 1
+  var links: UInt64 { UInt64(files.count) }
+
+  /// Looks through `etc` of a toplevel; nothing when there is none that can be read.
+  init(of system: StorePath, in store: StoreLocation) {
+    guard let etc = store.resolved(FilePath(system.path).appending("etc")), let path = TreePath("etc") else {
+      return
+    }
+    var tree = FileTree([FileTree.Root(host: etc, path: path)], rules: .storeObjects)
+    while let node = try? tree.next() {
+      switch node.kind {
+      case .directory: directories += node.path == path ? 0 : 1
+      default: files.append(node.path)
       }
     }
   }

@@ -1,4 +1,7 @@
+internal import AgentProtocol
+internal import Basics
 internal import BuildPlan
+internal import CLinux
 internal import Ext4
 internal import Foundation
 internal import NixStore
@@ -7,122 +10,154 @@ internal import SystemPackage
 /// The spec's `contents` and `extraFiles` as trees of the host, each with its place in the image.
 struct HostContents: Sendable {
   private struct Item {
-    var source: FilePath
+    var source: ContentSource
     var target: TreePath
-    var mode: UInt16?
+    var inStore: Bool
   }
 
-  private let items: [Item]
+  /// What one entry brings.
+  private struct Entry {
+    var rule: ContentRule
+    var items: [Item]
+  }
+
+  private let entries: [Entry]
   private let parents: [TreePath]
 
-  /// Finds the sources.
+  /// Finds the sources, and reads those that can be read only once. Blocks no thread of the pool.
   ///
-  /// - Throws: `SpecError` for a source that is not there, two that would be the same path, or an extra file that is
-  ///   in the store.
-  init(
-    _ contents: [ContentEntry], extraFiles: [ContentEntry] = [], store: StoreLocation = StoreLocation(),
-    key: (ContentEntry) -> String = { _ in "contents" }
-  ) throws(SpecError) {
-    var places: [(key: String, mode: UInt16?, source: FilePath, target: String)] = []
-    for entry in contents {
-      for (source, target) in try Self.places(of: entry, key(entry)) {
-        places.append((key(entry), entry.mode, source, target))
+  /// - Throws: `SpecError` for a source that is not there or cannot be a content, two that would be the same path,
+  ///   or a secret that is in the store; `CancellationError`.
+  init(_ contents: [PlannedContent], store: StoreLocation = StoreLocation()) async throws {
+    self = try await onThread { try HostContents(contents, store, $0) }
+  }
+
+  private init(
+    _ contents: [PlannedContent], _ store: StoreLocation, _ isCancelled: @escaping () -> Bool
+  ) throws {
+    let finder = ContentFinder(store: store, isCancelled: isCancelled)
+    var entries: [Entry] = []
+    var seen: Set<TreePath> = []
+    for (index, content) in contents.enumerated() {
+      var entry = Entry(rule: ContentRule(content, index: index), items: [])
+      for place in try finder.places(of: content) {
+        guard seen.insert(place.target).inserted else {
+          throw SpecError(
+            content.key, "two sources are '\(place.target)'", remedy: "Leave one of them out")
+        }
+        entry.items.append(Item(source: place.source, target: place.target, inStore: place.inStore))
       }
+      entries.append(entry)
     }
-    for entry in extraFiles {
-      for (source, target) in try Self.places(of: entry, "extraFiles") {
-        places.append(("extraFiles", entry.mode, try Self.outsideStore(source, store), target))
-      }
-    }
-    var items: [Item] = []
-    var parents: Set<TreePath> = []
-    for (key, mode, source, target) in places {
-      guard let path = TreePath(target) else {
-        throw SpecError(key, "'\(target)' cannot be a path", remedy: "Use shorter names")
-      }
-      guard !items.contains(where: { $0.target == path }) else {
-        throw SpecError(key, "two sources are '\(target)'", remedy: "Leave one of them out")
-      }
-      items.append(Item(source: source, target: path, mode: mode))
-      let names = target.split(separator: "/")
-      for count in 0..<names.count {
-        if let parent = TreePath(names.prefix(count).joined(separator: "/")) { parents.insert(parent) }
-      }
-    }
-    self.items = items
-    self.parents = parents.subtracting(items.map(\.target)).sorted()
+    self.entries = entries
+    parents = Set(seen.flatMap(\.parents)).subtracting(seen).sorted()
   }
 
   /// The trees, and after them the folders on the way to each: where a tree has the folder itself, the tree's counts.
   ///
-  /// As rsync does for make-disk-image: modes and times are the source's, owners root's, attributes stay behind.
+  /// - Parameter time: that of everything that no file of the host has.
   func sources(time: Timestamp) -> [any NodeSource] {
-    let trees = items.map { item in
-      ContentNodes(
-        tree: FileTree(
-          [FileTree.Root(host: item.source, path: item.target)],
-          rules: FileTree.Rules(owner: FileTree.Owner(user: 0, group: 0), keepsAttributes: false)),
-        mode: item.mode)
-    }
     let folders = parents.map { path in
       Node(path: path, kind: .directory, attributes: Attributes(mode: 0o755, time: time))
     }
-    return trees + [ListedNodes(folders)]
+    return entries.flatMap { sources(of: $0, time) } + [ListedNodes(folders)]
   }
 
-  private static func places(
-    of entry: ContentEntry, _ key: String
-  ) throws(SpecError) -> [(FilePath, String)] {
-    guard entry.isPattern else {
-      let source = FilePath(entry.source)
-      guard FileSystem.exists(source) else { throw missing(entry.source, key) }
-      return [(source, entry.target)]
+  private func sources(of entry: Entry, _ time: Timestamp) -> [any NodeSource] {
+    func tree(inStore: Bool) -> [any NodeSource] {
+      let roots: [FileTree.Root] = entry.items.compactMap { item in
+        guard case .tree(let host, _) = item.source, item.inStore == inStore else { return nil }
+        return FileTree.Root(host: host, path: item.target)
+      }
+      guard !roots.isEmpty else { return [] }
+      return [
+        ContentNodes(tree: FileTree(roots, rules: entry.rule.rules(inStore: inStore)), rule: entry.rule)
+      ]
     }
-    var found = glob_t()
-    defer { globfree(&found) }
-    guard glob(entry.source, 0, nil, &found) == 0 else { throw missing(entry.source, key) }
-    return (0..<Int(found.gl_pathc)).compactMap { index in
-      guard let path = found.gl_pathv[index] else { return nil }
-      let source = FilePath(platformString: path)
-      return source.lastComponent.map { (source, entry.target + "/" + $0.string) }
+    let streams: [Node] = entry.items.compactMap { item in
+      guard case .stream(let bytes, let mode) = item.source else { return nil }
+      return entry.rule.node(at: item.target, bytes: bytes, mode: mode, time: time)
     }
+    return tree(inStore: false) + tree(inStore: true) + (streams.isEmpty ? [] : [ListedNodes(streams)])
   }
 
-  /// The file that a path leads to: a secret's name is often a link. Everybody may read the store.
-  private static func outsideStore(_ source: FilePath, _ store: StoreLocation) throws(SpecError) -> FilePath {
-    guard let path = realpath(source.string, nil) else { throw missing(source.string, "extraFiles") }
-    defer { free(path) }
-    let file = FilePath(platformString: path)
-    guard !file.starts(with: FilePath("\(store.directory)")) else {
-      throw SpecError(
-        "extraFiles", "'\(source)' is in the Nix store, where everybody can read it",
-        remedy: "Keep a secret out of the store; use contents for what is none")
-    }
-    return file
+  /// Paths of one machine's state that the contents bring, on the root and on other filesystems.
+  func machineState(on mounts: [MountedPlace]) -> [String] {
+    (["/"] + mounts.map { $0.path + "/" }).flatMap { place in Finish.machineState.map { place + $0 } }
+      .filter { TreePath($0).map(bring) == true }
   }
 
-  private static func missing(_ source: String, _ key: String) -> SpecError {
-    SpecError(key, "there is no '\(source)'", remedy: "Check the source's path")
+  /// Whether a content is at this path, or a folder of theirs has it.
+  func bring(_ path: TreePath) -> Bool {
+    entries.contains { entry in
+      entry.items.contains { item in
+        guard item.target != path else { return true }
+        guard case .tree(let host, true) = item.source, let rest = path.names(below: item.target) else {
+          return false
+        }
+        var status = stat()
+        return rest.reduce(host) { $0.appending(bytes: $1) }.withPlatformString { lstat($0, &status) } == 0
+      }
+    }
   }
 }
 
-/// A tree of the host whose modes may be set.
-private struct ContentNodes: NodeSource {
-  var tree: FileTree
-  let mode: UInt16?
+/// Finds what a spec's entries name.
+private struct ContentFinder {
+  typealias Place = (source: ContentSource, target: TreePath, inStore: Bool)
 
-  mutating func next() throws(Ext4Error) -> Node? {
-    guard var node = try tree.next() else { return nil }
-    // Nobody has looked at an image's content before it is made, and a copy has the time of its content.
-    node.attributes.accessed = node.attributes.modified
-    node.attributes.changed = node.attributes.modified
-    guard let mode else { return node }
-    switch node.kind {
-    case .symbolicLink: break
-    // A folder that may be read may be entered.
-    case .directory: node.attributes.mode = mode | (mode & 0o444) >> 2
-    default: node.attributes.mode = mode
+  let store: StoreLocation
+  let isCancelled: () -> Bool
+
+  func places(of content: PlannedContent) throws -> [Place] {
+    let (entry, key) = (content.entry, content.key)
+    guard entry.isPattern else {
+      return [try place(of: FilePath(entry.source), content, byName: entry.takesFilesByName)]
     }
-    return node
+    do {
+      return try FilePath.matching(entry.source).map { try place(of: $0, content, byName: true) }
+    } catch let error as Errno {
+      guard error != .noSuchFileOrDirectory, error != .notDirectory else {
+        throw SpecError(key, "there is no '\(entry.source)'", remedy: "Check the source's path")
+      }
+      throw SpecError(
+        key, "what '\(entry.source)' matches cannot be listed: \(error)",
+        remedy: "Make its folders readable for this user")
+    }
+  }
+
+  /// - Parameter byName: whether the target is a folder that it goes into. A folder does only by a pattern.
+  private func place(
+    of path: FilePath, _ content: PlannedContent, byName: Bool
+  ) throws -> Place {
+    let source = try ContentSource(path, key: content.key, isCancelled: isCancelled)
+    var (isFolder, inStore) = (false, false)
+    var name = path.nameBytes
+    if case .tree(let real, let folder) = source {
+      (isFolder, inStore) = (folder, isInStore(real))
+      name = name ?? real.nameBytes
+    }
+    guard !(content.isSecret && inStore) else {
+      throw SpecError(
+        content.key, "'\(path)' is in the Nix store, where everybody can read it",
+        remedy: "Keep a secret out of the store; use contents for what is none")
+    }
+    var bytes = Array(content.entry.target.utf8)
+    if byName, !isFolder || content.entry.isPattern { bytes += [UInt8(ascii: "/")] + (name ?? []) }
+    guard let target = TreePath(bytes: bytes) else {
+      throw SpecError(
+        content.key, "'\(TreePath.description(of: bytes))' cannot be a path", remedy: "Use shorter names")
+    }
+    try ContentEntry.checkPlace(target.names, target.description, content.key)
+    return (source, target, inStore)
+  }
+
+  private func isInStore(_ path: FilePath) -> Bool {
+    let folder = FilePath("\(store.directory)")
+    guard !path.starts(with: folder) else { return true }
+    // The store itself may be reached by links.
+    guard let real = folder.withPlatformString({ realpath($0, nil) }) else { return false }
+    defer { free(real) }
+    return path.starts(with: FilePath(platformString: real))
   }
 }

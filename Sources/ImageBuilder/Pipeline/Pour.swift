@@ -34,13 +34,14 @@ struct Pour: Sendable {
   }
 }
 
-/// What the pour reports, in the words of a build.
+/// What the pour reports, in the words of a build. The error says of what it is, and a source's is the same whenever it
+/// is noticed.
 func ext4ErrorsAsBuildErrors<Result>(
   _ kind: BuildError.Kind, _ body: () async throws -> Result
 ) async throws -> Result {
   do {
     return try await body()
   } catch let error as Ext4Error {
-    throw BuildError(kind, "the store cannot be written: \(error)")
+    throw BuildError(kind, "the image's files cannot be written: \(error)")
   }
 }

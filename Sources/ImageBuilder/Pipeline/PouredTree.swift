@@ -12,6 +12,8 @@ struct PouredTree: Sendable {
   /// The closure's Nix database, or, for a store alone, its registration.
   let registration: FilePath
   let contents: HostContents
+  /// The filesystems that the tree comes to be on, by their places.
+  var filesystems: [MountedPlace] = []
   /// The channel that root gets.
   var channel: StorePath?
 
@@ -39,13 +41,16 @@ struct PouredTree: Sendable {
     let objects = closure.paths.compactMap { info in
       TreePath(folder + info.path.name).map { FileTree.Root(host: store.file(of: info.path), path: $0) }
     }
-    return MergedNodes(
+    let merged = MergedNodes(
       [ListedNodes(own + channelNodes), FileTree(objects, rules: .storeObjects)]
         + contents.sources(time: Self.time))
+    return FittingNodes(merged, on: filesystems)
   }
 
   private var channelNodes: [Node] {
-    channel.map { Channel.nodes(for: $0, in: store, time: Self.time) } ?? []
+    // In a store alone it is one more path.
+    guard shape == .root, let channel else { return [] }
+    return Channel.nodes(for: channel, in: store, time: Self.time)
   }
 
   private func rootNodes() throws -> [Node] {

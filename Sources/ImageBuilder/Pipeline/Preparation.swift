@@ -42,16 +42,17 @@ struct Preparation: Sendable {
     let spec = request.spec
     try Planner.check(spec)
     let secureBoot = try spec.secureBoot.map(SecureBoot.init)
-    let store = StoreLocation()
+    let store = try await storeErrorsAsBuildErrors(.badInput) {
+      try StoreLocation(holding: spec.system, from: here)
+    }
     let (closure, system, channel) = try await readClosure(of: spec, in: store, scratch: scratch)
     let isStoreOnly = spec.onlyNixStore == true
+    let planned = try Planner.contents(of: spec)
     let tree = PouredTree(
       closure: closure, store: store, shape: isStoreOnly ? .store : .root,
       registration: scratch.appending("registration"),
-      contents: try HostContents(
-        Planner.contents(of: spec), extraFiles: Planner.extraFiles(of: spec), store: store,
-        key: { Planner.key(of: $0, in: spec) }),
-      channel: channel)
+      contents: try await HostContents(planned.entries, store: store),
+      filesystems: [MountedPlace("/", spec.fsType ?? .ext4)] + planned.mounts, channel: channel)
     let witness = TreeWitness()
     let uuid = Planner.rootUUID(of: spec, system: system.path)
     async let machine = isStoreOnly ? nil : machineFacts(for: request)
@@ -67,18 +68,29 @@ struct Preparation: Sendable {
       return try await need
     }
     let storeImage = try await readOnlyStore(tree, request, uuid: uuid, scratch: scratch, recorder)
-    let toplevel = store.file(of: system)
-    let etc = try EtcTree(of: toplevel)
+    let etc = EtcTree(of: system, in: store)
+    warnOfReplaced(by: etc, tree.contents, recorder)
     let planner = Planner(
       spec: spec,
       closure: ClosureFacts(
         system: system.path, tree: need, etcDirectories: etc.directories, etcLinks: etc.links,
-        bootFiles: try BootFiles.size(of: toplevel),
+        bootFiles: try BootFiles.size(of: system, in: store),
+        contentState: tree.contents.machineState(on: planned.mounts),
         storeImage: try storeImage.map { ByteSize(bytes: try FileSystem.size(of: $0)) }),
       machine: try await machine, stepTimeLimit: request.stepTimeLimit)
     return Preparation(
       tree: tree, plan: try planner.plan(), secureBoot: secureBoot, storeImage: storeImage, need: need,
       fingerprint: witness.fingerprint)
+  }
+
+  private static var here: FilePath { FilePath(FileManager.default.currentDirectoryPath) }
+
+  /// Nothing that was asked for goes without a word: activation puts the system's own files over these.
+  private static func warnOfReplaced(by etc: EtcTree, _ contents: HostContents, _ recorder: StepRecorder) {
+    for path in etc.files where contents.bring(path) {
+      recorder.warn(
+        "the system has a '\(path)' of its own, which activation puts in place of that of the contents")
+    }
   }
 
   private static func measure(
@@ -134,9 +146,8 @@ struct Preparation: Sendable {
     }
     let channel = try spec.copyChannel?.path.map { try Channel.find($0, in: store) }
     return try await storeErrorsAsBuildErrors(.badInput) {
-      let folder = FilePath(FileManager.default.currentDirectoryPath)
-      let system = try store.storePath(of: text, from: folder)
-      let more = try (spec.additionalPaths ?? []).map { try store.storePath(of: $0, from: folder) }
+      let system = try store.storePath(of: text, from: here)
+      let more = try (spec.additionalPaths ?? []).map { try store.storePath(holding: $0, from: here) }
       let roots = [system] + more + [channel].compactMap(\.self)
       if let info = spec.closureInfo {
         let place = FilePath(URL(fileURLWithPath: info).standardizedFileURL.path)

@@ -1,10 +1,16 @@
+internal import Basics
 internal import Command
+internal import Ext4
 internal import Foundation
 internal import ImageModel
 internal import NixStore
 internal import SystemPackage
 
 /// A Nix store in a filesystem that cannot be written to, made by the filesystem's own tool.
+///
+/// The tool is given one folder with a copy of the tree: so it sees what is poured into ext4, and nothing of how this
+/// host keeps the store, and its command does not grow with the closure. Where the host's filesystem can share blocks,
+/// the copy takes none.
 struct ReadOnlyStore: Sendable {
   let tree: PouredTree
   let kind: FilesystemKind
@@ -16,10 +22,14 @@ struct ReadOnlyStore: Sendable {
   /// - Parameter scratch: a folder for what the tool needs.
   /// - Throws: `BuildError` with the failed tool's last lines.
   func write(to file: FilePath, scratch: FilePath) async throws {
+    let staged = StagedTree(folder: scratch.appending("store"))
+    try await ext4ErrorsAsBuildErrors(.failed) {
+      try await onThread { try staged.write(tree.nodes(), isCancelled: $0) }
+    }
     do {
       switch kind {
-      case .squashfs: try await runner.run(squashfs(file))
-      default: try await writeErofs(to: file, scratch: scratch)
+      case .squashfs: try await runner.run(squashfs(staged.folder, file))
+      default: try await runner.run(erofs(staged.folder, file))
       }
     } catch let failure as CommandFailure {
       throw BuildError(
@@ -28,58 +38,36 @@ struct ReadOnlyStore: Sendable {
         remedy: failure.isNotFound
           ? "Install \(kind == .squashfs ? "squashfs-tools" : "erofs-utils")"
           : "Check that the disk is not full, and the store with: nix-store --verify --check-contents",
-        // The command names every path of the closure.
-        details: failure.tail)
+        details: failure.evidence)
     }
-  }
-
-  /// The tool takes any number of sources, so nothing is staged.
-  private func squashfs(_ file: FilePath) -> Command {
-    let sources = tree.closure.paths.map(\.path.name)
-    return Command(
-      "env",
-      ["--chdir=\(tree.store.directory)", "mksquashfs"] + sources + [file.string] + Self.squashfsOptions,
-      // In the environment, since mksquashfs gives the text after `F` to a shell.
-      environment: ["SLIPWAY_REGISTRATION": tree.registration.string])
-  }
-
-  private static let squashfsOptions =
-    // Errors it would only warn of, and replace by empty files, end it.
-    ["-exit-on-error", "-noappend", "-no-strip", "-no-progress", "-quiet", "-comp", "zstd"]
-    // Nothing of the host shows: no owners, no labels, no times.
-    + [
-      "-all-root", "-no-xattrs", "-all-time", "1", "-mkfs-time", "1", "-root-time", "1", "-root-mode", "0755",
-    ]
-    + ["-p", "\(PouredTree.registrationName) F 1 0444 0 0 cat \"$SLIPWAY_REGISTRATION\""]
-
-  /// The tool takes one folder, and before version 1.7 no archive: the store paths are copied into one.
-  private func writeErofs(to file: FilePath, scratch: FilePath) async throws {
-    let staged = scratch.appending("erofs")
-    try FileSystem.makeDirectory(staged)
-    let sources = tree.closure.paths.map(\.path.name)
-    try await runner.run(
-      Command(
-        "env", ["--chdir=\(tree.store.directory)", "cp", "-a", "--reflink=auto"] + sources + [staged.string]))
-    let registration = staged.appending(PouredTree.registrationName)
-    try FileSystem.write(FileSystem.read(tree.registration), to: registration)
-    try await runner.run("chmod", "0444", registration.string)
-    try await runner.run("chmod", "0755", staged.string)
-    // -x-1: no extended attributes, which are the host's. Compression is off: reading is what such a store is for.
-    try await runner.run(
-      "mkfs.erofs", "--quiet", "-T1", "--all-root", "-x-1", "-U", uuid.description, file.string,
-      staged.string)
     // An ordinary user cannot remove what is in folders without write permission.
-    try await runner.run("chmod", "-R", "u+w", staged.string)
-    try FileSystem.remove(staged)
+    try await runner.run("chmod", "-R", "u+w", staged.folder.string)
+    try FileSystem.remove(staged.folder)
+  }
+
+  /// Errors that it would only warn of, and replace by empty files, end it. Nothing of the host shows: no owners, no
+  /// labels, no times.
+  private func squashfs(_ folder: FilePath, _ file: FilePath) -> Command {
+    Command(
+      "mksquashfs",
+      [
+        folder.string, file.string, "-exit-on-error", "-noappend", "-no-progress", "-quiet", "-comp", "zstd",
+        "-all-root", "-no-xattrs", "-all-time", "1", "-mkfs-time", "1", "-root-time", "1", "-root-mode",
+        "0755",
+      ])
+  }
+
+  /// -x-1: no extended attributes, which are the host's. Compression is off: reading is what such a store is for.
+  private func erofs(_ folder: FilePath, _ file: FilePath) -> Command {
+    Command(
+      "mkfs.erofs",
+      ["--quiet", "-T1", "--all-root", "-x-1", "-U", uuid.description, file.string, folder.string])
   }
 }
 
 extension CommandFailure {
-  /// Whether the program is not there. 127: what `env` exits with then.
+  /// Whether the program is not there.
   fileprivate var isNotFound: Bool {
-    switch reason {
-    case .notStarted, .exited(127): true
-    default: false
-    }
+    if case .notStarted = reason { true } else { false }
   }
 }

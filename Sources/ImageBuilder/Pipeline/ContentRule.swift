@@ -1,0 +1,65 @@
+internal import BuildPlan
+internal import Ext4
+
+/// The one decision of what becomes of a content's type, mode, owner and times, for every root filesystem: what is
+/// copied in the guest is copied from what is poured by this.
+struct ContentRule: Sendable {
+  /// Permission bits that the spec gives; nil keeps the source's.
+  let mode: UInt16?
+  let owner: FileTree.Owner
+  /// Which names may be one inode: those of one entry.
+  let links: FileTree.HardLinks
+
+  init(_ content: PlannedContent, index: Int) {
+    mode = content.entry.mode
+    let (user, group) = content.owner.poured
+    owner = FileTree.Owner(user: user, group: group)
+    links = .within(index)
+  }
+
+  /// What is taken over of a tree of the host. Extended attributes stay behind, as with rsync in make-disk-image.
+  ///
+  /// - Parameter inStore: whether it is of a Nix store, and no more of it counts than an archive would say.
+  func rules(inStore: Bool) -> FileTree.Rules {
+    var rules =
+      inStore
+      ? FileTree.Rules.storeObjects
+      : FileTree.Rules(keepsAttributes: false, hardLinks: links, takesSpecialFiles: false)
+    rules.owner = owner
+    return rules
+  }
+
+  /// The node as it will be in the image.
+  func node(for found: Node) -> Node {
+    var node = found
+    // Nobody has looked at an image's content before it is made, and a copy has the time of its content.
+    node.attributes.accessed = node.attributes.modified
+    node.attributes.changed = node.attributes.modified
+    guard let mode else { return node }
+    switch node.kind {
+    case .symbolicLink: break
+    // A folder that may be read may be entered.
+    case .directory: node.attributes.mode = mode | (mode & 0o444) >> 2
+    default: node.attributes.mode = mode
+    }
+    return node
+  }
+
+  /// A file of bytes that were read from a stream.
+  func node(at path: TreePath, bytes: [UInt8], mode found: UInt16, time: Timestamp) -> Node {
+    node(
+      for: Node(
+        path: path, kind: .file(.bytes(bytes)),
+        attributes: Attributes(mode: found, owner: owner.user, group: owner.group, time: time)))
+  }
+}
+
+/// A tree of the host as a rule makes it.
+struct ContentNodes: NodeSource {
+  var tree: FileTree
+  let rule: ContentRule
+
+  mutating func next() throws(Ext4Error) -> Node? {
+    try tree.next().map(rule.node(for:))
+  }
+}

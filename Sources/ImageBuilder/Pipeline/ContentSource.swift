@@ -1,0 +1,117 @@
+internal import BuildPlan
+internal import CLinux
+internal import Ext4
+internal import Foundation
+internal import SystemPackage
+
+/// What a content's source is, once it was looked at.
+enum ContentSource: Sendable {
+  /// A file or folder, by a path that no link is on.
+  case tree(FilePath, isFolder: Bool)
+  /// What a FIFO or another file without a name had to say, read once.
+  case stream([UInt8], mode: UInt16)
+
+  /// Looks at a source, and reads it if it cannot be read twice.
+  ///
+  /// - Parameters:
+  ///   - path: the path as it was given. A link is followed.
+  ///   - key: the spec's key, for errors.
+  ///   - isCancelled: asked while a FIFO is read, whose writer may never come.
+  /// - Throws: `SpecError` for what is not there, cannot be read, or is neither file, folder nor FIFO;
+  ///   `CancellationError`.
+  init(_ path: FilePath, key: String, isCancelled: () -> Bool) throws {
+    var status = stat()
+    guard path.withPlatformString({ stat($0, &status) }) == 0 else {
+      throw Self.fault(path, key, Errno(rawValue: errno))
+    }
+    let mode = UInt16(status.st_mode & 0o7777)
+    switch SpecialFile(mode: status.st_mode) {
+    case .fifo: self = .stream(try Self.read(path, key, isCancelled), mode: mode)
+    case .some(let special):
+      throw SpecError(
+        key, "'\(path)' is \(special.rawValue)", remedy: "Give a file, a folder or a FIFO")
+    case nil:
+      guard let real = Self.realPath(of: path, status) else {
+        // As a here-document that a shell has on a descriptor: open, and removed already.
+        self = .stream(try Self.read(path, key, isCancelled), mode: mode)
+        return
+      }
+      self = .tree(real, isFolder: status.st_mode & S_IFMT == S_IFDIR)
+    }
+  }
+
+  /// The path without links; nil when it does not lead to the same file, as one in `/dev/fd` may not.
+  private static func realPath(of path: FilePath, _ status: stat) -> FilePath? {
+    guard let text = path.withPlatformString({ realpath($0, nil) }) else { return nil }
+    defer { free(text) }
+    var found = stat()
+    guard stat(text, &found) == 0, found.st_dev == status.st_dev, found.st_ino == status.st_ino else {
+      return nil
+    }
+    return FilePath(platformString: text)
+  }
+
+  private static func fault(_ path: FilePath, _ key: String, _ error: Errno) -> SpecError {
+    var status = stat()
+    switch error {
+    case .noSuchFileOrDirectory where path.withPlatformString({ lstat($0, &status) }) == 0:
+      return SpecError(key, "'\(path)' is a link that leads nowhere", remedy: "Give what it should lead to")
+    case .noSuchFileOrDirectory, .notDirectory:
+      return SpecError(key, "there is no '\(path)'", remedy: "Check the source's path")
+    default:
+      return SpecError(key, "'\(path)' cannot be read: \(error)", remedy: "Make it readable for this user")
+    }
+  }
+
+  /// The most that is kept in memory.
+  private static let streamLimit = 256 << 20
+
+  /// Reads to the end. Waits for a writer, as every reader of a FIFO does, but not in the kernel, so that an
+  /// interruption ends it.
+  private static func read(_ path: FilePath, _ key: String, _ isCancelled: () -> Bool) throws -> [UInt8] {
+    let file = path.withPlatformString { open($0, O_RDONLY | O_NONBLOCK | O_CLOEXEC) }
+    guard file >= 0 else { throw fault(path, key, Errno(rawValue: errno)) }
+    defer { close(file) }
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+      guard !isCancelled() else { throw CancellationError() }
+      var request = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
+      guard poll(&request, 1, 100) > 0 else { continue }
+      let count = Glibc.read(file, &buffer, buffer.count)
+      if count < 0, errno == EAGAIN || errno == EINTR { continue }
+      guard count >= 0 else { throw fault(path, key, Errno(rawValue: errno)) }
+      guard count > 0 else { return bytes }
+      bytes += buffer[..<count]
+      guard bytes.count <= streamLimit else {
+        throw SpecError(
+          key, "'\(path)' has more than \(streamLimit >> 20) MiB, and is no file that can be read twice",
+          remedy: "Write it to a file first")
+      }
+    }
+  }
+}
+
+extension FilePath {
+  /// The last name, as bytes; nil for a root, `.` and `..`.
+  var nameBytes: [UInt8]? {
+    guard let last = lastComponent, last.kind == .regular else { return nil }
+    return last.withPlatformString { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
+  }
+
+  /// Every path that a pattern matches, whatever bytes their names are of.
+  ///
+  /// - Throws: `Errno` when nothing does, or a folder on the way cannot be read.
+  static func matching(_ pattern: String) throws(Errno) -> [FilePath] {
+    var found = glob_t()
+    defer { globfree(&found) }
+    errno = 0
+    switch glob(pattern, GLOB_ERR, nil, &found) {
+    case 0:
+      return (0..<Int(found.gl_pathc)).compactMap { found.gl_pathv[$0].map { FilePath(platformString: $0) } }
+    case GLOB_ABORTED where errno != 0: throw Errno(rawValue: errno)
+    case GLOB_NOSPACE: throw .noMemory
+    default: throw .noSuchFileOrDirectory
+    }
+  }
+}
