@@ -122,6 +122,44 @@ import Testing
     }
   }
 
+  /// Two chroot stores, made by Nix itself; one is as `nix-store --optimise` leaves it.
+  @Test func anOptimisedStoreAndAPlainOneGiveTheSameImage() async throws {
+    try await withScratchDirectory { scratch in
+      let system = try await TestSystem.path("tiny")
+      let closure = try await runner.run("nix-store", "--query", "--requisites", system)
+      let script = """
+        cd "$1"; shift
+        for store in plain optimised; do
+          nix-store --export "$@" | nix-store --import --store "local?root=$PWD/$store" >/dev/null
+        done
+        nix-store --optimise --store "local?root=$PWD/optimised"
+        """
+      try await runner.run(
+        Command(
+          "bash",
+          ["-euc", script, "bash", scratch.string] + closure.split(separator: "\n").map(String.init),
+          environment: ["NIX_CONFIG": "build-users-group ="]))
+      let linked = try await runner.run(
+        "find", scratch.appending("optimised/nix/store").string, "-type", "f", "-links", "+2")
+      #expect(!linked.isEmpty)
+      for kind in ["ext4", "squashfs", "erofs"] {
+        var digests: Set<Substring> = []
+        for store in ["plain", "optimised"] {
+          let out = scratch.appending("r")
+          let built = try await SlipwayCommand.run([
+            "build", "--only-nix-store", "--fs-type", kind, "--system", "\(scratch)/\(store)\(system)",
+            "--out", out.string, "--force",
+          ])
+          try #require(built.status == 0, "\(built.errors)")
+          let digest = try await runner.run("sha256sum", out.appending("nixos.img").string)
+          digests.insert(digest.prefix(64))
+        }
+        #expect(digests.count == 1, "\(kind)")
+      }
+      try await runner.run("chmod", "-R", "u+w", scratch.string)
+    }
+  }
+
   @Test func aStoreThatDoesNotFitIsRefused() async throws {
     try await withScratchDirectory { scratch in
       let system = try await TestSystem.path("tiny")
