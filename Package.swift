@@ -96,7 +96,9 @@ let package = Package(
     // One VM session: channel, console, deadlines, teardown.
     .target(
       name: "BuildMachine",
-      dependencies: ["Libvirt", "AgentProtocol", "Command", "Basics", subprocess, systemPackage]),
+      dependencies: [
+        "Libvirt", "AgentProtocol", "Command", "Basics", "ImageModel", subprocess, systemPackage,
+      ]),
     // The pipeline from plan to verified artefacts.
     .target(
       name: "ImageBuilder",
@@ -160,7 +162,8 @@ let package = Package(
     .testTarget(
       name: "BuildMachineTests",
       dependencies: [
-        "Basics", "AgentProtocol", "BuildMachine", "Command", "ImageModel", "TestSupport", systemPackage,
+        "Basics", "AgentProtocol", "BuildMachine", "Command", "ImageModel", "Libvirt", "TestSupport",
+        systemPackage,
       ]),
     .testTarget(
       name: "ImageBuilderTests",
@@ -189,7 +192,8 @@ let package = Package(
       name: "IntegrationTests",
       dependencies: [
         "Basics",
-        "BuildMachine", "BuildPlan", "EFIVariables", "Ext4", "Ext4Geometry", "ImageBuilder", "ImageModel",
+        "Appliance", "BuildMachine", "BuildPlan", "EFIVariables", "Ext4", "Ext4Geometry", "ImageBuilder",
+        "ImageModel",
         "Command", "TestSupport", systemPackage,
       ],
       exclude: ["Filesystem", "Snapshots"]),

@@ -14,9 +14,10 @@ with pkgs; [
   mtools
   squashfsTools
   erofs-utils
-  # What the formats raw.zst and raw.tar.gz are packed with.
+  # What the formats raw.zst and raw.tar.gz are packed with; with xz, what unpacks kernel modules.
   zstd
   gnutar
+  xz
   gzip
   # ldd, which tells the libraries of what goes into that machine.
   (lib.getBin stdenv.cc.libc)

@@ -6,14 +6,14 @@ internal import SystemPackage
 /// Everything that goes into an appliance, found and checked, before anything is written.
 struct ApplianceContents {
   /// Part of every digest; raise it when the same inputs would make another initramfs.
-  static let formatVersion = 2
+  static let formatVersion = 3
 
   /// The kernel.
   let kernel: KernelFiles
   /// The initramfs but for `depmod`'s indexes.
   let entries: [ArchiveEntry]
-  /// The module files, relative to the modules folder.
-  let modules: [String]
+  /// The modules.
+  let modules: [KernelModuleFile]
   /// The program that indexes the modules, and the text files it reads beside them.
   let depmod: FilePath
   let depmodInputs: [FilePath]
@@ -53,6 +53,15 @@ struct ApplianceContents {
       if case .file(let source, _) = entry.node { source } else { nil }
     }
     return [kernel.image, depmod] + depmodInputs + files
+  }
+
+  /// The same nodes, with the modules' bytes from their unpacked copies below `root`.
+  func entries(modulesIn root: FilePath) -> [ArchiveEntry] {
+    let unpacked = Set(modules.map { "\(kernel.guestModules)/\($0.unpackedPath)" })
+    return entries.map { entry in
+      guard unpacked.contains(entry.path) else { return entry }
+      return ArchiveEntry(path: entry.path, node: .file(root.appending(entry.path), executable: false))
+    }
   }
 
   /// SHA-256 over the bytes and places of all parts.

@@ -40,23 +40,29 @@ struct TreeBuilder {
     if exists(configuration) { add("etc/mke2fs.conf", .file(configuration, executable: false)) }
   }
 
-  /// Adds the modules, and the list of those that the agent loads at boot.
+  /// Adds the modules, by the names that they have unpacked, and the list of those that the agent loads at boot.
   ///
   /// - Parameter further: drivers that are loaded on demand, beside the usual ones.
-  /// - Returns: the modules' files, relative to the modules folder, sorted.
+  /// - Returns: the modules' files, sorted by path.
   /// - Throws: `ApplianceError`.
-  mutating func addModules(_ kernel: KernelFiles, further: [String]) throws -> [String] {
+  mutating func addModules(_ kernel: KernelFiles, further: [String]) throws -> [KernelModuleFile] {
     let folder = kernel.modules
     let index = try ModuleIndex(of: folder)
-    let atBoot = try index.loadOrder(of: ApplianceModules.atBoot, required: true, folder: folder)
-    let onDemand =
-      try index.loadOrder(of: ApplianceModules.required + further, required: true, folder: folder)
-      + index.loadOrder(of: ApplianceModules.optional, required: false, folder: folder)
-    let modules = Set(atBoot + onDemand).sorted()
-    for module in modules {
-      add("\(kernel.guestModules)/\(module)", .file(folder.appending(module), executable: false))
+    func files(_ names: [String], required: Bool) throws -> [KernelModuleFile] {
+      try index.loadOrder(of: names, required: required, folder: folder)
+        .map { try KernelModuleFile($0, in: folder) }
     }
-    add("etc/modules-to-load", .bytes(Array(atBoot.map { "/\(kernel.guestModules)/\($0)\n" }.joined().utf8)))
+    let atBoot = try files(ApplianceModules.atBoot, required: true)
+    let onDemand =
+      try files(ApplianceModules.required + further, required: true)
+      + files(ApplianceModules.optional, required: false)
+    let modules = Set(atBoot + onDemand).sorted { $0.path < $1.path }
+    for module in modules {
+      let source = folder.appending(module.path)
+      add("\(kernel.guestModules)/\(module.unpackedPath)", .file(source, executable: false))
+    }
+    let list = atBoot.map { "/\(kernel.guestModules)/\($0.unpackedPath)\n" }.joined()
+    add("etc/modules-to-load", .bytes(Array(list.utf8)))
     return modules
   }
 }

@@ -20,6 +20,8 @@ package struct ToolRequirement: Hashable, Sendable {
       versionArgument: "--version"),
     qemuImage,
     ToolRequirement(name: "mdir", debianPackage: "mtools", project: "mtools"),
+    // What unpacks kernel modules, with zstd and gzip, which formats need too.
+    ToolRequirement(name: "xz", debianPackage: "xz-utils", project: "xz"),
   ]
 
   /// Run on the host for one output format.

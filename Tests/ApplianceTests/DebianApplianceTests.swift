@@ -47,6 +47,29 @@ struct DebianApplianceTests {
     }
   }
 
+  @Test(
+    "an initramfs of packed modules is that of plain ones, byte for byte",
+    arguments: [["xz"], ["zst"], ["gz"], ["xz", "", "zst", "gz"]])
+  func packedModules(packings: [String]) async throws {
+    let kernel = try #require(kernel)
+    try await withScratchDirectory { scratch in
+      var tree = TreeBuilder()
+      let plain = try tree.addModules(kernel, further: []).map(\.path)
+      let folder = try await PackedModules.make(
+        of: kernel.modules, in: scratch, packings: packings, only: plain)
+      let packed = KernelFiles(image: kernel.image, modules: folder)
+      #expect(try packed.lacking(["ext4", "virtio_blk"]) == nil)
+      var initramfs: [[UInt8]] = []
+      for files in [kernel, packed] {
+        let inputs = ApplianceInputs(
+          kernel: files, agent: "/usr/bin/busybox", tools: [ApplianceTool("env", debianPackage: "coreutils")])
+        let appliance = try await ApplianceBuilder(inputs: inputs, cache: scratch.appending("cache")).build()
+        initramfs.append(try contents(of: appliance.initramfs))
+      }
+      #expect(initramfs[0] == initramfs[1])
+    }
+  }
+
   @Test func checkingAnUnchangedApplianceIsQuick() async throws {
     let kernel = try #require(kernel)
     try await withScratchDirectory { scratch in

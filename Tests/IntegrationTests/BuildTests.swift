@@ -52,15 +52,18 @@ import Testing
     }
   }
 
-  @Test(arguments: ["xfs", "btrfs"])
-  func otherRootFilesystemsBoot(filesystem: String) async throws {
+  /// The guest's own kernel has packed modules here, of all sorts, loaded at boot and on demand.
+  @Test(arguments: [("xfs", ["xz"]), ("btrfs", ["zst", "xz", "", "gz"])])
+  func otherRootFilesystemsBoot(filesystem: String, packings: [String]) async throws {
     try await withScratchDirectory { scratch in
       let out = scratch.appending("r")
       let system = try await TestSystem.path("tiny")
-      let built = try await SlipwayCommand.run([
-        "build", "--system", system, "--out", out.string, "--fs-type", filesystem, "--verify",
-      ])
+      let built = try await SlipwayCommand.run(
+        [
+          "build", "--system", system, "--out", out.string, "--fs-type", filesystem, "--verify",
+        ] + packedKernel(in: scratch, packings: packings))
       try #require(built.status == 0, "\(built.errors)")
+      #expect(!built.errors.contains("kernel module"), "\(built.errors)")
       try await DiskImage(out.appending("nixos.img")).check(root: filesystem, scratch: scratch)
     }
   }
