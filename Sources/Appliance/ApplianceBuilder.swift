@@ -15,7 +15,7 @@ package struct ApplianceBuilder: Sendable {
   /// - Parameters:
   ///   - inputs: what goes in.
   ///   - cache: the folder for appliances; made when it is not there.
-  ///   - runner: runs `ldd`, `busybox` and `depmod`.
+  ///   - runner: runs `ldd`, `busybox`, `depmod` and what unpacks modules.
   package init(inputs: ApplianceInputs, cache: FilePath, runner: any CommandRunner = SubprocessRunner()) {
     self.inputs = inputs
     self.cache = cache
@@ -33,11 +33,13 @@ package struct ApplianceBuilder: Sendable {
 
   /// Makes the appliance if no intact one of these inputs is in the cache.
   ///
+  /// - Parameter readingAll: whether the cached files are read and compared with their digests, even if they look
+  ///   untouched.
   /// - Throws: `ApplianceError`; `CommandFailure` when one of the commands fails; `CancellationError`.
   package func build(
-    progress: @Sendable (ApplianceProgress) -> Void = { _ in }
+    readingAll: Bool = false, progress: @Sendable (ApplianceProgress) -> Void = { _ in }
   ) async throws -> Appliance {
-    let cache = ApplianceCache(folder: cache)
+    let cache = ApplianceCache(folder: cache, readsAll: readingAll)
     let key = try requestKey()
     if let known = cache.recall(key) {
       progress(.upToDate)
@@ -56,8 +58,9 @@ package struct ApplianceBuilder: Sendable {
       cache.removeUnused()
       appliance = try await cache.make(digest) { folder in
         try copy(parts.kernel.image, to: folder.appending("kernel"))
-        let indexes = try await moduleIndexes(parts, scratch: folder.appending("modules"))
-        let entries = parts.entries + indexes
+        let scratch = folder.appending("modules")
+        let indexes = try await moduleIndexes(parts, scratch: scratch)
+        let entries = parts.entries(modulesIn: scratch) + indexes
         progress(.writing(nodes: entries.count))
         try CpioArchive.write(entries, to: folder.appending("initramfs"))
         remove(folder.appending("modules"))
@@ -91,18 +94,15 @@ package struct ApplianceBuilder: Sendable {
     return Set(parts.sources + others).map(\.string).sorted().map(FileStamp.init)
   }
 
-  /// Lets `depmod` index the modules that go in, in a folder of their own.
+  /// Unpacks the modules that go in, in a folder of their own, and lets `depmod` index them.
   private func moduleIndexes(_ parts: ApplianceContents, scratch: FilePath) async throws -> [ArchiveEntry] {
     let folder = scratch.appending(parts.kernel.guestModules)
     try makeFolder(folder)
     for file in parts.depmodInputs {
       if let name = file.lastComponent { try copy(file, to: folder.appending(name)) }
     }
-    for module in parts.modules {
-      let place = folder.appending(module)
-      try makeFolder(place.removingLastComponent())
-      try copy(parts.kernel.modules.appending(module), to: place)
-    }
+    try await parts.modules.unpack(
+      from: parts.kernel.modules, to: folder, find: inputs.find, runner: runner)
     // Which of /lib and /usr/lib depmod looks in differs between distributions.
     try FileManager.default.createSymbolicLink(
       atPath: scratch.appending("lib").string, withDestinationPath: "usr/lib")

@@ -4,13 +4,16 @@ internal import SystemPackage
 /// The appliances made before, each in a folder named by its digest.
 ///
 /// A folder is made under a temporary name and renamed, so that it is complete or absent, whoever else builds at
-/// the same time. It holds `kernel`, `initramfs` and `sizes.json`; a file of another size, as a crash of the host
-/// can leave it, makes the folder count as absent. `inputs-KEY.json` remembers which appliance a set of input
+/// the same time. It holds `kernel`, `initramfs` and `files.json` with the digest of each: a file with another digest,
+/// as a crash of the host or a bad disk can leave it, makes the folder count as absent. A digest is only computed when
+/// a file's stamp has changed, or when all is to be read. `inputs-KEY.json` remembers which appliance a set of input
 /// files made, so that they are hashed again only after one has changed. What nobody used for a day is removed
 /// when something new is made: making it again takes a second.
 struct ApplianceCache {
   /// The cache's folder.
   let folder: FilePath
+  /// Whether digests are computed even when no stamp has changed.
+  var readsAll = false
 
   /// What a set of inputs made.
   private struct Memory: Codable {
@@ -18,17 +21,36 @@ struct ApplianceCache {
     var files: [FileStamp]
   }
 
+  /// A file of an appliance as it was made, or last found to be whole.
+  private struct Witness: Codable, Equatable {
+    /// SHA-256 of its bytes, in hexadecimal.
+    var digest: String
+    /// `FileStamp.values`; the path changes when the folder gets its name.
+    var stamp: [Int64]
+  }
+
   /// The appliance with this digest, if it is there and whole; it then counts as used.
   func appliance(_ digest: String) -> Appliance? {
     let place = folder.appending(digest)
     let appliance = Appliance(
       kernel: place.appending("kernel"), initramfs: place.appending("initramfs"), digest: digest)
-    guard let bytes = try? contents(of: place.appending("sizes.json")),
-      let recorded = try? JSONDecoder().decode([String: Int64].self, from: Data(bytes)),
-      let sizes = try? Self.sizes(of: appliance), recorded == sizes
+    guard let bytes = try? contents(of: Self.record(in: place)),
+      let recorded = try? JSONDecoder().decode([String: Witness].self, from: Data(bytes)),
+      isWhole(appliance, recorded)
     else { return nil }
     markUsed(place)
     return appliance
+  }
+
+  private func isWhole(_ appliance: Appliance, _ recorded: [String: Witness]) -> Bool {
+    let stamps = Self.files(of: appliance).mapValues { FileStamp($0.string).values }
+    if !readsAll, recorded.mapValues(\.stamp) == stamps { return true }
+    guard let found = try? Self.witnesses(of: appliance),
+      found.mapValues(\.digest) == recorded.mapValues(\.digest)
+    else { return false }
+    // Failing only means that the files are read again next time.
+    try? Self.record(found, in: appliance.kernel.removingLastComponent())
+    return true
   }
 
   /// The appliance that these inputs made, unless one of its files has changed since.
@@ -62,9 +84,8 @@ struct ApplianceCache {
     try await fill(temporary)
     let made = Appliance(
       kernel: temporary.appending("kernel"), initramfs: temporary.appending("initramfs"), digest: digest)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    try write(Array(encoder.encode(Self.sizes(of: made))), to: temporary.appending("sizes.json"))
+    for file in Self.files(of: made).values { try flush(file) }
+    try Self.record(try Self.witnesses(of: made), in: temporary)
     return try publish(temporary, digest)
   }
 
@@ -109,8 +130,39 @@ struct ApplianceCache {
     folder.appending("inputs-\(key).json")
   }
 
-  private static func sizes(of appliance: Appliance) throws -> [String: Int64] {
-    ["kernel": try appliance.kernel.stat().size, "initramfs": try appliance.initramfs.stat().size]
+  private static func files(of appliance: Appliance) -> [String: FilePath] {
+    ["kernel": appliance.kernel, "initramfs": appliance.initramfs]
+  }
+
+  private static func record(in place: FilePath) -> FilePath {
+    place.appending("files.json")
+  }
+
+  private static func witnesses(of appliance: Appliance) throws -> [String: Witness] {
+    try files(of: appliance).mapValues { file in
+      // Before the bytes are read: a later change is then noticed.
+      let stamp = FileStamp(file.string).values
+      return Witness(digest: hexDigest(of: try contents(of: file)), stamp: stamp)
+    }
+  }
+
+  private static func record(_ witnesses: [String: Witness], in place: FilePath) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    try write(Array(encoder.encode(witnesses)), to: record(in: place))
+  }
+}
+
+extension Appliance {
+  /// Reads a cached appliance in full, and removes it when it is damaged, so that the next build makes it anew.
+  ///
+  /// - Returns: whether it was damaged. One that is not in a cache of ours is left alone, and counts as whole.
+  package func removeIfDamaged() -> Bool {
+    let place = kernel.removingLastComponent()
+    let cache = ApplianceCache(folder: place.removingLastComponent(), readsAll: true)
+    guard place.lastComponent?.string == digest, cache.appliance(digest) == nil else { return false }
+    remove(place)
+    return true
   }
 }
 

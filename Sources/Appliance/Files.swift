@@ -57,6 +57,18 @@ func write(_ bytes: [UInt8], to path: FilePath) throws {
   try onFoundation(path) { try Data(bytes).write(to: URL(filePath: path.string), options: .atomic) }
 }
 
+/// Waits until a file's bytes are on the disk: after a crash of the host it is whole, or its name is not there.
+///
+/// - Throws: `ApplianceError.file`.
+func flush(_ path: FilePath) throws {
+  try onFile(path) {
+    let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
+    try file.closeAfter {
+      guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
+    }
+  }
+}
+
 /// Copies a file's bytes.
 ///
 /// - Throws: `ApplianceError.file`.

@@ -5,23 +5,28 @@ internal import ImageModel
 internal import SystemPackage
 
 extension ApplianceChoice {
-  /// Builds the appliance, or takes it from its cache.
+  /// Builds the appliance, or takes it from its cache when it is whole.
   ///
   /// - Returns: the folder that it is in.
   /// - Throws: `BuildError` of kind `hostNotAble`.
   public func build(events: @escaping BuildEventHandler) async throws -> String {
-    let appliance = try await StepRecorder(events).step("appliance") { try await make() }
+    let appliance = try await StepRecorder(events).step("appliance") {
+      try await make(readingAll: true)
+    }
     return appliance.kernel.removingLastComponent().string
   }
 
-  /// - Parameter filesystems: what the guest makes and mounts.
-  func make(for filesystems: [FilesystemKind] = []) async throws -> Appliance {
+  /// - Parameters:
+  ///   - filesystems: what the guest makes and mounts.
+  ///   - readingAll: whether a cached appliance is read in full.
+  func make(for filesystems: [FilesystemKind] = [], readingAll: Bool = false) async throws -> Appliance {
     do {
       let drivers = Set(filesystems.compactMap(\.driver)).sorted()
       let inputs = ApplianceInputs(
         kernel: try kernelFiles(with: drivers), agent: try agentExecutable(), drivers: drivers,
         tools: allTools)
-      return try await ApplianceBuilder(inputs: inputs, cache: ApplianceBuilder.defaultCache()).build()
+      return try await ApplianceBuilder(inputs: inputs, cache: ApplianceBuilder.defaultCache())
+        .build(readingAll: readingAll)
     } catch let error as ApplianceError {
       throw BuildError(.hostNotAble, "the appliance cannot be built: \(error)")
     }

@@ -47,7 +47,9 @@ struct Installation: Sendable {
     try await makeDisks()
     try await withPour { pour in
       try await machineErrorsAsBuildErrors {
-        try await withMachine(configuration(firmware)) { machine in try await runSteps(on: machine, pour) }
+        try await checkingAppliance {
+          try await withMachine(configuration(firmware)) { machine in try await runSteps(on: machine, pour) }
+        }
       }
     }
     try await mergeOverlay()
@@ -137,6 +139,19 @@ struct Installation: Sendable {
         }
       }
       try await group.waitForAll()
+    }
+  }
+
+  /// Whatever goes wrong in the guest, a damaged appliance is the first suspect. It is read in full only then.
+  private func checkingAppliance(_ body: () async throws -> Void) async throws {
+    do {
+      try await body()
+    } catch var error as MachineError {
+      guard appliance.removeIfDamaged() else { throw error }
+      error.evidence = [error.cause] + error.evidence
+      error.cause = "the cached appliance \(appliance.digest.prefix(16)) was damaged, and is removed now"
+      error.remedy = "Build again: the appliance is made anew. If it comes again, check the disk of the cache"
+      throw error
     }
   }
 
