@@ -1,15 +1,19 @@
 /// The protocol's version and the words of its handshake.
 package enum AgentProtocol {
   /// The newest version this build speaks.
-  package static let version = 3
+  package static let version = 4
   /// The oldest version this build still speaks.
-  package static let oldestVersion = 3
+  package static let oldestVersion = 4
   /// The first word of either hello; anything else on the port is not an agent.
   package static let magic = "slipway-agent"
   /// The virtio-serial port's name; in the guest it is `/dev/virtio-ports/` and this.
   package static let portName = "org.slipway.agent.0"
   /// How often a working agent says that it is alive, in seconds.
   package static let heartbeatInterval = 2
+  /// The most that a host takes of an agent in its life, in bytes and in messages. More is a fault of the agent's, or
+  /// an attack.
+  package static let receiveLimit = 64 << 20
+  package static let messageLimit = 1 << 20
 }
 
 /// The first frame from either side.
@@ -107,12 +111,15 @@ package struct StepFailure: Hashable, Codable, Sendable, Error {
   package var message: String
   /// The command that failed, ready to paste into a shell of the guest.
   package var command: String?
-  /// The last lines of that command's output.
+  /// What of that command's output tells the cause: the lines that speak of an error, and the last ones.
   package var output: [String]
+  /// What a person can do, where the cause was told apart from others; nil where it was not.
+  package var remedy: String?
 
-  package init(message: String, command: String? = nil, output: [String] = []) {
+  package init(message: String, command: String? = nil, output: [String] = [], remedy: String? = nil) {
     self.message = message
     self.command = command
+    self.remedy = remedy
     self.output = output
   }
 }
@@ -125,6 +132,15 @@ package enum Event: Hashable, Sendable {
   case log(String)
   /// Something that went wrong and does not fail the build, as nixos-enter lets activation fail.
   case warning(String)
-  /// Bytes done of a known total.
+  /// Bytes done of a known total. What is read from a peer is bounded: see `bounded(done:total:)`.
   case progress(done: UInt64, total: UInt64)
+
+  /// The largest total that is believed, in bytes: 1 EiB. Sums and rates of such numbers do not overflow.
+  package static let progressLimit: UInt64 = 1 << 60
+
+  /// Progress by numbers from outside: no total is above the limit, and no more is done than there is.
+  package static func bounded(done: UInt64, total: UInt64) -> Event {
+    let total = min(total, progressLimit)
+    return .progress(done: min(done, total), total: total)
+  }
 }

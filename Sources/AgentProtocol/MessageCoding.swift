@@ -66,7 +66,7 @@ extension Event: Codable {
     case .warning: self = .warning(try container.decode(String.self, forKey: .warning))
     case .progress:
       let progress = try container.decode(Progress.self, forKey: .progress)
-      self = .progress(done: progress.done, total: progress.total)
+      self = .bounded(done: progress.done, total: progress.total)
     }
   }
 

@@ -13,6 +13,7 @@ internal import Synchronization
 final class Agent: Sendable {
   private let outbox: Outbox
   private let isBusy = Mutex(false)
+  private let bootFaults = BootFaults.all()
 
   private init(outbox: Outbox) {
     self.outbox = outbox
@@ -52,6 +53,7 @@ final class Agent: Sendable {
         "the host speaks versions \(hello.oldestVersion) to \(hello.version) of the protocol, "
           + "this agent \(own.oldestVersion) to \(own.version)")
     }
+    for fault in bootFaults { outbox.send(.event(.warning("when the guest started: \(fault)"))) }
     try SystemLog.start { [outbox] in outbox.send(.event(.log($0))) }
   }
 
@@ -90,7 +92,7 @@ final class Agent: Sendable {
       do throws(StepFailure) {
         try await work()
       } catch {
-        reply.failure = error
+        reply.failure = error.after(bootFaults)
       }
       isBusy.withLock { $0 = false }
       outbox.send(.reply(reply))

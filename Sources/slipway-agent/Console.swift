@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import InstallSteps
 
 /// The guest's console, which the host keeps as a file.
 enum Console {
@@ -7,6 +8,12 @@ enum Console {
   static func say(_ text: String) {
     let line = Array("slipway-agent: \(text)\n".utf8)
     _ = write(STDERR_FILENO, line, line.count)
+  }
+
+  /// Says what went wrong while the guest starts, and keeps it for the host.
+  static func note(_ fault: String) {
+    say(fault)
+    BootFaults.note(fault)
   }
 
   /// Ends the guest, for the reason given, if any.

@@ -47,8 +47,7 @@ enum FirstProcess {
     do {
       try Mounts.mount(type, on: place, type: type, options: options, data: data)
     } catch {
-      // A step that needs it fails with a cause of its own; the console says why.
-      Console.say("\(error)")
+      Console.note("\(error)")
     }
   }
 

@@ -7,12 +7,12 @@ internal import SystemPackage
 /// the time under emulation.
 enum KernelModules {
   /// Loads the files named in `list`, one path a line, in that order. What cannot be loaded is said on the
-  /// console: the boot goes on as far as it can, and ends with a better reason where it cannot.
+  /// console, and to the host once there is a way to it: the boot goes on as far as it can.
   static func loadListed(in list: String) {
     do {
       for path in try Files.text(of: list).split(separator: "\n") { load(String(path)) }
     } catch {
-      Console.say("\(error)")
+      Console.note("\(error)")
     }
   }
 
@@ -23,7 +23,7 @@ enum KernelModules {
       try checked("load the kernel module \(path)") { slipway_finit_module(file, "") }
     } catch {
       // Loaded already, by the kernel itself.
-      if error.errno != .fileExists { Console.say("\(error)") }
+      if error.errno != .fileExists { Console.note("\(error)") }
     }
   }
 }

@@ -7,7 +7,7 @@ import Testing
     .event(.heartbeat),
     .event(.log("mkfs.vfat: \u{1b}[31mdone")),
     .event(.warning("activation exited with status 1")),
-    .event(.progress(done: 3, total: .max)),
+    .event(.progress(done: 3, total: Event.progressLimit)),
     .reply(Reply(id: 1)),
     .reply(Reply(id: 2, failure: StepFailure(message: "m", command: "c", output: ["o"]))),
   ]
