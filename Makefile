@@ -8,7 +8,7 @@ AGENT_LIMIT := 20000000
 DEMO := .cache/demo
 SYSTEMS := tiny tiny-b tiny-notouch tiny-many tiny-secrets f2fs demo demo-notouch secure \
   grub-bios grub-bios-sda grub-efi xbootldr \
-  $(addprefix broken-,bootloader entry file no-switch full-esp full-root panic silent emergency boot-panic)
+  $(addprefix broken-,bootloader entry file no-switch full-esp full-root full-variables panic silent emergency boot-panic)
 # Swift Testing only: with XCTest on, the run first claims "Executed 0 tests".
 SWIFT_TEST := swift test --disable-xctest
 # The part of the drill that `make test` runs, in four minutes: what needs no machine, and the most telling of the rest.

@@ -29,7 +29,12 @@ extension ActivateSystem {
     do {
       try await context.run(command)
     } catch let failure as CommandFailure {
-      context.emit(.warning("\(what) failed; the system will do it again at boot: \(failure)"))
+      let explained = await context.explained(
+        StepFailure(
+          message: "\(what) failed; the system will do it again at boot: \(failure.summary)", from: failure))
+      // A warning is one line; all of the output is in the log.
+      let parts = [explained.message] + explained.output.suffix(5) + [explained.remedy].compactMap(\.self)
+      context.emit(.warning(parts.joined(separator: " | ")))
     }
   }
 }

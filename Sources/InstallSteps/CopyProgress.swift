@@ -23,7 +23,8 @@ final class CopyProgress: Sendable {
 
   func add(_ bytes: UInt64) {
     count.withLock { count in
-      count.done = min(count.done + bytes, total)
+      let (sum, overflow) = count.done.addingReportingOverflow(bytes)
+      count.done = overflow ? total : min(sum, total)
       guard count.done - count.shown >= step else { return }
       count.shown = count.done
       // Under the lock, so that the numbers never go back.

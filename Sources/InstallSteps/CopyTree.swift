@@ -34,5 +34,6 @@ extension CopyTree {
 private func usedBytes(at place: String) throws -> UInt64 {
   var status = statfs()
   try checked("ask for the size of the source disk") { slipway_statfs(place, &status) }
-  return UInt64(status.f_blocks - status.f_bfree) * UInt64(status.f_bsize)
+  let blocks = UInt64(status.f_blocks).subtractingReportingOverflow(UInt64(status.f_bfree)).partialValue
+  return blocks.multipliedReportingOverflow(by: UInt64(max(status.f_bsize, 0))).partialValue
 }

@@ -32,8 +32,9 @@ extension InstallBootLoader {
     let program = "/nix/var/nix/profiles/system/bin/switch-to-configuration"
     guard chroot.has(program) else {
       throw StepFailure(
-        message: "the system has no bin/switch-to-configuration, which installs its bootloader; "
-          + "set system.switch.enable = true in its configuration, or build with installBootLoader = false")
+        message: "the system has no bin/switch-to-configuration, which installs its bootloader",
+        remedy:
+          "Set system.switch.enable = true in its configuration, or build with installBootLoader = false")
     }
     // Tools that want to know what is mounted look here; nixos-install makes the link for them too.
     try Files.makeLink("\(chroot.root)/etc/mtab", to: "/proc/mounts")
@@ -43,15 +44,9 @@ extension InstallBootLoader {
     do {
       try await context.run(chroot.command(program, ["boot"], settings: settings))
     } catch let failure as CommandFailure {
-      throw StepFailure(message: message(for: failure), from: failure)
+      throw StepFailure(
+        message: "the system's bootloader could not be installed: \(failure.summary)", from: failure)
     }
-  }
-
-  private func message(for failure: CommandFailure) -> String {
-    let message = "the system's bootloader could not be installed: \(failure.summary)"
-    guard failure.tail.contains(where: { $0.contains("No space left on device") }) else { return message }
-    return message + "; a filesystem is full, most likely the EFI system partition: "
-      + "give the image a larger bootSize, or the system fewer kernels"
   }
 }
 

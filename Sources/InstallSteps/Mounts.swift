@@ -41,8 +41,23 @@ package enum Mounts {
 
   /// The mount points at and below `directory`, in the order in which they were mounted.
   static func places(atAndBelow directory: String) throws -> [String] {
-    mountPoints(ofMountInfo: try Files.text(of: "/proc/self/mountinfo"))
-      .filter { $0 == directory || $0.hasPrefix(directory + "/") }
+    try all(atAndBelow: directory).map(\.place)
+  }
+
+  /// One line of the kernel's list.
+  struct Entry: Hashable {
+    var place: String
+    var type: String
+    var source: String
+
+    /// Whether it holds what is written to it: a block device, or memory.
+    var isStorage: Bool { source.hasPrefix("/dev/") || type == "tmpfs" }
+  }
+
+  /// What is mounted at and below `directory`, in the order in which it was mounted.
+  static func all(atAndBelow directory: String) throws -> [Entry] {
+    mounts(ofMountInfo: try Files.text(of: "/proc/self/mountinfo"))
+      .filter { $0.place == directory || $0.place.hasPrefix(directory + "/") }
   }
 
   /// Says no unless a filesystem is mounted on `directory`: otherwise the target would be written to memory.
@@ -62,11 +77,15 @@ func dropCachedBlocks(of node: String) throws {
   try checked("drop the cached blocks of \(node)") { ioctl(disk, UInt(slipway_BLKFLSBUF), 0) }
 }
 
-/// The fifth fields of the lines of a `mountinfo` (proc(5)), with `\NNN` decoded.
-func mountPoints(ofMountInfo text: String) -> [String] {
+/// The mounts in a `mountinfo` (proc(5)): the fifth field with `\NNN` decoded, and the two behind the field `-`.
+func mounts(ofMountInfo text: String) -> [Mounts.Entry] {
   text.split(separator: "\n").compactMap { line in
     let fields = line.split(separator: " ")
-    return fields.count > 4 ? decodingOctal(fields[4]) : nil
+    guard fields.count > 4 else { return nil }
+    let rest = fields.drop { $0 != "-" }.dropFirst()
+    return Mounts.Entry(
+      place: decodingOctal(fields[4]), type: rest.first.map(String.init) ?? "",
+      source: rest.dropFirst().first.map(decodingOctal) ?? "")
   }
 }
 

@@ -1,4 +1,5 @@
 package import AgentProtocol
+internal import Basics
 internal import Command
 
 extension InstallStep {
@@ -20,8 +21,22 @@ extension InstallStep {
       case .finish(let step): try await step.run(in: context)
       }
     } catch {
-      throw StepFailure(of: error)
+      throw await context.explained(StepFailure(of: error))
     }
+  }
+}
+
+extension StepContext {
+  /// A failure for want of space with what is full, and what to do about that: the one place where it is told.
+  func explained(_ failure: StepFailure) async -> StepFailure {
+    let lines = [failure.message] + failure.output
+    guard lines.contains(where: saysNoSpace) else { return failure }
+    guard let figures = try? await onThread({ [storage, root] in storage(root) }) else { return failure }
+    let verdict = figures.verdict(on: lines)
+    var explained = failure
+    explained.message += "; \(verdict.cause)"
+    explained.remedy = failure.remedy ?? verdict.remedy
+    return explained
   }
 }
 

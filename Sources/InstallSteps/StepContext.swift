@@ -11,25 +11,40 @@ package struct StepContext: Sendable {
   package var devices: DeviceTree
   /// What this step's programs may read while they run.
   package var secrets: [SecretFile]
+  /// Looks at how full the target is, which is mounted there.
+  package var storage: @Sendable (String) -> StorageFigures
   /// Takes log lines, warnings and progress.
   package var emit: @Sendable (Event) -> Void
 
   package init(
     commands: any CommandRunner, root: String = "/mnt/target", devices: DeviceTree = DeviceTree(),
-    secrets: [SecretFile] = [], emit: @escaping @Sendable (Event) -> Void
+    secrets: [SecretFile] = [],
+    storage: @escaping @Sendable (String) -> StorageFigures = StorageFigures.look(root:),
+    emit: @escaping @Sendable (Event) -> Void
   ) {
     self.commands = commands
     self.root = root
     self.devices = devices
     self.secrets = secrets
+    self.storage = storage
     self.emit = emit
   }
 
   /// Runs a command and shows its output lines.
   ///
-  /// - Throws: `CommandFailure`.
+  /// - Throws: `CommandFailure`, with the lines that tell the cause.
   @discardableResult
   func run(_ command: Command) async throws -> String {
-    try await commands.run(command) { [emit] in emit(.log($0)) }
+    let excerpt = OutputExcerpt()
+    do {
+      return try await commands.run(command) { [emit] line in
+        excerpt.add(line)
+        emit(.log(line))
+      }
+    } catch var failure as CommandFailure {
+      let lines = excerpt.lines
+      if !lines.isEmpty { failure.tail = lines }
+      throw failure
+    }
   }
 }

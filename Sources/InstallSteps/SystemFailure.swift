@@ -14,11 +14,7 @@ package struct SystemFailure: Error, Hashable, Sendable {
 }
 
 extension SystemFailure: CustomStringConvertible {
-  package var description: String {
-    let sentence = "cannot \(attempt): \(errno)"
-    guard errno == .noSpace else { return sentence }
-    return "the target disk is full: \(sentence); give the image a larger diskSize or more additionalSpace"
-  }
+  package var description: String { "cannot \(attempt): \(errno)" }
 }
 
 /// Makes a call that returns -1 and sets `errno` when it fails; made again when a signal interrupts it.

@@ -66,6 +66,6 @@ struct FinishTests {
       22 1 254:2 / / rw,relatime shared:1 - ext4 /dev/vda2 rw
       31 22 0:5 / /mnt/with\040space\134 rw - devtmpfs devtmpfs rw
       """#
-    #expect(mountPoints(ofMountInfo: text) == ["/", #"/mnt/with space\"#])
+    #expect(mounts(ofMountInfo: text).map(\.place) == ["/", #"/mnt/with space\"#])
   }
 }

@@ -10,10 +10,14 @@ internal import Testing
 final class RecordingRunner: CommandRunner {
   private let commands = Mutex<[Command]>([])
   private let failing: [String: [String]]
+  private let tailLines: Int
 
-  /// - Parameter failing: a word of the commands that exit with 1, and the output that they have printed.
-  init(failing: [String: [String]] = [:]) {
+  /// - Parameters:
+  ///   - failing: a word of the commands that exit with 1, and the output that they have printed.
+  ///   - tailLines: how many of these lines the failure has.
+  init(failing: [String: [String]] = [:], tailLines: Int = 20) {
     self.failing = failing
+    self.tailLines = tailLines
   }
 
   var recorded: [Command] { commands.withLock { $0 } }
@@ -21,7 +25,8 @@ final class RecordingRunner: CommandRunner {
   func run(_ command: Command, log: @escaping @Sendable (String) -> Void) async throws -> String {
     commands.withLock { $0.append(command) }
     guard let (_, tail) = failing.first(where: { command.arguments.contains($0.key) }) else { return "" }
-    throw CommandFailure(command: command, reason: .exited(1), tail: tail)
+    tail.forEach(log)
+    throw CommandFailure(command: command, reason: .exited(1), tail: tail.suffix(tailLines))
   }
 }
 
@@ -34,9 +39,11 @@ final class EventLog: Sendable {
     all.compactMap { if case .warning(let text) = $0 { text } else { nil } }
   }
 
-  func context(_ runner: any CommandRunner, root: FilePath, devices: DeviceTree = DeviceTree()) -> StepContext
-  {
-    StepContext(commands: runner, root: root.string, devices: devices) { event in
+  func context(
+    _ runner: any CommandRunner, root: FilePath, devices: DeviceTree = DeviceTree(),
+    storage: @escaping @Sendable (String) -> StorageFigures = StorageFigures.look(root:)
+  ) -> StepContext {
+    StepContext(commands: runner, root: root.string, devices: devices, storage: storage) { event in
       self.events.withLock { $0.append(event) }
     }
   }

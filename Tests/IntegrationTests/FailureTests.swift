@@ -18,10 +18,13 @@ import Testing
   static let cases = [
     Case(system: "broken-bootloader", cause: "exited with status 7"),
     Case(system: "broken-no-switch", status: 2, cause: "switch-to-configuration"),
-    Case(system: "broken-full-esp", cause: "No space left on device"),
-    Case(system: "broken-full-root", cause: "No space left on device"),
+    Case(system: "broken-full-esp", cause: "the boot partition on /boot is full: 0 B of"),
+    Case(system: "broken-full-root", cause: "the root filesystem is full:"),
+    Case(system: "broken-full-variables", cause: "the EFI variable store is full:"),
     Case(system: "broken-panic", cause: "panic"),
-    Case(system: "broken-silent", arguments: ["--step-timeout", "15"], cause: "activate"),
+    Case(
+      system: "broken-silent", arguments: ["--step-timeout", "15"],
+      cause: "could not do the step activate: it was not done within its limit of 15 seconds"),
   ]
 
   @Test(arguments: cases)

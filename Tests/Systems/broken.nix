@@ -21,6 +21,17 @@ in
   # The bootloader's step finds no room left on the ESP, or in the root, whatever their sizes.
   broken-full-esp = full "esp" "/boot";
   broken-full-root = full "root" "/";
+  # The bootloader's step finds no room left in the firmware's store of EFI variables.
+  broken-full-variables = tiny {
+    name = "broken-full-variables";
+    installBootloader = program "broken-full-variables.sh" ''
+      set -e
+      mkdir -p /tmp
+      { printf '\007\000\000\000'; head -c 8000 /dev/zero; } >/tmp/value
+      for number in $(seq 100); do
+        dd if=/tmp/value of=/sys/firmware/efi/efivars/Fill$number-cfc8fc79-be2e-4ddc-97f0-9f98bfe298a0 bs=16k
+      done'';
+  };
   # Writes the boot entry that bootctl writes where it finds nothing out about its partition, and ends with 0.
   broken-entry = tiny {
     name = "broken-entry";
