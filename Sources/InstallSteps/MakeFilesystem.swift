@@ -12,7 +12,8 @@ extension MakeFilesystem {
       return (device.node, try device.extent().count * 512, try device.disk.sectorSize())
     }
     guard
-      let command = filesystem.makeCommand(node: node, size: size, sectorSize: sectorSize, options: options)
+      let command = try filesystem.makeCommand(
+        node: node, size: size, sectorSize: sectorSize, options: options)
     else {
       throw StepFailure(
         message:
@@ -26,19 +27,38 @@ extension Filesystem {
   /// The command that makes it on `node`, `size` bytes large; nil for those that only the host makes.
   ///
   /// The target disk is a fresh sparse file, so nothing is discarded.
-  func makeCommand(node: String, size: UInt64, sectorSize: UInt64 = 512, options: [String] = []) -> Command? {
+  ///
+  /// - Parameter options: a user's words.
+  /// - Throws: `StepFailure` for words that the planner would have refused.
+  func makeCommand(
+    node: String, size: UInt64, sectorSize: UInt64 = 512, options: [String] = []
+  ) throws -> Command? {
     guard !kind.isReadOnly else { return nil }
-    return Command(kind.tool, makeArguments(size: size, sectorSize: sectorSize) + options + [node])
+    do {
+      let words = try MkfsWords(options, for: kind)
+      return Command(
+        kind.tool,
+        makeArguments(size: size, sectorSize: sectorSize, words)
+          + words.words(without: kind.isExt ? ["-E"] : [])
+          + [node])
+    } catch {
+      throw StepFailure(message: error.message, remedy: error.remedy)
+    }
   }
 
-  private func makeArguments(size: UInt64, sectorSize: UInt64) -> [String] {
+  /// - Parameter words: a user's. `-E` of theirs is merged with ours, as `mke2fs` only takes the last one.
+  private func makeArguments(size: UInt64, sectorSize: UInt64, _ words: MkfsWords) -> [String] {
     func flag(_ flag: String, _ value: String?) -> [String] { value.map { [flag, $0] } ?? [] }
     let label = label.isEmpty ? nil : label
     let uuid = uuid?.description
     switch kind {
     case .ext2, .ext3, .ext4:
       // Without the last, tables are zeroed on a disk of zeros, or left for the kernel to be zeroed later.
-      let extended = ["nodiscard", "assume_storage_prezeroed=1"] + (uuid.map { ["hash_seed=\($0)"] } ?? [])
+      let extended =
+        ["nodiscard", "assume_storage_prezeroed=1"] + (uuid.map { ["hash_seed=\($0)"] } ?? [])
+        + words.values(of: "-E")
+      // A number of inodes would go before a user's ratio.
+      let inodes = words.has("-i", "-N") ? nil : inodes
       return ["-q", "-F", "-t", kind.rawValue, "-b", "4096", "-E", extended.joined(separator: ",")]
         + flag("-N", inodes.map(String.init)) + flag("-U", uuid) + flag("-L", label)
     case .xfs:

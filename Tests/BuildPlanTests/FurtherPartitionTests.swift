@@ -128,6 +128,49 @@ import Testing
     #expect(!error.remedy.isEmpty)
   }
 
+  @Test(
+    "words for mkfs that say what the plan says are refused by name",
+    arguments: [
+      (.ext4, ["-E", "stride=2,hash_seed=x"], "rootFSUID"), (.ext4, ["-Ehash_seed=x"], "rootFSUID"),
+      (.ext3, ["-qU", "random"], "rootFSUID"), (.ext4, ["-L", "x"], "label"),
+      (.ext2, ["-n"], "no filesystem"),
+      (.ext4, ["-t", "ext2"], "fsType"), (.ext4, ["/dev/vdb"], "no option"),
+      (.ext4, ["-q", "--"], "no option"),
+      (.ext4, ["-O"], "needs a value"), (.xfs, ["-m", "crc=1,uuid=x"], "rootFSUID"),
+      (.xfs, ["-N"], "no filesystem"),
+      (.xfs, ["-Lx"], "label"), (.btrfs, ["--uuid=x"], "rootFSUID"), (.btrfs, ["--label", "x"], "label"),
+      (.btrfs, ["-U", "x"], "rootFSUID"), (.f2fs, ["-l", "x"], "label"), (.f2fs, ["-Ux"], "rootFSUID"),
+    ] as [(FilesystemKind, [String], String)])
+  func refusedWords(kind: FilesystemKind, words: [String], says: String) {
+    let error = #expect(throws: SpecError.self) {
+      try plan {
+        $0.fsType = kind
+        $0.mkfsOptions = words
+      }
+    }
+    #expect(error?.key == "mkfsOptions")
+    #expect(error.map { "\($0)".contains(says) } == true, "\(error as Any)")
+  }
+
+  @Test(
+    "other words are the tool's",
+    arguments: [
+      (.ext4, ["-E", "stride=2", "-O", "^has_journal", "-I128", "-T", "news", "-m", "0"]),
+      (.xfs, ["-m", "reflink=0", "-d", "agcount=2"]), (.btrfs, ["-d", "dup", "--csum", "xxhash", "-M"]),
+      (.f2fs, ["-O", "extra_attr", "-i"]),
+      (FilesystemKind(rawValue: "jfs") ?? .ext4, ["-q", "-L", "x", "anything"]),
+    ] as [(FilesystemKind, [String])])
+  func takenWords(kind: FilesystemKind, words: [String]) throws {
+    let plan = try plan {
+      $0.fsType = kind
+      $0.mkfsOptions = words
+    }
+    let made = plan.steps.compactMap {
+      if case .makeFilesystem(let step) = $0.step { step.options } else { nil }
+    }
+    #expect(made.contains(words))
+  }
+
   private func plan(_ change: (inout ImageSpec) -> Void = { _ in }) throws -> BuildPlan {
     var spec = ImageSpec()
     change(&spec)

@@ -25,7 +25,7 @@ struct MakeFilesystemTests {
       let runner = SubprocessRunner()
       try await runner.run("truncate", "--size", "\(mebibytes)M", image)
       let wanted = try filesystem(kind)
-      var command = try #require(wanted.makeCommand(node: image, size: mebibytes << 20))
+      var command = try #require(try wanted.makeCommand(node: image, size: mebibytes << 20))
       command.executable = "/usr/sbin/" + command.executable
       try await runner.run(command)
       let found = try await runner.run("/usr/sbin/blkid", "--output", "export", "--probe", image)
@@ -55,7 +55,7 @@ struct MakeFilesystemTests {
     let kind = try #require(FilesystemKind(rawValue: "jfs"))
     let made = Filesystem(kind: kind, label: "", uuid: nil, mountPoint: "/")
     #expect(
-      made.makeCommand(node: "/dev/vda2", size: 1 << 30, options: ["-q", "-L", "x"])
+      try made.makeCommand(node: "/dev/vda2", size: 1 << 30, options: ["-q", "-L", "x"])
         == Command("mkfs.jfs", ["-q", "-L", "x", "/dev/vda2"]))
   }
 
@@ -74,6 +74,48 @@ struct MakeFilesystemTests {
       command.arguments = ["-S", "4096"] + command.arguments
       #expect(try await !runner.run(command).contains("WARNING"))
       try await runner.run("/usr/sbin/fsck.fat", "-n", image)
+    }
+  }
+
+  @Test("words of a user are merged with Slipway's: the identifiers stay, whatever else is asked for")
+  func merged() async throws {
+    try await withScratchDirectory { folder in
+      let image = folder.appending("disk").string
+      let runner = SubprocessRunner()
+      try await runner.run("truncate", "--size", "64M", image)
+      var wanted = try filesystem(.ext4)
+      wanted.inodes = 5000
+      var command = try #require(
+        try wanted.makeCommand(
+          node: image, size: 64 << 20,
+          options: ["-E", "stride=2", "-Estripe_width=4", "-qm0", "-i", "65536"]))
+      command.executable = "/usr/sbin/" + command.executable
+      #expect(command.arguments.filter { $0 == "-E" }.count == 1)
+      try await runner.run(command)
+      let facts = try await runner.run("/usr/sbin/dumpe2fs", "-h", image)
+        .split(separator: "\n").map { $0.split(whereSeparator: \.isWhitespace).joined(separator: " ") }
+      let uuid = try #require(wanted.uuid)
+      #expect(facts.contains("Directory Hash Seed: \(uuid)"))
+      #expect(facts.contains("Filesystem UUID: \(uuid)"))
+      #expect(facts.contains("RAID stride: 2") && facts.contains("RAID stripe width: 4"))
+      #expect(facts.contains("Reserved block count: 0"))
+      #expect(facts.contains("Inode count: 1024"))
+    }
+  }
+
+  @Test("xfs takes several -m, and keeps the UUID")
+  func mergedXFS() async throws {
+    try await withScratchDirectory { folder in
+      let image = folder.appending("disk").string
+      let runner = SubprocessRunner()
+      try await runner.run("truncate", "--size", "320M", image)
+      let wanted = try filesystem(.xfs)
+      var command = try #require(
+        try wanted.makeCommand(node: image, size: 320 << 20, options: ["-m", "reflink=0", "-i", "size=1024"]))
+      command.executable = "/usr/sbin/" + command.executable
+      #expect(try await runner.run(command).contains("Metadata") == false)
+      let found = try await runner.run("/usr/sbin/blkid", "--output", "export", "--probe", image)
+      #expect(found.contains("UUID=\(wanted.deviceUUID)\n"))
     }
   }
 

@@ -9,6 +9,11 @@ extension Request {
         "mkfsOptions", "an image of a Nix store only is made without a VM, and without these",
         remedy: "Leave it out, or onlyNixStore")
     }
+    do {
+      _ = try MkfsWords(options, for: spec.fsType ?? .ext4)
+    } catch {
+      throw SpecError("mkfsOptions", error.message, remedy: error.remedy)
+    }
     return options
   }
 
