@@ -10,8 +10,8 @@ internal import SystemPackage
 /// ```
 /// A fault is an end of the stream, silence, a frame that is no message, or a message out of turn.
 package actor AgentClient {
-  /// The most that an agent may send in its life, in bytes. More is a fault of the agent's, or an attack.
-  static let receiveLimit = 64 << 20
+  /// How many of a step's last lines are kept, for a step that ends without a reply.
+  private static let keptLines = 20
   private static let writeLimit = Duration.seconds(30)
   private static let retryInterval = Duration.milliseconds(50)
 
@@ -21,17 +21,25 @@ package actor AgentClient {
   private let channel: AgentChannel
   private let witness: GuestWitness
   private let receiveLimit: Int
+  private let messageLimit: Int
   private var decoder = FrameDecoder<AgentMessage>()
   private var received: [AgentMessage] = []
   private var receivedBytes = 0
+  private var receivedMessages = 0
+  /// What the step under way has printed last, escaped.
+  private var stepLines: [String] = []
   private var lastID = 0
   private var isBusy = false
 
   /// - Parameter channel: connected; this becomes its only reader.
-  init(channel: AgentChannel, witness: GuestWitness, receiveLimit: Int = AgentClient.receiveLimit) {
+  init(
+    channel: AgentChannel, witness: GuestWitness, receiveLimit: Int = AgentProtocol.receiveLimit,
+    messageLimit: Int = AgentProtocol.messageLimit
+  ) {
     self.channel = channel
     self.witness = witness
     self.receiveLimit = receiveLimit
+    self.messageLimit = messageLimit
   }
 
   /// Connects to a socket as soon as somebody listens there.
@@ -62,7 +70,7 @@ package actor AgentClient {
   func shakeHands(build: String, within limit: Duration) async throws {
     let attempt = "reach the agent in the guest"
     try await send(.hello(Hello(build: build)), attempt: attempt)
-    let message = try await receive(attempt: attempt, silence: limit, deadline: .now + limit)
+    let message = try await receive(attempt: attempt, silence: limit, limit: limit, since: .now)
     guard case .hello(let hello) = message, hello.magic == AgentProtocol.magic else {
       throw await fault(attempt, "what answers on the agent's channel is not a Slipway agent")
     }
@@ -126,17 +134,27 @@ package actor AgentClient {
     defer { isBusy = false }
     lastID += 1
     let id = lastID
-    let deadline = ContinuousClock.now + limit
+    stepLines = []
+    let start = ContinuousClock.now
     try await send(message(id), attempt: attempt)
     while true {
-      switch try await receive(attempt: attempt, silence: silence, deadline: deadline) {
-      case .event(let event): onEvent(event.escaped)
+      switch try await receive(attempt: attempt, silence: silence, limit: limit, since: start) {
+      case .event(let event):
+        let event = event.escaped
+        keep(event)
+        onEvent(event)
       case .reply(let reply) where reply.id == id: return reply.failure
       case .reply(let reply):
         throw await fault(attempt, "the agent answered request \(reply.id) instead of \(id)")
       case .hello: throw await fault(attempt, "the agent started anew in the middle of a request")
       }
     }
+  }
+
+  private func keep(_ event: Event) {
+    guard case .log(let line) = event else { return }
+    if stepLines.count == Self.keptLines { stepLines.removeFirst() }
+    stepLines.append(line)
   }
 
   private func send(_ message: HostMessage, attempt: String) async throws {
@@ -152,16 +170,19 @@ package actor AgentClient {
 
   /// The next message.
   private func receive(
-    attempt: String, silence: Duration, deadline: ContinuousClock.Instant
+    attempt: String, silence: Duration, limit: Duration, since start: ContinuousClock.Instant
   ) async throws -> AgentMessage {
+    let deadline = start + limit
     let quiet = ContinuousClock.now + silence
     while received.isEmpty {
       switch try await channel.read(within: min(quiet, deadline) - .now) {
       case .bytes(let bytes): try await take(bytes, attempt: attempt)
       case .end: throw await lost(attempt, "the agent closed its channel")
       case .nothing where quiet < deadline:
-        throw await lost(attempt, "the agent sent nothing in \(silence.components.seconds) seconds")
-      case .nothing: throw await lost(attempt, "it was not done in time")
+        throw await givenUp(attempt, "the agent sent nothing in \(silence.components.seconds) seconds")
+      case .nothing:
+        throw await givenUp(
+          attempt, "it was not done within its limit of \(limit.components.seconds) seconds")
       }
     }
     return received.removeFirst()
@@ -177,12 +198,28 @@ package actor AgentClient {
     } catch {
       throw await fault(attempt, "the agent broke the protocol: \(TerminalText.escaped(error.description))")
     }
+    receivedMessages += received.count
+    guard receivedMessages <= messageLimit else {
+      throw await fault(attempt, "the agent sent more than \(messageLimit) messages")
+    }
   }
 
-  /// The agent is gone or hangs: the machine may know more.
+  /// The agent is gone: the machine may know why.
   private func lost(_ attempt: String, _ seen: String) async -> MachineError {
     channel.hangUp()
-    return await witness.error(attempt: attempt, seen: seen)
+    var error = await witness.error(attempt: attempt, seen: seen)
+    error.evidence = stepLines + error.evidence
+    return error
+  }
+
+  /// This side gives up. That is the cause, unless the machine had ended before: what becomes of a guest whose host
+  /// has hung up is not.
+  private func givenUp(_ attempt: String, _ cause: String) async -> MachineError {
+    let error = await witness.errorNow(attempt: attempt, cause: cause)
+    channel.hangUp()
+    return MachineError(
+      error.kind, attempt: attempt, cause: error.cause, remedy: error.remedy,
+      evidence: stepLines.isEmpty ? error.evidence : stepLines)
   }
 
   /// The agent did what it must not.
@@ -195,12 +232,15 @@ package actor AgentClient {
   /// The agent did its part right, and says that the step failed.
   private func stepError(_ failure: StepFailure, attempt: String) -> MachineError {
     let command = failure.command.map { ["$ \(TerminalText.escaped($0))"] } ?? []
-    let evidence = command + failure.output.map(TerminalText.escaped)
+    let evidence = command + failure.output.suffix(StepFailure.outputLines).map(TerminalText.escaped)
     let message = TerminalText.escaped(failure.message)
-    guard let diskError = witness.diskError() else {
-      return MachineError(.failed, attempt: attempt, cause: message, evidence: evidence)
+    guard let disk = witness.diskFault() else {
+      return MachineError(
+        .failed, attempt: attempt, cause: message, remedy: failure.remedy.map(TerminalText.escaped),
+        evidence: evidence)
     }
-    return MachineError(.failed, attempt: attempt, cause: diskError, evidence: [message] + evidence)
+    return MachineError(
+      .failed, attempt: attempt, cause: disk.description, remedy: disk.remedy, evidence: [message] + evidence)
   }
 }
 

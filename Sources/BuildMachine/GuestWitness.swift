@@ -3,19 +3,28 @@ struct GuestWitness: Sendable {
   /// How the machine ended, waiting at most this long for that; nil when it runs.
   var end: @Sendable (Duration) async -> MachineEnd?
   /// A disk error of the host's, if there was one.
-  var diskError: @Sendable () -> String?
+  var diskFault: @Sendable () -> DiskFault?
   /// The guest's last lines.
   var lastLines: @Sendable () -> [String]
 
   /// How long a lost channel waits for the reason to become known.
   private static let patience = Duration.seconds(2)
 
-  /// The error for an agent that is lost. The real cause comes first: the host's, then the guest's, then what was
-  /// seen on the channel.
-  func error(attempt: String, seen: String, remedy: String? = nil) async -> MachineError {
-    let end = await end(Self.patience)
+  /// The error for an agent that is lost, once the reason for that is known. The real cause comes first: the host's,
+  /// then the guest's, then what was seen on the channel.
+  func error(attempt: String, seen: String) async -> MachineError {
+    error(attempt: attempt, cause: seen, end: await end(Self.patience))
+  }
+
+  /// The error for an agent that is given up. What happens from now on is not its cause, so nothing is waited for.
+  func errorNow(attempt: String, cause: String) async -> MachineError {
+    error(attempt: attempt, cause: cause, end: await end(.zero))
+  }
+
+  private func error(attempt: String, cause: String, end: MachineEnd?) -> MachineError {
+    let fault = diskFault()
     return MachineError(
-      .failed, attempt: attempt, cause: diskError() ?? end?.description ?? seen,
-      remedy: end?.remedy ?? remedy, evidence: lastLines())
+      .failed, attempt: attempt, cause: fault?.description ?? end?.description ?? cause,
+      remedy: fault.map(\.remedy) ?? end?.remedy, evidence: lastLines())
   }
 }

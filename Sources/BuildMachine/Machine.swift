@@ -11,6 +11,7 @@ package import SystemPackage
 ///             ├─ QEMU dies ─────────────────► crashed         `ended()` returns it, the agent's channel is
 ///             ├─ stands still, disk failed ─► diskFailed      hung up, and the console's streams end
 ///             ├─ no first byte ─────────────► silent
+///             ├─ endless console ───────────► talkative
 ///             └─ destroy() ─────────────────► destroyed
 /// ```
 package final class Machine: Sendable {
@@ -20,14 +21,16 @@ package final class Machine: Sendable {
   package let console: ConsoleLog
 
   private let domain: Domain
+  private let consoleLimit: UInt64
   private let end = OneShot<MachineEnd>()
   /// The hypervisor is gone, whatever ended the machine.
   private let gone = OneShot<Void>()
   private let panicLine = OneShot<String>()
+  private let consoleIsFull = OneShot<Void>()
   private let state = Mutex(State())
 
   private struct State {
-    var diskError: DiskError?
+    var diskFault: DiskFault?
     var channels: [AgentChannel] = []
   }
 
@@ -35,11 +38,14 @@ package final class Machine: Sendable {
   private static let panicPatience = Duration.milliseconds(300)
   private static let panicSign = "Kernel panic - not syncing"
 
-  init(session: MachineSession, domain: Domain) {
+  init(session: MachineSession, domain: Domain, consoleLimit: UInt64) {
     self.session = session
     self.domain = domain
-    console = ConsoleLog(path: session.consoleLog) { [panicLine] line in
+    self.consoleLimit = consoleLimit
+    console = ConsoleLog(path: session.consoleLog, byteLimit: consoleLimit) { [panicLine] line in
       if line.contains(Self.panicSign) { panicLine.set(line) }
+    } onFull: { [consoleIsFull] in
+      consoleIsFull.set(())
     }
   }
 
@@ -119,7 +125,7 @@ package final class Machine: Sendable {
   private var witness: GuestWitness {
     GuestWitness(
       end: { [end] limit in limit == .zero ? end.value : await end.get(within: limit) },
-      diskError: { [self] in state.withLock { $0.diskError }?.description },
+      diskFault: { [self] in state.withLock { $0.diskFault } },
       lastLines: { [console] in console.lastLines })
   }
 
@@ -137,6 +143,12 @@ package final class Machine: Sendable {
         guard !Task.isCancelled, console.byteCount == 0 else { return }
         finish(.silent(firstByteLimit))
       }
+      group.addTask { [self] in
+        guard (try? await consoleIsFull.get()) != nil else { return }
+        finish(.talkative(consoleLimit))
+        // At once, or the host's disk fills up.
+        try? await domain.destroy()
+      }
       _ = try? await gone.get()
       group.cancelAll()
     }
@@ -149,9 +161,12 @@ package final class Machine: Sendable {
       case .stopped(.destroyed): finish(.destroyed)
       case .stopped: finish(.crashed)
       case .panicked: finish(.panicked("reported by its panic device"))
-      case .ioError(let error): state.withLock { $0.diskError = $0.diskError ?? error }
+      case .ioError(let error):
+        guard state.withLock({ $0.diskFault == nil }) else { break }
+        let fault = DiskFault(error)
+        state.withLock { $0.diskFault = fault }
       case .suspended:
-        if let error = state.withLock({ $0.diskError }) { finish(.diskFailed(error)) }
+        if let fault = state.withLock({ $0.diskFault }) { finish(.diskFailed(fault)) }
       case .started, .resumed, .shutDown, .other: break
       }
       if case .stopped = event.kind {

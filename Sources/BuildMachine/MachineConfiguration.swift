@@ -12,20 +12,24 @@ package enum Hypervisor: Hashable, Sendable {
 package struct MachineConfiguration: Sendable {
   /// What runs it.
   package var hypervisor: Hypervisor
-  /// Where the console's log goes, complete; it is left there. Nil: in the session's folder, and removed with it.
+  /// Where the console's log goes, complete up to its limit; it is left there. Nil: in the session's folder, and removed with it.
   package var consoleLog: FilePath?
   /// How long the guest may take for its first byte on the console.
   package var firstByteLimit: Duration
+  /// How much the guest may print on its console, in bytes; it is ended at more.
+  package var consoleLimit: UInt64
   /// The domain of this session.
   package var domainXML: @Sendable (MachineSession) throws -> String
 
   package init(
     hypervisor: Hypervisor = .embedded, consoleLog: FilePath? = nil, firstByteLimit: Duration = .seconds(60),
+    consoleLimit: UInt64 = ConsoleLog.byteLimit,
     domainXML: @escaping @Sendable (MachineSession) throws -> String
   ) {
     self.hypervisor = hypervisor
     self.consoleLog = consoleLog
     self.firstByteLimit = firstByteLimit
+    self.consoleLimit = consoleLimit
     self.domainXML = domainXML
   }
 }

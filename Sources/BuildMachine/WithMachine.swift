@@ -28,7 +28,8 @@ package func withMachine<Result: Sendable>(
       .hostNotAble, attempt: "start a machine", cause: error.description,
       remedy: EmbeddedDriver.remedy(for: error))
   }
-  let machine = Machine(session: session, domain: domain)
+  let machine = Machine(
+    session: session, domain: domain, consoleLimit: configuration.consoleLimit)
   // Not a child of this task: the machine is watched, and ended, also when this task is cancelled.
   let watch = Task { await machine.watch(events, firstByteLimit: configuration.firstByteLimit) }
   let outcome: Swift.Result<Result, any Error>

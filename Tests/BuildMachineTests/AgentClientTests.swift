@@ -6,6 +6,7 @@ internal import TestSupport
 internal import Testing
 
 @testable internal import BuildMachine
+@testable internal import Libvirt
 
 @Suite(.timeLimit(.minutes(1))) struct AgentClientTests {
   static let step = InstallStep.finish(Finish(disk: "target"))
@@ -13,7 +14,7 @@ internal import Testing
   /// A client that has shaken hands with an agent that goes on with `script`.
   private func client(
     _ script: [FakeAgent.Action], witness: GuestWitness = .nothing,
-    receiveLimit: Int = AgentClient.receiveLimit
+    receiveLimit: Int = AgentProtocol.receiveLimit
   ) async throws -> (AgentClient, FakeAgent) {
     let agent = try FakeAgent(FakeAgent.greeting + script)
     let client = AgentClient(
@@ -25,7 +26,7 @@ internal import Testing
   /// The error of a step that is given to an agent that goes on with `script`.
   private func failure(
     _ script: [FakeAgent.Action], witness: GuestWitness = .nothing,
-    receiveLimit: Int = AgentClient.receiveLimit,
+    receiveLimit: Int = AgentProtocol.receiveLimit,
     silence: Duration = .seconds(10), limit: Duration = .seconds(10)
   ) async throws -> MachineError? {
     let (client, _) = try await client(script, witness: witness, receiveLimit: receiveLimit)
@@ -68,11 +69,23 @@ internal import Testing
 
   @Test func aDiskErrorOfTheHostComesFirst() async throws {
     var witness = GuestWitness.nothing
-    witness.diskError = { "the host could not write" }
+    let disk = DiskFault(
+      DiskError(path: "/w/target.qcow2", device: "virtio-disk0", reason: ""), free: 4096)
+    witness.diskFault = { disk }
     let error = try await failure(
       [.hear, .answer(StepFailure(message: "input/output error"))], witness: witness)
-    #expect(error?.cause == "the host could not write")
+    #expect(
+      error?.cause
+        == "the host could not write /w/target.qcow2: the host's filesystem that it is on is full: 4.0 KiB are free"
+    )
+    #expect(error?.remedy?.contains("/w, or build in another folder") == true)
     #expect(error?.evidence == ["input/output error"])
+  }
+
+  @Test func aDiskErrorWithRoomOnTheHostBlamesNoRoom() {
+    let fault = DiskFault(DiskError(path: "/w/a", device: "d", reason: ""), free: 1 << 30)
+    #expect(fault.remedy == nil)
+    #expect(fault.description.contains("1.0 GiB free"))
   }
 
   @Test func aDeadAgentFailsAtOnceWithTheGuestsLastLines() async throws {
@@ -102,7 +115,57 @@ internal import Testing
     try await patient.perform(Self.step, silence: .seconds(2))
 
     let error = try await failure([.hear] + beats + [.hang], silence: .seconds(2), limit: .milliseconds(700))
-    #expect(error?.cause == "it was not done in time")
+    #expect(error?.cause == "it was not done within its limit of 0 seconds")
+  }
+
+  @Test("this side's limits are the cause, not what they do to the guest")
+  func theFirstCauseWins() async throws {
+    var witness = GuestWitness.nothing
+    // A guest whose host hangs up powers off: known only to who waits for it.
+    witness.end = { patience in patience == .zero ? nil : .shutDown }
+    witness.lastLines = { ["console"] }
+    let late = try await failure(
+      [.hear, .say(.event(.log("almost"))), .hang], witness: witness, limit: .seconds(1))
+    #expect(late?.cause == "it was not done within its limit of 1 seconds")
+    #expect(late?.evidence == ["almost"])
+    let silent = try await failure([.hear, .hang], witness: witness, silence: .seconds(1))
+    #expect(silent?.cause == "the agent sent nothing in 1 seconds")
+    #expect(silent?.evidence == ["console"])
+    // A guest that had ended before is the cause.
+    witness.end = { _ in .crashed }
+    let crashed = try await failure([.hear, .hang], witness: witness, silence: .seconds(1))
+    #expect(crashed?.cause == "QEMU ended by itself or was killed")
+  }
+
+  @Test func aGuestThatDiesInAStepLeavesTheStepsLastLines() async throws {
+    var witness = GuestWitness.nothing
+    witness.end = { _ in .shutDown }
+    let error = try await failure([.hear, .say(.event(.log("reboot now")))], witness: witness)
+    #expect(error?.evidence == ["reboot now"])
+  }
+
+  @Test func aRemedyOfTheAgentsIsShownEscaped() async throws {
+    let error = try await failure([.hear, .answer(StepFailure(message: "full", remedy: "Give\u{7} more"))])
+    #expect(error?.remedy == "Give\\u{7} more")
+  }
+
+  @Test func numbersOfTheGuestAreBounded() async throws {
+    let (client, _) = try await client([
+      .hear, .say(.event(.progress(done: .max, total: .max))), .say(.event(.progress(done: 5, total: 0))),
+      .answer(),
+    ])
+    let events = Mutex<[Event]>([])
+    try await client.perform(Self.step) { event in events.withLock { $0.append(event) } }
+    #expect(
+      events.withLock { $0 } == [.progress(done: 1 << 60, total: 1 << 60), .progress(done: 0, total: 0)])
+  }
+
+  @Test func manySmallMessagesAreAFloodToo() async throws {
+    let agent = try FakeAgent(FakeAgent.greeting + [.hear, .flood(.event(.log("")))])
+    let client = AgentClient(channel: AgentChannel(agent.host), witness: .nothing, messageLimit: 5000)
+    try await client.shakeHands(build: "host", within: .seconds(10))
+    let error = await #expect(throws: MachineError.self) { try await client.perform(Self.step) }
+    #expect(error?.cause == "the agent sent more than 5000 messages")
   }
 
   @Test(
@@ -180,5 +243,5 @@ internal import Testing
 
 extension GuestWitness {
   /// A guest that runs and prints nothing.
-  static let nothing = GuestWitness(end: { _ in nil }, diskError: { nil }, lastLines: { [] })
+  static let nothing = GuestWitness(end: { _ in nil }, diskFault: { nil }, lastLines: { [] })
 }

@@ -32,6 +32,47 @@ internal import Testing
     }
   }
 
+  @Test func aConsoleOverItsLimitIsReadNoFurther() async throws {
+    try await withScratchDirectory { folder in
+      let path = folder.appending("console.log")
+      try Data(repeating: UInt8(ascii: "\n"), count: 300_000).write(to: URL(fileURLWithPath: path.string))
+      let calls = Mutex(0)
+      let console = ConsoleLog(path: path, byteLimit: 100_000) {
+        _ in
+      } onFull: {
+        calls.withLock { $0 += 1 }
+      }
+      console.finish()
+      #expect(calls.withLock { $0 } == 1)
+      #expect(console.byteCount <= 100_000 + 1 << 16)
+    }
+  }
+
+  @Test(
+    "what a guest prints over counts once",
+    arguments: [
+      (
+        (1...90).map {
+          "[ *\($0 % 2 == 0 ? "*" : " ")  ] (1 of 2) A start job is running for X (\($0)s / no limit)\r\n"
+        }
+        .joined(), ["[ **  ] (1 of 2) A start job is running for X (90s / no limit)"]
+      ),
+      (
+        // As systemd prints to a terminal: up one line, back, erase.
+        "[ ***  ] A start job (1s)\n"
+          + (2...90).map { "\u{1B}M\r\u{1B}[K[ \u{1B}[0;31m*\u{1B}[0m  ] A start job (\($0)s)\n" }.joined()
+          + "\u{1B}M\r\u{1B}[K[FAILED] X\nsee log\n", ["[FAILED] X", "see log"]
+      ),
+      ((0...100).map { "\($0)%\r" }.joined() + "\ndone\r\r\n", ["100%", "done"]),
+      ("[ OK ] a\n[ OK ] a\n", ["[ OK ] a", "[ OK ] a"]),
+    ])
+  func animation(printed: String, lines: [String]) {
+    var console = ConsoleLines()
+    _ = console.take(Array("first\n".utf8))
+    _ = console.take(Array(printed.utf8))
+    #expect(console.last(40) == ["first"] + lines)
+  }
+
   @Test func keepsALimitedNumberOfLimitedLines() async throws {
     try await withScratchDirectory { folder in
       let path = folder.appending("console.log")

@@ -52,6 +52,20 @@ import Testing
     }
   }
 
+  @Test func aGuestThatPrintsWithoutEndIsEnded() async throws {
+    try await withScratchDirectory { scratch in
+      var configuration = try await machine(in: scratch, action: "flood")
+      configuration.consoleLimit = 1 << 20
+      try await withMachine(configuration) { machine in
+        let end = try await machine.ended()
+        #expect(end == .talkative(1 << 20))
+      }
+      #expect(try await guests(of: scratch).isEmpty)
+      let log = try FileManager.default.attributesOfItem(atPath: scratch.appending("console.log").string)
+      #expect((log[.size] as? UInt64 ?? .max) < 32 << 20)
+    }
+  }
+
   @Test func anErrorOfTheBodyEndsTheMachine() async throws {
     struct Unrelated: Error {}
     try await withScratchDirectory { scratch in
@@ -206,6 +220,7 @@ private func makeInitramfs(_ file: FilePath, in scratch: FilePath) async throws 
     read -r line < /proc/cmdline
     case "$line" in
       *action=poweroff*) exec /bin/busybox poweroff -f ;;
+      *action=flood*) exec /bin/busybox yes ;;
       *action=sleep*) exec /bin/busybox sleep 600 ;;
     esac
     """
