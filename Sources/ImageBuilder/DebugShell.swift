@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildMachine
 internal import Foundation
 internal import SystemPackage
@@ -10,11 +11,22 @@ enum DebugShell {
     let terminal = RawTerminal()
     defer { terminal.restore() }
     try await machine.withDebugLine { line in
-      let number = line.rawValue
-      let prompted = DispatchSemaphore(value: 0)
-      Thread.detachNewThread {
+      try await withPumps(line.rawValue) {
+        try await agent.debugShell()
+        try await waitUntilRead(line.rawValue)
+      }
+    }
+  }
+
+  /// Joins the streams while `body` runs. Both threads have ended when it returns: a thread that outlived the line
+  /// could write to a descriptor that is another file's by then.
+  private static func withPumps(_ line: Int32, _ body: () async throws -> Void) async throws {
+    let stop = try StopSign()
+    let prompted = DispatchSemaphore(value: 0)
+    let output = Task {
+      try await onThread {
         var greeting: [UInt8]? = []
-        pump(from: number, to: STDOUT_FILENO) { bytes in
+        pump(from: line, to: STDOUT_FILENO, until: stop) { bytes in
           greeting?.append(contentsOf: bytes)
           guard greeting?.contains(prompt) == true else { return }
           greeting = nil
@@ -23,16 +35,26 @@ enum DebugShell {
         // Without a shell there is nothing to wait for.
         prompted.signal()
       }
-      Thread.detachNewThread {
+    }
+    let input = Task {
+      try await onThread {
         // What arrives before the shell reads its line is lost; its greeting comes too early to tell.
         prompted.wait()
-        pump(from: STDIN_FILENO, to: number)
+        pump(from: STDIN_FILENO, to: line, until: stop)
         // The end of a script ends the shell. Not by Ctrl-D: the terminal drops it while a command runs.
-        _ = "\nexit\n".utf8.withContiguousStorageIfAvailable { write(number, $0.baseAddress, $0.count) }
+        write("\nexit\n".utf8, to: line, until: stop)
       }
-      try await agent.debugShell()
-      try await waitUntilRead(number)
     }
+    let result: Result<Void, any Error>
+    do {
+      result = .success(try await body())
+    } catch {
+      result = .failure(error)
+    }
+    stop.raise()
+    _ = await output.result
+    _ = await input.result
+    try result.get()
   }
 
   /// Waits until the last of the output has been taken from the line.
@@ -47,15 +69,70 @@ enum DebugShell {
   /// How the agent's shell ends its prompt (`PS1`).
   private static let prompt = Array("# ".utf8)
 
-  /// Copies bytes until either side ends, and shows each piece to `seen`. Blocks its thread.
-  private static func pump(
-    from source: Int32, to sink: Int32, seen: (UnsafeRawBufferPointer) -> Void = { _ in }
+  /// Copies bytes until either side ends or the sign is raised, and shows each piece to `seen`. Blocks its thread.
+  static func pump(
+    from source: Int32, to sink: Int32, until stop: StopSign, seen: (ArraySlice<UInt8>) -> Void = { _ in }
   ) {
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 1)
-    defer { buffer.deallocate() }
-    while case let count = read(source, buffer.baseAddress, buffer.count), count > 0 {
-      seen(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-      guard write(sink, buffer.baseAddress, count) == count else { return }
+    // What a pipe that poll(2) calls writable takes without blocking (PIPE_BUF).
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while stop.wait(for: source, POLLIN) {
+      let count = read(source, &buffer, buffer.count)
+      guard count > 0 else { return }
+      seen(buffer[..<count])
+      guard write(buffer[..<count], to: sink, until: stop) else { return }
+    }
+  }
+
+  /// - Returns: whether all was written.
+  @discardableResult
+  private static func write(_ bytes: some Sequence<UInt8>, to sink: Int32, until stop: StopSign) -> Bool {
+    var rest = Array(bytes)[...]
+    while !rest.isEmpty {
+      guard stop.wait(for: sink, POLLOUT) else { return false }
+      let count = rest.withUnsafeBytes { Foundation.write(sink, $0.baseAddress, $0.count) }
+      guard count > 0 else { return false }
+      rest = rest.dropFirst(count)
+    }
+    return true
+  }
+}
+
+/// Ends the waits of threads, once it is raised: a pipe that has a byte in it then.
+final class StopSign: Sendable {
+  private let reading: Int32
+  private let writing: Int32
+
+  /// - Throws: `Errno` when the process has no descriptor left.
+  init() throws {
+    var ends: [Int32] = [-1, -1]
+    guard pipe(&ends) == 0 else { throw Errno(rawValue: errno) }
+    (reading, writing) = (ends[0], ends[1])
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+  }
+
+  deinit {
+    close(reading)
+    close(writing)
+  }
+
+  func raise() {
+    _ = Foundation.write(writing, [0], 1)
+  }
+
+  /// Waits until a descriptor is ready, or has ended.
+  ///
+  /// - Returns: false when the sign is raised first.
+  func wait(for descriptor: Int32, _ event: Int32) -> Bool {
+    while true {
+      var requests = [
+        pollfd(fd: descriptor, events: Int16(event), revents: 0),
+        pollfd(fd: reading, events: Int16(POLLIN), revents: 0),
+      ]
+      let ready = poll(&requests, 2, -1)
+      if ready < 0, errno == EINTR { continue }
+      // What was read already is still written where that does not block.
+      if event == POLLOUT, ready > 0, requests[0].revents != 0 { return true }
+      return ready > 0 && requests[1].revents == 0
     }
   }
 }

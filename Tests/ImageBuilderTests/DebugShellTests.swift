@@ -1,0 +1,53 @@
+import Basics
+import Foundation
+import Testing
+
+@testable import ImageBuilder
+
+@Suite(.timeLimit(.minutes(1))) struct DebugShellTests {
+  @Test("a thread that waits for input comes back, and writes nothing afterwards")
+  func aWaitingPumpEnds() async throws {
+    let (source, sink) = (Pipe(), Pipe())
+    let stop = try StopSign()
+    let (input, output) = (
+      source.fileHandleForReading.fileDescriptor, sink.fileHandleForWriting.fileDescriptor
+    )
+    let pump = Task { try await onThread { DebugShell.pump(from: input, to: output, until: stop) } }
+    source.fileHandleForWriting.write(Data("a".utf8))
+    #expect(sink.fileHandleForReading.readData(ofLength: 1) == Data("a".utf8))
+    stop.raise()
+    try await pump.value
+    source.fileHandleForWriting.write(Data("late".utf8))
+    try sink.fileHandleForWriting.close()
+    #expect(sink.fileHandleForReading.readDataToEndOfFile().isEmpty)
+  }
+
+  @Test("a thread whose reader does not read comes back")
+  func aBlockedPumpEnds() async throws {
+    let (source, sink) = (Pipe(), Pipe())
+    let stop = try StopSign()
+    let (input, output) = (
+      source.fileHandleForReading.fileDescriptor, sink.fileHandleForWriting.fileDescriptor
+    )
+    let pump = Task { try await onThread { DebugShell.pump(from: input, to: output, until: stop) } }
+    // More than the pipe behind it holds.
+    let filler = Task { try await onThread { source.fileHandleForWriting.write(Data(count: 100_000)) } }
+    try await filler.value
+    stop.raise()
+    try await pump.value
+    #expect(sink.fileHandleForReading.availableData.count > 0)
+  }
+
+  @Test func theEndOfTheInputEndsThePump() async throws {
+    let (source, sink) = (Pipe(), Pipe())
+    let stop = try StopSign()
+    let (input, output) = (
+      source.fileHandleForReading.fileDescriptor, sink.fileHandleForWriting.fileDescriptor
+    )
+    let pump = Task { try await onThread { DebugShell.pump(from: input, to: output, until: stop) } }
+    source.fileHandleForWriting.write(Data("script".utf8))
+    try source.fileHandleForWriting.close()
+    try await pump.value
+    #expect(sink.fileHandleForReading.availableData == Data("script".utf8))
+  }
+}
