@@ -340,7 +340,17 @@ import Testing
     #expect(error.key == "diskSize" && error.remedy.contains("at least 2048M"))
   }
 
-  private func plan(_ change: (inout ImageSpec) -> Void = { _ in }) throws -> BuildPlan {
+  @Test("more processors than the host has are not more than sense", arguments: [(2, 4), (1, 2), (64, 64)])
+  func processors(host: Int, given: Int) throws {
+    #expect(try plan(processors: host) { $0.cpus = 64 }.machine?.cpus == given)
+    #expect(try plan(processors: host) { $0.cpus = 2 }.machine?.cpus == 2)
+    // Another machine runs the guest.
+    #expect(try plan { $0.cpus = 64 }.machine?.cpus == 64)
+  }
+
+  private func plan(
+    processors: Int? = nil, _ change: (inout ImageSpec) -> Void = { _ in }
+  ) throws -> BuildPlan {
     var spec = ImageSpec()
     change(&spec)
     let system = "/nix/store/00000000000000000000000000000000-nixos-system-tiny"
@@ -352,7 +362,7 @@ import Testing
         firmware: FirmwarePair(
           code: "/firmware/CODE.fd", variablesTemplate: "/firmware/VARS.fd", requiresSMM: false,
           secureBoot: false),
-        accelerator: .tcg)
+        accelerator: .tcg, processors: processors)
     ).plan()
   }
 }

@@ -190,7 +190,7 @@ public struct Planner: Sendable {
   private func machinePlan(_ request: Request) -> MachinePlan? {
     machine.map { machine in
       MachinePlan(
-        accelerator: machine.accelerator, memory: request.memory, cpus: request.cpus,
+        accelerator: machine.accelerator, memory: request.memory, cpus: machine.sensible(request.cpus),
         firmware: request.usesEFI ? machine.firmware : nil, kernelCommandLine: Self.kernelCommandLine,
         clock: Self.clock)
     }
@@ -226,10 +226,19 @@ public struct MachineFacts: Hashable, Sendable {
   public var firmware: FirmwarePair?
   /// What runs the guest's processors.
   public var accelerator: Accelerator.Kind
+  /// How many processors this process may use; nil when another machine runs the guest.
+  public var processors: Int?
 
   /// Gathers the facts.
-  public init(firmware: FirmwarePair?, accelerator: Accelerator.Kind) {
+  public init(firmware: FirmwarePair?, accelerator: Accelerator.Kind, processors: Int? = nil) {
     self.firmware = firmware
     self.accelerator = accelerator
+    self.processors = processors
+  }
+
+  /// As many of the wanted processors as make sense: threads that wait for each other's locks on too few processors
+  /// take many times as long, and a boot does not end in time.
+  func sensible(_ wanted: Int) -> Int {
+    processors.map { min(wanted, max(2, 2 * $0)) } ?? wanted
   }
 }

@@ -78,8 +78,13 @@ struct Preparation: Sendable {
         contentState: tree.contents.machineState(on: planned.mounts),
         storeImage: try storeImage.map { ByteSize(bytes: try FileSystem.size(of: $0)) }),
       machine: try await machine, stepTimeLimit: request.stepTimeLimit)
+    let plan = try planner.plan()
+    if let wanted = spec.cpus, let given = plan.machine?.cpus, given < wanted {
+      let have = ProcessInfo.processInfo.activeProcessorCount
+      recorder.warn("cpus: \(wanted) are too many for this host's \(have); the VM gets \(given)")
+    }
     return Preparation(
-      tree: tree, plan: try planner.plan(), secureBoot: secureBoot, storeImage: storeImage, need: need,
+      tree: tree, plan: plan, secureBoot: secureBoot, storeImage: storeImage, need: need,
       fingerprint: witness.fingerprint)
   }
 
@@ -107,10 +112,9 @@ struct Preparation: Sendable {
     let accelerator = try await hostFaultsAsBuildErrors {
       try await host.accelerator(wanted: request.machine.accelerator.kind)
     }
-    guard try Planner.usesEFI(request.spec) else {
-      return MachineFacts(firmware: nil, accelerator: accelerator.kind)
-    }
-    return MachineFacts(firmware: try await firmware(request.spec, host), accelerator: accelerator.kind)
+    let processors = request.machine.connection == nil ? ProcessInfo.processInfo.activeProcessorCount : nil
+    let pair = try Planner.usesEFI(request.spec) ? try await firmware(request.spec, host) : nil
+    return MachineFacts(firmware: pair, accelerator: accelerator.kind, processors: processors)
   }
 
   /// Files that the spec names are input, others are this machine's.
