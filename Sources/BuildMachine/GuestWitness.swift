@@ -1,3 +1,5 @@
+internal import Foundation
+
 /// What is known about a guest besides what its agent says. Says why an agent has gone quiet.
 struct GuestWitness: Sendable {
   /// How the machine ended, waiting at most this long for that; nil when it runs.
@@ -23,8 +25,20 @@ struct GuestWitness: Sendable {
 
   private func error(attempt: String, cause: String, end: MachineEnd?) -> MachineError {
     let fault = diskFault()
+    let lines = lastLines()
+    let ownWords = end == .shutDown ? Self.agentsReason(lines) : nil
     return MachineError(
-      .failed, attempt: attempt, cause: fault?.description ?? end?.description ?? cause,
-      remedy: fault.map(\.remedy) ?? end?.remedy, evidence: lastLines())
+      .failed, attempt: attempt, cause: fault?.description ?? ownWords ?? end?.description ?? cause,
+      remedy: fault.map(\.remedy) ?? end?.remedy, evidence: lines)
+  }
+
+  /// Why the agent ended its guest, as it says on the console, which is all that it has before it reaches its host.
+  private static func agentsReason(_ lines: [String]) -> String? {
+    func said(_ sign: String) -> String? {
+      lines.lazy.compactMap { line in line.range(of: sign).map { String(line[$0.upperBound...]) } }.first
+    }
+    guard let fatal = said("slipway-agent: fatal: ") else { return nil }
+    let before = said("slipway-agent: cannot ").map { "; before that it could not \($0)" } ?? ""
+    return "the agent ended the guest: \(fatal)\(before)"
   }
 }

@@ -50,8 +50,10 @@ package enum Mounts {
     var type: String
     var source: String
 
-    /// Whether it holds what is written to it: a block device, or memory.
-    var isStorage: Bool { source.hasPrefix("/dev/") || type == "tmpfs" }
+    /// Whether it holds what programs write at this place of the target: on a block device, or in memory.
+    func isStorage(at path: String) -> Bool {
+      source.hasPrefix("/dev/") || (type == "tmpfs" && ["/", "/run", "/tmp"].contains(path))
+    }
   }
 
   /// What is mounted at and below `directory`, in the order in which it was mounted.

@@ -71,11 +71,11 @@ func saysNoSpace(_ line: String) -> Bool {
 }
 
 extension StorageFigures.Place {
-  /// A filesystem keeps some room back, and FAT counts in clusters: ext4 refuses the last 2 % or 16 MiB even to root
-  /// (`ext4_has_free_clusters`, `s_resv_clusters`).
+  /// A filesystem keeps some room back, and FAT counts in clusters: ext4 refuses the last 2 % of all its blocks, or
+  /// 16 MiB, even to root (`ext4_has_free_clusters`, `s_resv_clusters`); statfs(2) counts fewer blocks than there are.
   fileprivate var isFull: Bool {
     if freeInodes == 0 { return true }
-    return free.bytes <= min(size.bytes / 50, 16 << 20) + (64 << 10)
+    return free.bytes <= min(size.bytes / 40, 16 << 20) + (64 << 10)
   }
 
   fileprivate var figures: String {

@@ -10,7 +10,7 @@ extension StorageFigures {
     for mount in (try? Mounts.all(atAndBelow: root)) ?? [] {
       let path = mount.place == root ? "/" : String(mount.place.dropFirst(root.count))
       // A later mount hides an earlier one.
-      places[path] = mount.isStorage ? Place(mount, as: path) : nil
+      places[path] = mount.isStorage(at: path) ? Place(mount, as: path) : nil
     }
     return StorageFigures(
       places: places.values.sorted { $0.path < $1.path }, variables: Variables.look())

@@ -144,6 +144,23 @@ internal import Testing
     #expect(error?.evidence == ["reboot now"])
   }
 
+  @Test("an agent that never reached its host has said why on the console")
+  func theAgentsOwnWords() async throws {
+    var witness = GuestWitness.nothing
+    witness.end = { _ in .shutDown }
+    witness.lastLines = {
+      [
+        "slipway-agent: cannot load the kernel module /m/virtio_console.ko: Exec format error",
+        "[    2.1] slipway-agent: fatal: the machine has no virtio-serial port",
+      ]
+    }
+    let error = await witness.error(attempt: "reach the agent", seen: "closed")
+    #expect(
+      error.cause
+        == "the agent ended the guest: the machine has no virtio-serial port; before that it could not load the kernel "
+        + "module /m/virtio_console.ko: Exec format error")
+  }
+
   @Test func aRemedyOfTheAgentsIsShownEscaped() async throws {
     let error = try await failure([.hear, .answer(StepFailure(message: "full", remedy: "Give\u{7} more"))])
     #expect(error?.remedy == "Give\\u{7} more")

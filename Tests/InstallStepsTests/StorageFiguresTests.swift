@@ -53,6 +53,15 @@ struct StorageFiguresTests {
     for (_, other, _) in Self.cases where other != cause { #expect(!verdict.cause.contains(other)) }
   }
 
+  @Test("what ext4 keeps back even from root does not count as free")
+  func keptBack() {
+    let size = ByteSize(bytes: 606_500_000)
+    let root = StorageFigures.Place(
+      path: "/", type: "ext4", free: .mebibytes(12), size: size, freeInodes: 9)
+    let figures = StorageFigures(places: [root, place("/boot", free: 500)], variables: nil)
+    #expect(figures.verdict(on: [Self.line]).cause.contains("the root filesystem is full: 12.0 MiB of"))
+  }
+
   @Test func twoThatAreFullAreBothNamed() {
     let verdict = Self.figures(root: 0, variables: true).verdict(on: [Self.line])
     #expect(verdict.cause.contains("root filesystem") && verdict.cause.contains("variable store"))

@@ -18,7 +18,7 @@ import Testing
   static let cases = [
     Case(system: "broken-bootloader", cause: "exited with status 7"),
     Case(system: "broken-no-switch", status: 2, cause: "switch-to-configuration"),
-    Case(system: "broken-full-esp", cause: "the boot partition on /boot is full: 0 B of"),
+    Case(system: "broken-full-esp", cause: "the boot partition on /boot is full: "),
     Case(system: "broken-full-root", cause: "the root filesystem is full:"),
     Case(system: "broken-full-variables", cause: "the EFI variable store is full:"),
     Case(system: "broken-panic", cause: "panic"),
