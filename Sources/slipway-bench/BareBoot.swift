@@ -30,7 +30,8 @@ struct BareBoot {
     let host = HostProbe()
     return BareBoot(
       kernel: "\(appliance)/kernel", initramfs: "\(scratch)/initramfs", scratch: scratch,
-      firmware: try await host.firmware(), accelerator: try await host.accelerator().kind)
+      firmware: try await host.firmware().raw(in: scratch, runner),
+      accelerator: try await host.accelerator().kind)
   }
 
   func run() async throws {

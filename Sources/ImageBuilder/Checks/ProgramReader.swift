@@ -21,6 +21,11 @@ struct ProgramReader: Sendable {
     try tools.link(disk, as: Self.disk)
   }
 
+  /// A name as mtools takes it for that name, and not for a pattern.
+  private static func literal(_ name: Substring) -> String {
+    String(name.flatMap { "[*?".contains($0) ? [#"\"#, $0] : [$0] })
+  }
+
   /// The bytes of a file; nil when it is no program.
   ///
   /// The filesystem bounds its size.
@@ -30,7 +35,7 @@ struct ProgramReader: Sendable {
     let copy = tools.path.appending(Self.copy)
     defer { try? FileSystem.remove(copy) }
     let offset = partition.start * found.sectorSize
-    let name = "::" + path.split(separator: #"\"#).map { "/" + $0 }.joined()
+    let name = "::" + path.split(separator: #"\"#).map { "/" + Self.literal($0) }.joined()
     do {
       try await runner.run(
         tools.command(
