@@ -38,11 +38,12 @@ final class Bench: Sendable {
   /// - Parameters:
   ///   - setUp: shell commands that run before it, such as mounts of small filesystems.
   ///   - command: the shell's word for slipway and its arguments, redirections included.
+  ///   - limit: after which it counts as hung; long, as nothing depends on how fast this machine is.
   ///   - meanwhile: is given slipway's process id.
   @discardableResult
   func run(
     _ arguments: [String], setUp: String = ":", command: String = "exec \"$@\"",
-    environment: [String: String] = [:],
+    environment: [String: String] = [:], limit: Duration = .seconds(900),
     meanwhile: @escaping @Sendable (Int32) async throws -> Void = { _ in }
   ) async throws -> SlipwayCommand.Result {
     let script = """
@@ -52,15 +53,28 @@ final class Bench: Sendable {
       cd /tmp
       \(command)
       """
+    let alarm = Mutex<Task<Void, any Error>?>(nil)
+    defer { alarm.withLock { $0?.cancel() } }
     let result = try await SlipwayCommand.run(
       arguments, wrapper: ["unshare", "--mount", "sh", "-c", script, "drill"],
-      environment: environment.merging(["TMPDIR": "/tmp"]) { own, _ in own }, meanwhile: meanwhile)
+      environment: environment.merging(["TMPDIR": "/tmp"]) { own, _ in own }
+    ) { process in
+      alarm.withLock { $0 = Task { try await self.end(process, after: limit) } }
+      try await meanwhile(process)
+    }
     lastStatus.withLock { $0 = result.status }
     expect(result.status != 99, "the row's namespace could not be set up: \(result.errors)")
     expect(!Self.isCrash(result), "crashed with \(result.status): \(result.errors.suffix(300))")
     expect(
       !(result.output + result.errors).unicodeScalars.contains("\u{1B}"), "an escape character was printed")
     return result
+  }
+
+  private func end(_ process: Int32, after limit: Duration) async throws {
+    try await Task.sleep(for: limit)
+    expect(false, "hung for \(limit)")
+    for process in processes() { kill(process.id, SIGKILL) }
+    kill(process, SIGKILL)
   }
 
   /// A signal that nobody sent: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV; or a dump of Swift's.
