@@ -10,6 +10,7 @@ final class Bench: Sendable {
   let folder: FilePath
   private let findings = Mutex<[String]>([])
   private let lastStatus = Mutex<Int32?>(nil)
+  private let alarms = Mutex<[Task<Void, any Error>]>([])
 
   /// The folder that output folders are made in.
   var out: FilePath { folder.appending("out") }
@@ -53,13 +54,12 @@ final class Bench: Sendable {
       cd /tmp
       \(command)
       """
-    let alarm = Mutex<Task<Void, any Error>?>(nil)
-    defer { alarm.withLock { $0?.cancel() } }
     let result = try await SlipwayCommand.run(
       arguments, wrapper: ["unshare", "--mount", "sh", "-c", script, "drill"],
       environment: environment.merging(["TMPDIR": "/tmp"]) { own, _ in own }
     ) { process in
-      alarm.withLock { $0 = Task { try await self.end(process, after: limit) } }
+      let alarm = Task { try await self.end(process, after: limit) }
+      self.alarms.withLock { $0.append(alarm) }
       try await meanwhile(process)
     }
     lastStatus.withLock { $0 = result.status }
@@ -72,6 +72,7 @@ final class Bench: Sendable {
 
   private func end(_ process: Int32, after limit: Duration) async throws {
     try await Task.sleep(for: limit)
+    guard processes().contains(where: { $0.id == process }) else { return }
     expect(false, "hung for \(limit)")
     for process in processes() { kill(process.id, SIGKILL) }
     kill(process, SIGKILL)
@@ -134,6 +135,7 @@ final class Bench: Sendable {
 
   /// Ends what a miss left behind, and removes the row's folder.
   func close() {
+    alarms.withLock { alarms in alarms.forEach { $0.cancel() } }
     for process in processes() { kill(process.id, SIGKILL) }
     try? FileManager.default.removeItem(atPath: folder.string)
   }
