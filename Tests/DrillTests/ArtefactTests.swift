@@ -23,7 +23,8 @@ import Testing
     try await row("FIFO as an image", "verify --image") { bench in
       let image = bench.inputs.appending("fifo.img").string
       mkfifo(image, 0o600)
-      bench.expect(try await bench.run(["verify", "--image", image, "--timeout", "60"]), status: 2)
+      bench.expect(
+        try await bench.run(["verify", "--image", image, "--timeout", "60"], limit: .seconds(180)), status: 2)
     }
   }
 

@@ -10,6 +10,7 @@ final class Bench: Sendable {
   let folder: FilePath
   private let findings = Mutex<[String]>([])
   private let lastStatus = Mutex<Int32?>(nil)
+  private let alarms = Mutex<[Task<Void, any Error>]>([])
 
   /// The folder that output folders are made in.
   var out: FilePath { folder.appending("out") }
@@ -38,11 +39,12 @@ final class Bench: Sendable {
   /// - Parameters:
   ///   - setUp: shell commands that run before it, such as mounts of small filesystems.
   ///   - command: the shell's word for slipway and its arguments, redirections included.
+  ///   - limit: after which it counts as hung; long, as nothing depends on how fast this machine is.
   ///   - meanwhile: is given slipway's process id.
   @discardableResult
   func run(
     _ arguments: [String], setUp: String = ":", command: String = "exec \"$@\"",
-    environment: [String: String] = [:],
+    environment: [String: String] = [:], limit: Duration = .seconds(900),
     meanwhile: @escaping @Sendable (Int32) async throws -> Void = { _ in }
   ) async throws -> SlipwayCommand.Result {
     let script = """
@@ -54,13 +56,26 @@ final class Bench: Sendable {
       """
     let result = try await SlipwayCommand.run(
       arguments, wrapper: ["unshare", "--mount", "sh", "-c", script, "drill"],
-      environment: environment.merging(["TMPDIR": "/tmp"]) { own, _ in own }, meanwhile: meanwhile)
+      environment: environment.merging(["TMPDIR": "/tmp"]) { own, _ in own }
+    ) { process in
+      let alarm = Task { try await self.end(process, after: limit) }
+      self.alarms.withLock { $0.append(alarm) }
+      try await meanwhile(process)
+    }
     lastStatus.withLock { $0 = result.status }
     expect(result.status != 99, "the row's namespace could not be set up: \(result.errors)")
     expect(!Self.isCrash(result), "crashed with \(result.status): \(result.errors.suffix(300))")
     expect(
       !(result.output + result.errors).unicodeScalars.contains("\u{1B}"), "an escape character was printed")
     return result
+  }
+
+  private func end(_ process: Int32, after limit: Duration) async throws {
+    try await Task.sleep(for: limit)
+    guard processes().contains(where: { $0.id == process }) else { return }
+    expect(false, "hung for \(limit)")
+    for process in processes() { kill(process.id, SIGKILL) }
+    kill(process, SIGKILL)
   }
 
   /// A signal that nobody sent: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV; or a dump of Swift's.
@@ -120,6 +135,7 @@ final class Bench: Sendable {
 
   /// Ends what a miss left behind, and removes the row's folder.
   func close() {
+    alarms.withLock { alarms in alarms.forEach { $0.cancel() } }
     for process in processes() { kill(process.id, SIGKILL) }
     try? FileManager.default.removeItem(atPath: folder.string)
   }
