@@ -53,7 +53,8 @@ private func write(_ bytes: [UInt8], at offset: Int64, to disk: FilePath) throws
   func whatSfdiskWroteIsTheLayout(table: TableFormat) async throws {
     try await withScratchDirectory { scratch in
       let layout = layout(table)
-      #expect(try differences(await disk(layout, in: scratch), layout) == [])
+      let disk = try await disk(layout, in: scratch)
+      #expect(try differences(disk, layout) == [])
     }
   }
 

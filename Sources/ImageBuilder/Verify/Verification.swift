@@ -129,7 +129,8 @@ public struct Verification: Sendable {
   }
 
   private func machine(
-    _ artefacts: VerifyArtefacts, _ firmware: FirmwarePair?, _ accelerator: Accelerator.Kind, in scratch: FilePath,
+    _ artefacts: VerifyArtefacts, _ firmware: FirmwarePair?, _ accelerator: Accelerator.Kind,
+    in scratch: FilePath,
     disk: FilePath,
     variables: FilePath
   ) throws -> MachineConfiguration {
