@@ -1,4 +1,4 @@
-internal import ImageModel
+package import ImageModel
 
 /// Reads little-endian fields one after the other, and never past its end.
 struct ByteReader {
@@ -115,7 +115,7 @@ extension [UInt8] {
 
 extension GUID {
   /// A GUID in the byte order of GPT and EFI; nil unless there are sixteen bytes.
-  init?(littleEndian bytes: [UInt8]) {
+  package init?(littleEndian bytes: [UInt8]) {
     guard bytes.count == 16 else { return nil }
     self.init(
       bytes: [bytes[3], bytes[2], bytes[1], bytes[0], bytes[5], bytes[4], bytes[7], bytes[6]] + bytes[8...])

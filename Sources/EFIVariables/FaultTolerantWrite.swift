@@ -73,7 +73,7 @@ enum FaultTolerantWrite {
 }
 
 /// CRC-32 of IEEE 802.3, as the UEFI boot service CalculateCrc32 makes it.
-private func crc32(_ bytes: [UInt8]) -> UInt32 {
+package func crc32(_ bytes: [UInt8]) -> UInt32 {
   var sum = UInt32.max
   for byte in bytes {
     sum ^= UInt32(byte)

@@ -32,6 +32,7 @@ public struct ImageBuilder: Sendable {
   /// - Returns: the manifest that was written beside the artefacts.
   /// - Throws: `SpecError`, `BuildError`, `CancellationError`. Nothing is left behind then.
   public func build() async throws -> Manifest {
+    try OutputPath.check(request.out)
     let template = try request.machine.domainTemplate(or: DomainTemplate.installer)
     try checkVerifiable()
     try checkAppliance()

@@ -132,6 +132,10 @@ public struct DiskLayout: Hashable, Codable, Sendable {
   /// The partition that is the system's root; nil for a disk without one.
   public var root: Partition? { partitions.first { $0.filesystem?.mountPoint == "/" } }
 
+  /// The number of the partition with the boot flag of an MBR, which some BIOSes want to see before they start a disk.
+  /// A GPT has none: in its protective MBR the flag is zero (UEFI 2.10, table 5.2).
+  public var activePartition: Int? { table == .mbr ? root?.number : nil }
+
   /// The whole disk, in bytes.
   public var size: ByteSize { ByteSize(bytes: sectors * sectorSize) }
 }

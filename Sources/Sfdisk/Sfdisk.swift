@@ -37,6 +37,7 @@ extension DiskLayout {
       if let type = partition.type { fields.append("type=\(type)") }
       if let guid = partition.guid { fields.append("uuid=\(guid)") }
       if table == .gpt { fields.append("name=\"\(sfdiskQuoted(partition.name))\"") }
+      if partition.number == activePartition { fields.append("bootable") }
       return "\(partition.number) : \(fields.joined(separator: ", "))"
     }
     return (header + [""] + lines).joined(separator: "\n") + "\n"

@@ -10,6 +10,7 @@ package struct SfdiskTable: Decodable {
     var type: String
     var uuid: String?
     var name: String?
+    var bootable: Bool?
   }
 
   var label: String
@@ -29,34 +30,6 @@ package struct SfdiskTable: Decodable {
       throw UnreadableTable(description: "sfdisk printed no table that can be read (\(error))")
     }
   }
-
-  /// One partition as the table has it, in sectors.
-  package struct Listed: Hashable, Sendable {
-    package var number: Int
-    package var start: UInt64
-    package var size: UInt64
-    /// A GUID, or a hexadecimal number.
-    package var type: String
-    package var guid: GUID?
-  }
-
-  package var listed: [Listed] {
-    (partitions ?? []).compactMap { entry in
-      partitionNumber(of: entry.node).map { number in
-        Listed(
-          number: number, start: entry.start, size: entry.size, type: entry.type.lowercased(),
-          guid: entry.uuid.flatMap { GUID($0) })
-      }
-    }
-  }
-
-  /// The signature of an MBR; nil for other tables.
-  package var diskSignature: UInt32? {
-    label == "dos" && id.hasPrefix("0x") ? UInt32(id.dropFirst(2), radix: 16) : nil
-  }
-
-  /// Bytes in a sector.
-  package var sectorSize: UInt64 { sectorsize ?? 512 }
 
   /// What is not as the layout wants it, one phrase each.
   package func differences(from layout: DiskLayout) -> [String] {
@@ -79,6 +52,11 @@ package struct SfdiskTable: Decodable {
       compare("the start of partition \(number)", String(entry.start), String(wanted.start))
       compare("the size of partition \(number)", String(entry.size), String(wanted.sectors))
       compare("the type of partition \(number)", entry.type.lowercased(), wanted.type?.description ?? "")
+      if layout.table == .mbr {
+        compare(
+          "the active flag of partition \(number)", "\(entry.bootable ?? false)",
+          "\(layout.activePartition == number)")
+      }
       guard layout.table == .gpt else { continue }
       compare("the GUID of partition \(number)", entry.uuid?.lowercased(), wanted.guid?.description ?? "")
       compare("the name of partition \(number)", entry.name ?? "", wanted.name)

@@ -171,7 +171,9 @@ extension SignedProgramsTests {
         try await runner.run("mcopy", "-o", "-i", "\(disk)@@1048576", file, "::/\(path)")
       }
       func look() async throws -> SignedPrograms {
-        try #require(try await SignedPrograms.read(from: disk, layout: layout, store: store))
+        let found = try await BootDiskReader().read(image: disk.string, format: .raw)
+        return try #require(
+          try await SignedPrograms.read(from: disk, found, layout: layout, store: store))
       }
       let good = try await signed(by: signer, in: scratch)
       try await put(good, "EFI/BOOT/BOOTX64.EFI")
@@ -208,7 +210,9 @@ extension SignedProgramsTests {
   func off() async throws {
     let template = try Data(contentsOf: URL(fileURLWithPath: "/usr/share/OVMF/OVMF_VARS_4M.fd"))
     let store = try VariableStore(reading: Array(template))
-    #expect(try await SignedPrograms.read(from: "/nowhere", layout: layout, store: store) == nil)
+    #expect(
+      try await SignedPrograms.read(
+        from: "/nowhere", BootDisk(partitions: []), layout: layout, store: store) == nil)
   }
 
   private var layout: DiskLayout {

@@ -111,9 +111,10 @@ struct SfdiskTests {
         table: .mbr, sectorSize: 512, sectors: 65536, guid: try layout().guid,
         partitions: [
           Partition(
-            number: 1, name: "root", type: .linuxCode, guid: nil, start: 2048, sectors: 63488, filesystem: nil
-          )
+            number: 1, name: "root", type: .linuxCode, guid: nil, start: 2048, sectors: 63488,
+            filesystem: Filesystem(kind: .ext4, label: "nixos", uuid: nil, mountPoint: "/"))
         ])
+      #expect(wanted.sfdiskScript.hasSuffix("type=83, bootable\n"))
       #expect(wanted.sfdiskScript.hasPrefix("label: dos\nlabel-id: 0x11111111\nunit: sectors\n\n1 : "))
       #expect(try await partition(wanted, in: folder).differences(from: wanted) == [])
     }

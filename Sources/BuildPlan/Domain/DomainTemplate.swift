@@ -40,6 +40,11 @@ public struct DomainTemplate: Sendable {
   /// - Throws: `DomainTemplateError` when the template names a placeholder that has no value.
   public func render(_ values: [String: String]) throws -> String {
     let lookup = Lookup(values: values)
+    for (key, value) in values where value.hasPrefix("/") && hasControlCharacter(value) {
+      throw DomainTemplateError(
+        template: name,
+        message: "the value of \(key) has a control character, which no XML can carry: rename '\(value)'")
+    }
     let xml = template.render(lookup)
     let unknown = lookup.unknown
     guard unknown.isEmpty else {
@@ -50,6 +55,10 @@ public struct DomainTemplate: Sendable {
     }
     return xml
   }
+}
+
+private func hasControlCharacter(_ text: String) -> Bool {
+  text.unicodeScalars.contains { $0.properties.generalCategory == .control }
 }
 
 /// A domain template that cannot be used.

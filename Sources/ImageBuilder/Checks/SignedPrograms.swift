@@ -61,9 +61,15 @@ extension SignedPrograms {
   ///
   /// - Returns: nil when the store does not turn Secure Boot on.
   /// - Throws: `BuildError`.
-  static func read(from disk: FilePath, layout: DiskLayout, store: VariableStore) async throws
-    -> SignedPrograms?
-  {
+  static func read(from disk: SealedDisk) async throws -> SignedPrograms? {
+    guard let store = disk.variables else { return nil }
+    return try await read(from: disk.path, disk.boot, layout: disk.plan.disk, store: store)
+  }
+
+  /// The same, of a disk's file and what is known of it.
+  static func read(
+    from disk: FilePath, _ found: BootDisk, layout: DiskLayout, store: VariableStore
+  ) async throws -> SignedPrograms? {
     guard store.enforcesSecureBoot else { return nil }
     let trust: ProgramTrust
     do {
@@ -71,7 +77,6 @@ extension SignedPrograms {
     } catch {
       throw BuildError(.failed, "the keys in the variable store cannot be read: \(error)")
     }
-    let found = try await BootDiskReader().read(raw: disk, layout: layout)
     let entries = Set(DiskCheck(of: store, on: found).programs.map(folded))
     return try await ScratchFolder.with("programs", mode: 0o700) { scratch in
       let reader = try ProgramReader(found, on: disk, in: ToolFolder(path: scratch))

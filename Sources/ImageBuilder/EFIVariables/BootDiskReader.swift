@@ -2,32 +2,34 @@ internal import Command
 package import EFIVariables
 internal import Foundation
 package import ImageModel
-internal import Sfdisk
-package import SystemPackage
+internal import SystemPackage
 
 /// Looks at a disk as a firmware does: its partitions, and the files of those that it can read.
 ///
 /// The filesystems are read by mtools, in a process of its own: the host mounts nothing that a guest wrote.
 package struct BootDiskReader: Sendable {
   private let runner = SubprocessRunner()
+  /// Whose turn it is when the disk cannot be read.
+  private let blame: BuildError.Kind
 
-  package init() {}
+  package init(blame: BuildError.Kind = .badInput) {
+    self.blame = blame
+  }
 
   /// Reads the disk of an image in any format that is exported.
   ///
   /// - Throws: `BuildError`.
   package func read(image: String, format: ImageFormat?) async throws -> BootDisk {
-    guard FileSystem.exists(FilePath(image)) else {
-      throw BuildError(.badInput, "\(image) does not exist", remedy: "Check the path")
-    }
+    let file = try InputFile.check(FilePath(image))
     let format = try format ?? Self.format(of: image)
+    try SelfContainedImage.check(file, format)
     return try await ScratchFolder.with("check") { scratch in
       let tools = ToolFolder(path: scratch)
       guard format != .raw else {
-        try tools.link(FilePath(image), as: Self.disk)
-        return try await read(rawIn: tools)
+        try tools.link(file, as: Self.disk)
+        return try await withFiles(table(in: tools), in: tools)
       }
-      try tools.link(FilePath(image), as: "image")
+      try tools.link(file, as: "image")
       _ = try await commandErrors("read \(image) as \(format.rawValue)", .badInput) {
         if format.isPacked {
           try await DiskExport(runner: runner).unpack("image", format, to: Self.disk, in: tools)
@@ -37,8 +39,18 @@ package struct BootDiskReader: Sendable {
               "qemu-img", ["convert", "-f", format.qemuName, "-O", "raw", "image", Self.disk]))
         }
       }
-      return try await read(rawIn: tools)
+      return try await withFiles(table(in: tools), in: tools)
     }
+  }
+
+  private func table(in tools: ToolFolder) throws -> DiskTable {
+    let table = try DiskFile.with(tools.path.appending(Self.disk)) { try DiskTable(of: $0, sectorSize: nil) }
+    guard table.format != .none, table.format != .gpt || table.guid != nil else {
+      throw BuildError(
+        blame, "the disk has no partition table that can be read",
+        remedy: "Check that it is a whole disk, and its --format", details: table.faults)
+    }
+    return table
   }
 
   /// The raw disk's name in the folder that tools run in.
@@ -52,74 +64,33 @@ package struct BootDiskReader: Sendable {
     return known
   }
 
-  private func read(rawIn tools: ToolFolder) async throws -> BootDisk {
-    let disk = tools.path.appending(Self.disk)
-    guard try !hasLargeSectors(disk) else {
-      throw BuildError(
-        .badInput, "the disk has sectors of 4096 bytes, and sfdisk reads files in sectors of 512",
-        remedy: "A build checks such a disk by itself")
-    }
-    let json = try await commandErrors("read the disk's partition table", .badInput) {
-      try await runner.run(Sfdisk.read(Self.disk, in: tools.path.string))
-    }
-    let table: SfdiskTable
-    do {
-      table = try SfdiskTable(json: json)
-    } catch {
-      throw BuildError(.badInput, "the disk's partition table cannot be read: \(error)")
-    }
-    let partitions = table.listed.compactMap { entry in
-      let signature: DevicePathNode.HardDrive.Signature? =
-        entry.guid.map { .gpt($0) } ?? table.diskSignature.map { .mbr($0) }
-      return signature.map { signature in
-        BootDisk.Partition(
-          number: UInt32(truncatingIfNeeded: entry.number), start: entry.start, size: entry.size,
-          signature: signature,
-          isSystem: [PartitionType.efiSystem.description, "ef"].contains(entry.type))
-      }
-    }
-    return try await withFiles(partitions, in: tools, sectorSize: table.sectorSize)
-  }
-
-  /// Whether a GPT header begins in the second sector of 4096 bytes (UEFI 2.10, table 5.5).
-  private func hasLargeSectors(_ disk: FilePath) throws -> Bool {
-    let file = try FileDescriptor.open(disk, .readOnly)
-    return try file.closeAfter {
-      var signature = [UInt8](repeating: 0, count: 8)
-      let count = try signature.withUnsafeMutableBytes { try file.read(fromAbsoluteOffset: 4096, into: $0) }
-      return signature.prefix(count).elementsEqual("EFI PART".utf8)
-    }
-  }
-
   /// Reads a raw disk whose table is known.
-  package func read(raw disk: FilePath, layout: DiskLayout) async throws -> BootDisk {
-    let partitions = layout.partitions.compactMap { partition in
-      partition.guid.map { guid in
-        BootDisk.Partition(
-          number: UInt32(truncatingIfNeeded: partition.number), start: partition.start,
-          size: partition.sectors, signature: .gpt(guid), isSystem: partition.type == .efiSystem)
-      }
-    }
-    return try await ScratchFolder.with("check") { scratch in
+  func read(raw disk: FilePath, _ table: DiskTable) async throws -> BootDisk {
+    try await ScratchFolder.with("check") { scratch in
       let tools = ToolFolder(path: scratch)
       try tools.link(disk, as: Self.disk)
-      return try await withFiles(partitions, in: tools, sectorSize: layout.sectorSize)
+      return try await withFiles(table, in: tools)
     }
   }
 
-  private func withFiles(
-    _ partitions: [BootDisk.Partition], in tools: ToolFolder, sectorSize: UInt64
-  ) async throws -> BootDisk {
-    var found = BootDisk(partitions: partitions, sectorSize: sectorSize)
+  private func withFiles(_ table: DiskTable, in tools: ToolFolder) async throws -> BootDisk {
+    var found = BootDisk(partitions: table.bootPartitions, sectorSize: table.sectorSize)
     for index in found.partitions.indices {
-      let offset = found.partitions[index].start * sectorSize
-      found.partitions[index].files = try await files(in: tools, at: offset)
+      let (start, isTooLarge) = found.partitions[index].start.multipliedReportingOverflow(
+        by: table.sectorSize)
+      guard !isTooLarge else { continue }
+      let disk = tools.path.appending(Self.disk)
+      guard try DiskFile.with(disk, { try FATBootSector.isAt(start, on: $0) }) else { continue }
+      found.partitions[index].files = try await files(
+        in: tools, at: start, of: "partition \(found.partitions[index].number)")
     }
     return found
   }
 
-  /// The files of a FAT filesystem; nil when there is none.
-  private func files(in tools: ToolFolder, at offset: UInt64) async throws -> Set<String>? {
+  /// The files of a FAT filesystem.
+  private func files(in tools: ToolFolder, at offset: UInt64, of partition: String) async throws -> Set<
+    String
+  > {
     let listing = tools.command(
       "mdir", ["-/", "-a", "-b", "-i", "\(Self.disk)@@\(offset)", "::"],
       environment: ["LC_ALL": "C.UTF-8", "MTOOLSRC": "/dev/null"])
@@ -127,7 +98,11 @@ package struct BootDiskReader: Sendable {
       let lines = try await runner.run(listing).split(separator: "\n").filter { !$0.hasSuffix("/") }
       return Set(lines.map { $0.dropFirst(2).split(separator: "/").map { #"\"# + $0 }.joined() })
     } catch let failure as CommandFailure {
-      guard case .notStarted = failure.reason else { return nil }
+      guard case .notStarted = failure.reason else {
+        throw BuildError(
+          blame, "the FAT filesystem of \(partition) cannot be read: \(failure.summary)",
+          remedy: "It is damaged: check it with fsck.fat", details: failure.evidence)
+      }
       throw BuildError(
         .hostNotAble, "mdir cannot be run, which reads the files of an EFI system partition",
         remedy: "Install mtools (Debian: apt install mtools)", details: failure.evidence)
@@ -142,5 +117,34 @@ package struct BootDiskReader: Sendable {
     } catch let failure as CommandFailure {
       throw BuildError(kind, "could not \(attempt): \(failure.summary)", details: failure.evidence)
     }
+  }
+}
+
+extension DiskTable {
+  /// The partitions as boot entries name them.
+  var bootPartitions: [BootDisk.Partition] {
+    entries.compactMap { entry in
+      let signature: DevicePathNode.HardDrive.Signature? =
+        entry.guid.map { .gpt($0) } ?? signature.map { .mbr($0) }
+      return signature.map { signature in
+        BootDisk.Partition(
+          number: UInt32(truncatingIfNeeded: entry.number), start: entry.start, size: entry.sectors,
+          signature: signature, isSystem: [.efiSystem, .code(0xef)].contains(entry.type))
+      }
+    }
+  }
+}
+
+/// The first sector of a FAT filesystem.
+private enum FATBootSector {
+  /// Whether there is one, by the fields that no other filesystem fills in this way ("FAT: General Overview of On-Disk
+  /// Format" 1.03, Microsoft). NTFS and exFAT have no tables of FAT's kind.
+  static func isAt(_ offset: UInt64, on disk: DiskFile) throws(Errno) -> Bool {
+    let sector = try disk.bytes(512, at: offset)
+    guard sector.littleEndian(at: 510, 2) == 0xaa55 else { return false }
+    let (bytes, sectors) = (sector.littleEndian(at: 11, 2), sector.littleEndian(at: 13, 1))
+    return [512, 1024, 2048, 4096].contains(bytes) && sectors.nonzeroBitCount == 1
+      && sector.littleEndian(at: 14, 2) > 0 && (1...2).contains(sector.littleEndian(at: 16, 1))
+      && sector.littleEndian(at: 21, 1) >= 0xf0
   }
 }

@@ -39,8 +39,11 @@ public struct Manifest: Codable, Hashable, Sendable {
     public var seconds: Double
   }
 
+  /// The version that this Slipway writes, and the only one that it reads.
+  static let currentVersion = 2
+
   /// The manifest's own version; raised when a key changes its meaning.
-  public var version = 2
+  public var version = Manifest.currentVersion
   /// The request as it was given.
   public var spec: ImageSpec
   /// The toplevel's store path.

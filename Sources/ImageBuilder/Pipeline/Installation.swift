@@ -54,23 +54,20 @@ struct Installation: Sendable {
     }
     try await mergeOverlay()
     if !isPouredIntoTarget { try FileSystem.remove(source) }
-    guard let firmware, let templateBytes else { return nil }
-    let changes = try await VariableExport(
-      plan: plan, firmware: firmware, template: templateBytes, store: variables, disk: target,
-      secureBoot: preparation.secureBoot
-    ).run()
-    try await checkSignatures()
-    return changes
-  }
-
-  /// Whether the firmware will start what is on the disk.
-  private func checkSignatures() async throws {
-    let store = try VariableStoreFile(variables.string).read()
-    guard let programs = try await SignedPrograms.read(from: target, layout: plan.disk, store: store) else {
-      return
+    let export = try firmware.flatMap { firmware in
+      try templateBytes.map {
+        try VariableExport(
+          plan: plan, firmware: firmware, template: $0, store: variables, secureBoot: preparation.secureBoot
+        ).run()
+      }
     }
-    programs.warnings.forEach(recorder.warn)
-    try programs.check()
+    let sealed = try await SealedDisk(target, plan: plan, variables: export?.store)
+    try sealed.check()
+    if let programs = try await SignedPrograms.read(from: sealed) {
+      programs.warnings.forEach(recorder.warn)
+      try programs.check()
+    }
+    return export?.changes
   }
 
   /// The bytes of the raw template. One in qcow2 nobody has looked into until now.

@@ -1,10 +1,12 @@
+internal import Basics
+
 /// Reads a serial console as it grows, and decides whether the system is up. Pure.
 struct BootVerdict {
   /// What the console shows so far.
   enum Verdict: Hashable {
     /// Neither up nor lost.
     case open
-    /// The line with the expected text, as it stands on the console.
+    /// The line with the expected text, as it stands on the console. A guest writes it: it is fit for a terminal.
     case up(String)
     /// Why this boot can no longer succeed.
     case lost(String)
@@ -53,16 +55,25 @@ struct BootVerdict {
       // What the firmware says when it starts no loader does not say why; what it said of each says it.
       let refused = text.split(separator: "\n").first { $0.contains(Self.refusal) }
       if let refused, reason.hasPrefix("the firmware found nothing") {
-        return .lost("the firmware refused what it found, for want of a signature that it knows: \(refused)")
+        return .lost(
+          "the firmware refused what it found, for want of a signature that it knows: \(Self.shown(refused))")
       }
       let line = text.split(separator: "\n").last { $0.contains(sign) }
-      return .lost("\(reason): \(line ?? "")")
+      return .lost("\(reason): \(Self.shown(line ?? ""))")
     }
     guard let match = text.firstMatch(of: expected) else { return .open }
     // The whole line says more than what matched: "nixos login:".
     let start = text[..<match.range.lowerBound].lastIndex(of: "\n").map(text.index(after:)) ?? text.startIndex
-    return .up(text[start..<match.range.upperBound].split(separator: "\n").joined(separator: " "))
+    let lines = text[start..<match.range.upperBound].split(separator: "\n").joined(separator: " ")
+    return .up(Self.shown(lines))
   }
+
+  /// What a guest wrote, as it leaves this module.
+  private static func shown(_ line: some StringProtocol) -> String {
+    String(TerminalText.escaped(String(line)).prefix(longestShown))
+  }
+
+  private static let longestShown = 500
 
   /// Without terminal control sequences (ECMA-48), which firmware and systemd put between words.
   private func plain(_ piece: String) -> String {

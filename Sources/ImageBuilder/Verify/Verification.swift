@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildMachine
 internal import BuildPlan
 internal import Command
@@ -41,30 +42,33 @@ public struct Verification: Sendable {
       throw BuildError(
         .badInput, "--timeout \(request.timeLimit) leaves no time to boot", remedy: "Give 1 second or more")
     }
-    let artefacts = try await VerifyArtefacts.resolve(request)
-    let accelerator = try await hostFaultsAsBuildErrors {
-      try await HostProbe().accelerator(wanted: request.machine.accelerator.kind)
+    let deadline = ContinuousClock.now + .seconds(request.timeLimit)
+    let artefacts = try await within(deadline) { try await VerifyArtefacts.resolve(request) }
+    let accelerator = try await within(deadline) {
+      try await hostFaultsAsBuildErrors {
+        try await HostProbe().accelerator(wanted: request.machine.accelerator.kind)
+      }
     }
     // The QEMU of another user enters the folder, and can list nothing in it: libvirt gives it the files that it names.
     return try await ScratchFolder.with("verify", mode: request.machine.connection == nil ? 0o700 : 0o711) {
       scratch in
       let disk = scratch.appending("disk.qcow2")
       let variables = scratch.appending("vars.fd")
-      try await makeOverlay(disk, over: artefacts, scratch)
+      try await within(deadline) { try await makeOverlay(disk, over: artefacts, scratch) }
       if let efi = artefacts.efi {
         try FileSystem.makePrivateFile(variables)
         try FileSystem.write(efi.variables, to: variables)
       }
       let firmware = try await artefacts.efi?.firmware.rawFiles(in: scratch)
       let configuration = try machine(
-        artefacts, firmware, accelerator.kind, disk: disk, variables: variables)
+        artefacts, firmware, accelerator.kind, in: scratch, disk: disk, variables: variables)
       return try await machineErrorsAsBuildErrors {
         try await recorder.step(
           "boot", detail: { $0.enforcesSecureBoot ? "\($0.token), Secure Boot on" : $0.token }
         ) {
           try await withMachine(configuration) { machine in
             let start = ContinuousClock.now
-            let token = try await waitForToken(on: machine, &verdict)
+            let token = try await waitForToken(on: machine, &verdict, until: deadline)
             let seconds = (ContinuousClock.now - start) / .seconds(1)
             if let picture = request.screenshot { try await machine.screenshot(to: FilePath(picture)) }
             return VerifyResult(
@@ -72,6 +76,24 @@ public struct Verification: Sendable {
           }
         }
       }
+    }
+  }
+
+  /// Does what comes before the boot, as long as there is time: the limit is that of the whole verification.
+  private func within<Result: Sendable>(
+    _ deadline: ContinuousClock.Instant, _ body: @escaping @concurrent @Sendable () async throws -> Result
+  ) async throws -> Result {
+    try await withThrowingTaskGroup { group in
+      defer { group.cancelAll() }
+      group.addTask { try await body() }
+      group.addTask {
+        try await Task.sleep(until: deadline)
+        throw BuildError(
+          .failed, "the image was not ready to boot after \(request.timeLimit) seconds",
+          remedy: "Give it more time with --timeout")
+      }
+      guard let result = try await group.next() else { throw CancellationError() }
+      return result
     }
   }
 
@@ -83,6 +105,10 @@ public struct Verification: Sendable {
     do {
       let tools = ToolFolder(path: scratch)
       try tools.link(artefacts.image, as: "image")
+      if let kernel = request.kernel {
+        try tools.link(FilePath(kernel.kernel), as: "kernel")
+        try tools.link(FilePath(kernel.initrd), as: "initrd")
+      }
       var image = "image"
       if artefacts.format.isPacked {
         image = "unpacked.img"
@@ -103,7 +129,9 @@ public struct Verification: Sendable {
   }
 
   private func machine(
-    _ artefacts: VerifyArtefacts, _ firmware: FirmwarePair?, _ accelerator: Accelerator.Kind, disk: FilePath,
+    _ artefacts: VerifyArtefacts, _ firmware: FirmwarePair?, _ accelerator: Accelerator.Kind,
+    in scratch: FilePath,
+    disk: FilePath,
     variables: FilePath
   ) throws -> MachineConfiguration {
     let template = try request.machine.domainTemplate(or: DomainTemplate.verify)
@@ -113,7 +141,9 @@ public struct Verification: Sendable {
         firmware: firmware, variables: variables.string, consoleLog: session.consoleLog.string,
         hostCPUs: session.hostCPUs)
       let image = [
-        "disk": disk.string, "kernel": request.kernel?.kernel ?? "", "initrd": request.kernel?.initrd ?? "",
+        "disk": disk.string,
+        "kernel": request.kernel == nil ? "" : scratch.appending("kernel").string,
+        "initrd": request.kernel == nil ? "" : scratch.appending("initrd").string,
         "kernelCommandLine": request.kernel?.commandLine ?? "",
         "sectorSize": DomainValues.sectorSize(artefacts.sectorSize),
       ]
@@ -122,8 +152,9 @@ public struct Verification: Sendable {
   }
 
   /// Reads the console until it decides the matter, the machine ends, or the time is over.
-  private func waitForToken(on machine: Machine, _ verdict: inout BootVerdict) async throws -> String {
-    let deadline = ContinuousClock.now + .seconds(request.timeLimit)
+  private func waitForToken(
+    on machine: Machine, _ verdict: inout BootVerdict, until deadline: ContinuousClock.Instant
+  ) async throws -> String {
     let pieces = machine.console.text()
     let clock = Task {
       try await Task.sleep(until: deadline)
@@ -150,6 +181,7 @@ public struct Verification: Sendable {
   private func failure(_ reason: String, _ machine: Machine) -> BuildError {
     BuildError(
       .failed, "the image did not boot: \(reason)",
-      remedy: "Look at its screen with --screenshot, or boot it by hand", details: machine.console.lastLines)
+      remedy: "Look at its screen with --screenshot, or boot it by hand",
+      details: machine.console.lastLines.map(TerminalText.escaped))
   }
 }

@@ -32,14 +32,18 @@ struct VerifyArtefacts: Sendable {
         .badInput, "nothing to verify, or too much", remedy: "Give either an output folder or --image")
     }
     let manifest = try request.folder.map(Manifest.read)
-    let folder = request.folder.map(absolute)
+    let folder = request.folder.map { FilePath($0).absolute }
     if let manifest, manifest.spec.onlyNixStore == true {
       throw BuildError(
         .badInput, "\(request.folder ?? "") has a Nix store only, which cannot be booted",
         remedy: "Give the output folder of a whole system")
     }
-    let (image, format) = try image(of: request, manifest, folder)
-    guard FileSystem.exists(image) else { throw missing(image) }
+    let (named, format) = try image(of: request, manifest, folder)
+    let image = try InputFile.check(named)
+    try SelfContainedImage.check(image, format)
+    for file in [request.kernel?.kernel, request.kernel?.initrd].compactMap(\.self) {
+      _ = try InputFile.check(FilePath(file))
+    }
     let sectorSize = request.sectorSize ?? manifest?.disk.sectorSize ?? 512
     guard sectorSize == 512 || sectorSize == 4096 else {
       throw BuildError(
@@ -63,14 +67,15 @@ struct VerifyArtefacts: Sendable {
   ) async throws -> EFI {
     let built = request.efiFirmware == nil ? manifest?.firmware : nil
     let wish = FirmwareWish(
-      code: request.efiFirmware ?? built?.code, variables: built?.variablesTemplate,
+      code: try request.efiFirmware.map { try InputFile.check(FilePath($0)).string } ?? built?.code,
+      variables: built?.variablesTemplate,
       needsSMM: request.efiFirmwareNeedsSMM ?? built?.requiresSMM)
     let firmware = try await hostFaultsAsBuildErrors { try await HostProbe().firmware(wish) }
     let variables =
-      request.efiVariables.map(absolute)
+      request.efiVariables.map { FilePath($0).absolute }
       ?? folder.flatMap { folder in manifest?.efiVariables.map { folder.appending($0) } }
       ?? FilePath(firmware.variablesTemplate)
-    guard FileSystem.exists(variables) else { throw missing(variables) }
+    _ = try InputFile.check(variables)
     let bytes = try await flashBytes(variables)
     let store = try await store(in: bytes, of: variables, firmware)
     let enforces = firmware.secureBoot && store.enforcesSecureBoot
@@ -80,10 +85,6 @@ struct VerifyArtefacts: Sendable {
         remedy: "Leave out --efi-firmware and --efi-vars, or give a pair with Secure Boot")
     }
     return EFI(firmware: firmware, variables: bytes, enforcesSecureBoot: enforces)
-  }
-
-  private static func missing(_ file: FilePath) -> BuildError {
-    BuildError(.badInput, "\(file) does not exist", remedy: "Check the path")
   }
 
   /// Firmware that is given a store of another size boots, and quietly keeps no variables.
@@ -106,7 +107,7 @@ struct VerifyArtefacts: Sendable {
   private static func image(
     of request: VerifyRequest, _ manifest: Manifest?, _ folder: FilePath?
   ) throws -> (FilePath, ImageFormat) {
-    if let file = request.image.map(absolute) { return (file, try format(of: file, request)) }
+    if let file = request.image.map({ FilePath($0) }) { return (file, try format(of: file, request)) }
     let images = manifest?.images ?? []
     let wanted = images.first { request.format == nil || $0.format == request.format }
     guard let folder, let wanted else {
@@ -125,29 +126,5 @@ struct VerifyArtefacts: Sendable {
         .badInput, "the format of \(image) is not known by its name", remedy: "Name it with --format")
     }
     return known
-  }
-
-  private static func absolute(_ path: String) -> FilePath {
-    FilePath(URL(fileURLWithPath: path).standardizedFileURL.path)
-  }
-}
-
-extension Manifest {
-  /// Reads the manifest of an output folder.
-  ///
-  /// - Throws: `BuildError` when there is none, or it is not one of this version.
-  static func read(from folder: String) throws -> Manifest {
-    let file = FilePath(folder).appending(fileName)
-    guard let data = FileManager.default.contents(atPath: file.string) else {
-      throw BuildError(
-        .badInput, "\(folder) has no \(fileName)", remedy: "Give the output folder of a build, or use --image"
-      )
-    }
-    do {
-      return try JSONDecoder().decode(Manifest.self, from: data)
-    } catch {
-      throw BuildError(
-        .badInput, "\(file) is not a manifest of this version: \(error)", remedy: "Build the image again")
-    }
   }
 }

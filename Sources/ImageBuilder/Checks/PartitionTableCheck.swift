@@ -1,0 +1,13 @@
+internal import BuildPlan
+
+/// The partition table is the plan's, in both of its copies: a bootloader or a script may have written over it.
+struct PartitionTableCheck: SealedDiskCheck {
+  func run(on disk: SealedDisk) throws {
+    let differences = disk.table.differences(from: disk.plan.disk)
+    guard let first = differences.first else { return }
+    throw BuildError(
+      .failed, "the disk's partition table is no longer the one that was written to it: \(first)",
+      remedy: "See what the system's bootloader and postInstall write to the disk",
+      details: Array(differences.dropFirst()))
+  }
+}

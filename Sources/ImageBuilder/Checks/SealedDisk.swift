@@ -1,0 +1,54 @@
+internal import AgentProtocol
+internal import BuildPlan
+internal import EFIVariables
+internal import ImageModel
+internal import SystemPackage
+
+/// A disk that nothing is written to any more, and what it was to become. The checks look at the disk: what a guest says
+/// of it, and what the plan wants of it, prove nothing.
+struct SealedDisk {
+  let plan: BuildPlan
+  let path: FilePath
+  /// The partition table that is on it.
+  let table: DiskTable
+  /// The partitions of that table, with the files of those that firmware can read.
+  let boot: BootDisk
+  /// The EFI variables that go with it; nil for a disk without.
+  let variables: VariableStore?
+
+  /// Reads the disk.
+  ///
+  /// - Throws: `BuildError`.
+  init(_ path: FilePath, plan: BuildPlan, variables: VariableStore?) async throws {
+    self.plan = plan
+    self.path = path
+    self.variables = variables
+    table = try DiskFile.with(path) { try DiskTable(of: $0, sectorSize: plan.disk.sectorSize) }
+    boot = try await BootDiskReader(blame: .failed).read(raw: path, table)
+  }
+
+  /// Whether the plan has a bootloader installed.
+  var hasBootLoader: Bool {
+    plan.steps.contains { planned in
+      if case .installBootLoader = planned.step { true } else { false }
+    }
+  }
+
+  /// Runs every check.
+  ///
+  /// - Throws: the first problem, as `BuildError`.
+  func check() throws {
+    for check in Self.checks { try check.run(on: self) }
+  }
+
+  /// In an order in which the cause comes before what follows from it.
+  private static let checks: [any SealedDiskCheck] = [
+    PartitionTableCheck(), FilesystemCheck(), BootEntryCheck(), LoaderCheck(),
+  ]
+}
+
+/// Something that holds of every disk that is exported.
+protocol SealedDiskCheck: Sendable {
+  /// - Throws: `BuildError` when it does not hold.
+  func run(on disk: SealedDisk) throws
+}
