@@ -17,15 +17,24 @@ package func startThread(_ body: @escaping @Sendable () -> Void) throws(Errno) {
 }
 
 /// Runs code that blocks on a thread of its own, and waits for it without holding a thread of the pool.
+///
+/// When the task is cancelled, `Cancellation` says so to the code; it is waited for all the same.
 package func onThread<Value: Sendable>(
   _ body: @escaping @Sendable () throws -> Value
 ) async throws -> Value {
-  try await withCheckedThrowingContinuation { continuation in
-    do {
-      try startThread { continuation.resume(with: Result(catching: body)) }
-    } catch {
-      continuation.resume(throwing: error)
+  let flag = CancellationFlag()
+  return try await withTaskCancellationHandler {
+    try await withCheckedThrowingContinuation { continuation in
+      do {
+        try startThread {
+          continuation.resume(with: Result { try Cancellation.$flag.withValue(flag, operation: body) })
+        }
+      } catch {
+        continuation.resume(throwing: error)
+      }
     }
+  } onCancel: {
+    flag.set()
   }
 }
 

@@ -16,20 +16,15 @@ struct ReadOnlyStore: Sendable {
   /// - Parameter scratch: a folder for what the tool needs.
   /// - Throws: `BuildError` with the failed tool's last lines.
   func write(to file: FilePath, scratch: FilePath) async throws {
-    do {
+    let command = HostCommand(
+      attempt: "make the \(kind.rawValue) filesystem of the store", place: file,
+      package: kind == .squashfs ? "squashfs-tools" : "erofs-utils",
+      remedy: "Check the store with: nix-store --verify --check-contents")
+    try await command.run {
       switch kind {
       case .squashfs: try await runner.run(squashfs(file))
       default: try await writeErofs(to: file, scratch: scratch)
       }
-    } catch let failure as CommandFailure {
-      throw BuildError(
-        failure.isNotFound ? .hostNotAble : .failed,
-        "the \(kind.rawValue) filesystem of the store could not be made: \(failure.summary)",
-        remedy: failure.isNotFound
-          ? "Install \(kind == .squashfs ? "squashfs-tools" : "erofs-utils")"
-          : "Check that the disk is not full, and the store with: nix-store --verify --check-contents",
-        // The command names every path of the closure.
-        details: failure.tail)
     }
   }
 
@@ -68,18 +63,6 @@ struct ReadOnlyStore: Sendable {
     try await runner.run(
       "mkfs.erofs", "--quiet", "-T1", "--all-root", "-x-1", "-U", uuid.description, file.string,
       staged.string)
-    // An ordinary user cannot remove what is in folders without write permission.
-    try await runner.run("chmod", "-R", "u+w", staged.string)
     try FileSystem.remove(staged)
-  }
-}
-
-extension CommandFailure {
-  /// Whether the program is not there. 127: what `env` exits with then.
-  fileprivate var isNotFound: Bool {
-    switch reason {
-    case .notStarted, .exited(127): true
-    default: false
-    }
   }
 }
