@@ -183,7 +183,7 @@ pkgs.runCommand name
     mkdir -p "$XDG_CONFIG_HOME/qemu/firmware"
     cp ${firmwareDescriptor} "$XDG_CONFIG_HOME/qemu/firmware/00-image.json"
   ''}
-  slipway build ${specFile} --out "$out" --progress plain ${lib.escapeShellArgs
+  slipway build ${specFile} --out "$out" --keep-log "$NIX_BUILD_TOP/slipway.failed.log" --progress plain ${lib.escapeShellArgs
     (lib.optionals (!onlyNixStore) [ "--kernel" kernelImage "--modules" kernelModules ]
       ++ lib.optional verify "--verify" ++ extraFlags)}
 ''

@@ -6,6 +6,8 @@ package enum TerminalText {
   ///
   /// Text from outside must not be able to move the cursor, or to forge a line of ours.
   package static func escaped(_ line: String) -> String {
+    // Most lines are plain ASCII.
+    if line.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return line }
     var result = ""
     var scalars = Substring(line).unicodeScalars
     while let scalar = scalars.popFirst() {
@@ -15,6 +17,25 @@ package enum TerminalText {
         result += " "
       } else if isDangerous(scalar) {
         result += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
+      } else {
+        result.unicodeScalars.append(scalar)
+      }
+    }
+    return result
+  }
+
+  /// JSON in which no string has a character that a terminal obeys: DEL, C1 and format characters become `\u` escapes.
+  ///
+  /// Outside of strings JSON has no such characters, and those below U+0020 are escaped in any JSON.
+  package static func escapedJSON(_ json: String) -> String {
+    guard json.unicodeScalars.contains(where: { $0.value >= 0x7F && isDangerous($0) }) else { return json }
+    var result = ""
+    for scalar in json.unicodeScalars {
+      if scalar.value >= 0x7F, isDangerous(scalar) {
+        for unit in UTF16.encode(scalar) ?? UTF16.encodedReplacementCharacter {
+          let digits = String(unit, radix: 16)
+          result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        }
       } else {
         result.unicodeScalars.append(scalar)
       }

@@ -1,5 +1,4 @@
 internal import Glibc
-internal import Synchronization
 package import SystemPackage
 
 /// Starts a thread of its own for code that blocks: the cooperative pool has as many threads as cores, and
@@ -18,32 +17,25 @@ package func startThread(_ body: @escaping @Sendable () -> Void) throws(Errno) {
 }
 
 /// Runs code that blocks on a thread of its own, and waits for it without holding a thread of the pool.
+///
+/// When the task is cancelled, `Cancellation` says so to the code; it is waited for all the same.
 package func onThread<Value: Sendable>(
   _ body: @escaping @Sendable () throws -> Value
 ) async throws -> Value {
-  try await withCheckedThrowingContinuation { continuation in
-    do {
-      try startThread { continuation.resume(with: Result(catching: body)) }
-    } catch {
-      continuation.resume(throwing: error)
-    }
-  }
-}
-
-/// The same for code that asks now and then whether its task was cancelled.
-package func onThread<Value: Sendable>(
-  _ body: @escaping @Sendable (_ isCancelled: @escaping @Sendable () -> Bool) throws -> Value
-) async throws -> Value {
-  let cancellation = Cancellation()
+  let flag = CancellationFlag()
   return try await withTaskCancellationHandler {
-    try await onThread { try body { cancellation.flag.load(ordering: .relaxed) } }
+    try await withCheckedThrowingContinuation { continuation in
+      do {
+        try startThread {
+          continuation.resume(with: Result { try Cancellation.$flag.withValue(flag, operation: body) })
+        }
+      } catch {
+        continuation.resume(throwing: error)
+      }
+    }
   } onCancel: {
-    cancellation.flag.store(true, ordering: .relaxed)
+    flag.set()
   }
-}
-
-private final class Cancellation: Sendable {
-  let flag = Atomic(false)
 }
 
 private final class ThreadBody: Sendable {

@@ -13,8 +13,7 @@ enum EmbeddedDriver {
   static func prepare(root: FilePath) throws {
     try makePrivateFolder(root)
     try makePrivateFolder(root.appending("etc"))
-    try Data(configuration(isRoot: geteuid() == 0).utf8)
-      .write(to: URL(fileURLWithPath: root.appending("etc").appending("qemu.conf").string))
+    try writeFile(root.appending("etc").appending("qemu.conf"), configuration(isRoot: geteuid() == 0))
     if let cache = cacheFolder() {
       try FileManager.default.createSymbolicLink(
         atPath: root.appending("cache").string, withDestinationPath: cache)

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 internal import Libvirt
 internal import Synchronization
@@ -82,7 +83,7 @@ package final class Machine: Sendable {
         .failed, attempt: attempt, cause: end.value?.description ?? error.description)
     }
     guard type == "image/png" else {
-      try? FileManager.default.removeItem(atPath: path.string)
+      try? TreeRemover.remove(path)
       throw MachineError(
         .hostNotAble, attempt: attempt, cause: "this QEMU gives \(type) and not PNG",
         remedy: "Use QEMU 7.1 or later, built with libpng")

@@ -1,4 +1,5 @@
 internal import Basics
+internal import Command
 internal import Foundation
 internal import Libvirt
 internal import Synchronization
@@ -8,21 +9,21 @@ package import SystemPackage
 /// root and a folder for each session. There is one, since libvirt takes one embedded root in a process's life.
 ///
 /// ```
-/// /tmp/slipway-UID/XXXXXXXX/
-///   lock         held by this process while it lives
+/// /tmp/slipway-UID/XXXXXXXXXXXXXXXX/   locked by this process while it lives
+///   mark         what the environment of every command of this process has
 ///   libvirt/     root of qemu:///embed
 ///   leftovers/   links to what else has to go when this process ends
 ///   1/, 2/, …    sessions
 /// ```
 package final class ProcessFolder: Sendable {
-  let path: FilePath
-  private let lock: FileDescriptor
+  private let claim: ClaimedFolder
   private let counter = Mutex(0)
 
-  private init(path: FilePath, lock: FileDescriptor) {
-    self.path = path
-    self.lock = lock
+  private init(_ claim: ClaimedFolder) {
+    self.claim = claim
   }
+
+  var path: FilePath { claim.path }
 
   var driverRoot: FilePath { path.appending("libvirt") }
   private var leftovers: FilePath { path.appending("leftovers") }
@@ -45,7 +46,7 @@ package final class ProcessFolder: Sendable {
     return try await folder.get().get()
   }
 
-  /// Has a path removed when this process ends, however it ends.
+  /// Has a path removed when this process ends, however it ends. To be called before the path is made.
   ///
   /// - Returns: what takes that back, once the path is gone or has found its place.
   /// - Throws: `MachineError`.
@@ -53,7 +54,9 @@ package final class ProcessFolder: Sendable {
     let folder = try await current()
     let link = folder.leftovers.appending("\(folder.nextNumber())")
     try attempt("note that \(path) is temporary") {
-      try FileManager.default.createSymbolicLink(atPath: link.string, withDestinationPath: path.string)
+      guard symlink(path.string, link.string) == 0 else {
+        throw PathFailure("make", link, Errno(rawValue: errno))
+      }
     }
     return Leftover(link: link)
   }
@@ -97,10 +100,12 @@ package final class ProcessFolder: Sendable {
   /// Makes the folder that all processes of this user share.
   private static func makeBase(_ base: FilePath) throws {
     if mkdir(base.string, 0o700) == 0 { return }
-    guard errno == EEXIST else { throw Errno(rawValue: errno) }
+    guard errno == EEXIST else { throw PathFailure("make the folder", base, Errno(rawValue: errno)) }
     // Somebody else may have made it, to have us put our sockets into a folder of his.
     var status = stat()
-    guard lstat(base.string, &status) == 0 else { throw Errno(rawValue: errno) }
+    guard lstat(base.string, &status) == 0 else {
+      throw PathFailure("look at", base, Errno(rawValue: errno))
+    }
     guard status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(), status.st_mode & 0o077 == 0 else {
       throw MachineError(
         .hostNotAble, attempt: "use the folder \(base)", cause: "it is not a private folder of this user",
@@ -110,31 +115,17 @@ package final class ProcessFolder: Sendable {
 
   private static func make(below base: FilePath) throws -> ProcessFolder {
     try makeBase(base)
-    let name = String(UInt32.random(in: 0...UInt32.max), radix: 16)
-    let path = base.appending(name)
-    // Below a name that the search for stale folders passes over until the lock is held.
-    let new = base.appending(".\(name)")
-    try makePrivateFolder(new)
-    let lock = try FileDescriptor.open(
-      new.appending("lock"), .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
-    guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else { throw Errno(rawValue: errno) }
-    try makePrivateFolder(new.appending("leftovers"))
-    guard rename(new.string, path.string) == 0 else { throw Errno(rawValue: errno) }
-    return ProcessFolder(path: path, lock: lock)
+    let folder = ProcessFolder(
+      try ClaimedFolder.make(at: base.appending(ClaimedFolder.uniqueName("")), mode: 0o700))
+    try makePrivateFolder(folder.leftovers)
+    try writeFile(folder.path.appending("mark"), ProcessMark.setting)
+    return folder
   }
 
   /// Clears the folders whose process is gone: its watchdog was killed too, or the machine lost power.
   static func clearStale(below base: FilePath) async {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: base.string)) ?? []
-    let folders = names.filter { !$0.hasPrefix(".") }.map { base.appending($0) }
-    for folder in folders where isAbandoned(folder) { try? await Watchdog.clear(folder) }
-  }
-
-  private static func isAbandoned(_ folder: FilePath) -> Bool {
-    let path = folder.appending("lock")
-    guard let lock = try? FileDescriptor.open(path, .readWrite, options: .closeOnExec) else { return false }
-    defer { try? lock.close() }
-    return flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0
+    let isOurs = { ClaimedFolder.isUniqueName($0, prefix: "") }
+    for folder in ClaimedFolder.abandoned(in: base, where: isOurs) { try? await Watchdog.clear(folder) }
   }
 }
 
@@ -149,16 +140,32 @@ package struct Leftover: Sendable {
 }
 
 /// Makes a folder that only this user can enter.
-func makePrivateFolder(_ path: FilePath) throws(Errno) {
-  guard mkdir(path.string, 0o700) == 0 else { throw Errno(rawValue: errno) }
+func makePrivateFolder(_ path: FilePath) throws(PathFailure) {
+  guard mkdir(path.string, 0o700) == 0 else {
+    throw PathFailure("make the folder", path, Errno(rawValue: errno))
+  }
 }
 
-/// Runs work on the host's files; what goes wrong means that the host is not able.
+/// Makes a file that only this user can read.
+func writeFile(_ path: FilePath, _ text: String) throws(PathFailure) {
+  do {
+    let file = try FileDescriptor.open(
+      path, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: .ownerReadWrite)
+    _ = try file.closeAfter { try file.writeAll(text.utf8) }
+  } catch {
+    throw PathFailure("write", path, error as? Errno ?? .ioError)
+  }
+}
+
+/// Runs work on the host's files; what goes wrong means that the host is not able, or that it is full.
 func attempt<Result>(_ attempt: String, _ body: () throws -> Result) throws(MachineError) -> Result {
   do {
     return try body()
   } catch let error as MachineError {
     throw error
+  } catch let error as PathFailure where error.reason.isLackOfSpace {
+    let full = FullFilesystem(of: error.path, reason: error.reason)
+    throw MachineError(.failed, attempt: attempt, cause: full.description, remedy: full.remedy)
   } catch {
     throw MachineError(.hostNotAble, attempt: attempt, cause: String(describing: error))
   }

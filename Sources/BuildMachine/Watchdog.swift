@@ -1,3 +1,5 @@
+internal import Basics
+internal import Command
 internal import Foundation
 internal import Subprocess
 internal import Synchronization
@@ -6,27 +8,66 @@ internal import SystemPackage
 /// Cleans up after a process that uses machines, however that process ends.
 ///
 /// A shell waits, in a session of its own, on a pipe whose other end only this process holds. When this process
-/// is gone, even by `kill -9`, the shell kills the hypervisors of the embedded driver and removes the folders.
-/// The folder alone says what to do, so the same script also clears what an earlier crash left.
+/// is gone, even by `kill -9`, the shell kills the hypervisors of the embedded driver and every command that the
+/// process has started, and removes the folders. The folder alone says what to do, so the same script also clears
+/// what an earlier crash left.
 enum Watchdog {
   /// `$1` is the folder of a `ProcessFolder`.
+  ///
+  /// What a process of ours has started carries the mark in its environment, whatever group or session it is in. Its
+  /// group is killed with it, unless another's process leads it.
   static let script = """
     trap '' HUP INT QUIT TERM
+    folder=$1
+    kill_hypervisors() {
+      for file in "$folder"/libvirt/run/qemu/*.pid "$folder"/libvirt/lib/qemu/qmp-*/qmp.pid; do
+        pid=$(cat "$file" 2>/dev/null) || continue
+        # A pid may be in use again; ours is the one whose arguments name this folder.
+        if grep -qaF -- "$folder/" "/proc/$pid/cmdline" 2>/dev/null; then kill -KILL "$pid"; fi
+      done
+    }
+    kill_commands() {
+      mark=$(cat "$folder/mark" 2>/dev/null) && [ -n "$mark" ] || return 0
+      marked=" $(grep -lzxF -- "$mark" /proc/[0-9]*/environ 2>/dev/null | tr '\\n' ' ')"
+      for environment in $marked; do
+        pid=${environment#/proc/}
+        pid=${pid%/environ}
+        stat=$(cat "/proc/$pid/stat" 2>/dev/null) || continue
+        group=$(set -f; set -- ${stat##*) }; echo "$3")
+        kill -KILL "$pid" 2>/dev/null
+        case "$marked" in *" /proc/$group/environ "*) led=yes;; *) led=no;; esac
+        if [ $led = yes ] || [ ! -e "/proc/$group" ]; then kill -KILL "-$group" 2>/dev/null; fi
+      done
+    }
+    remove() {
+      rm -rf --one-file-system -- "$1" && return 0
+      # An ordinary user removes nothing from a folder without write permission.
+      if [ -d "$1" ] && [ ! -L "$1" ]; then
+        find "$1" -xdev -type d ! -perm -700 -exec chmod u+rwx '{}' +
+        rm -rf --one-file-system -- "$1"
+      fi
+    }
     # A line says that the process ends in order. Without it a hypervisor may be just about to start.
     if read -r _; then passes=1; else passes=2; fi
     while [ $passes -gt 0 ]; do
-      for file in "$1"/libvirt/run/qemu/*.pid "$1"/libvirt/lib/qemu/qmp-*/qmp.pid; do
-        pid=$(cat "$file" 2>/dev/null) || continue
-        # A pid may be in use again; ours is the one whose arguments name this folder.
-        if grep -qaF -- "$1/" "/proc/$pid/cmdline" 2>/dev/null; then kill -KILL "$pid"; fi
-      done
+      kill_hypervisors
+      kill_commands
       passes=$((passes - 1))
       if [ $passes -gt 0 ]; then sleep 1; fi
     done
-    for link in "$1"/leftovers/*; do
-      if [ -L "$link" ]; then rm -rf -- "$(readlink "$link")"; fi
+    tries=0
+    while [ $tries -lt 60 ]; do
+      left=no
+      for link in "$folder"/leftovers/*; do
+        if [ -L "$link" ]; then remove "$(readlink "$link")" || left=yes; fi
+      done
+      if [ $left = no ] && remove "$folder"; then exit 0; fi
+      # A command that is being started has no mark yet.
+      kill_commands
+      tries=$((tries + 1))
+      sleep 1
     done
-    rm -rf -- "$1"
+    exit 1
     """
 
   /// Starts to watch over this process, and returns when that has begun.
@@ -37,7 +78,10 @@ enum Watchdog {
     var options = PlatformOptions()
     options.createSession = true
     let configuration = Configuration(
-      executable: .path("/bin/sh"), arguments: arguments(folder), platformOptions: options)
+      executable: .path("/bin/sh"), arguments: arguments(folder),
+      // Also when a command of another slipway started this one: that one's watchdog must not kill this one's.
+      environment: .inherit.updating([Environment.Key(stringLiteral: ProcessMark.variable): nil]),
+      platformOptions: options)
     let started = OneShot<Result<Void, any Error>>()
     Task.detached {
       do {

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 internal import Libvirt
 internal import SystemPackage
@@ -14,7 +15,7 @@ package func withMachine<Result: Sendable>(
 ) async throws -> Result {
   let folder = try await ProcessFolder.current()
   let session = try folder.makeSession(for: configuration)
-  defer { try? FileManager.default.removeItem(atPath: session.directory.string) }
+  defer { try? TreeRemover.remove(session.directory) }
   let xml = try configuration.domainXML(session)
   let connection: Connection
   let events: AsyncStream<DomainEvent>

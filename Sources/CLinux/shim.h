@@ -82,8 +82,22 @@ static inline long slipway_copy_range(int from, long *position, int to, unsigned
   return syscall(SYS_copy_file_range, from, position, to, (void *)0, length, 0);
 }
 
+/// Opens a name of `directory` that is neither a link nor on another mount (openat2(2), Linux 5.6).
+static inline int slipway_open_on_this_mount(int directory, const char *name, int flags) {
+  struct open_how how = {.flags = (unsigned long)flags, .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
+  return (int)syscall(SYS_openat2, directory, name, &how, sizeof how);
+}
+
+/// Starts the write-back of a range of a file, and waits for it (sync_file_range(2)).
+static inline int slipway_write_back(int file, long offset, long length) {
+  return (int)syscall(SYS_sync_file_range, file, offset, length, 7);
+}
+
+static const int slipway_O_PATH = 010000000;
+
 /// Hidden without _GNU_SOURCE; from the kernel's <linux/fs.h> and <asm-generic/fcntl.h>.
 static const int slipway_SEEK_DATA = SEEK_DATA;
+static const int slipway_SEEK_HOLE = SEEK_HOLE;
 static const int slipway_O_NOATIME = 01000000;
 static const int slipway_F_OFD_GETLK = 36;
 static const int slipway_F_OFD_SETLK = 37;

@@ -14,13 +14,16 @@ package struct CommandFailure: Error, Hashable, Sendable {
 
   package var command: Command
   package var reason: Reason
-  /// The last lines of standard output and standard error, oldest first.
+  /// The last lines of standard output and standard error, oldest first, as `OutputExcerpt` chooses them.
   package var tail: [String]
+  /// Whether there is no such program.
+  package var isNotFound: Bool
 
-  package init(command: Command, reason: Reason, tail: [String]) {
+  package init(command: Command, reason: Reason, tail: [String], isNotFound: Bool = false) {
     self.command = command
     self.reason = reason
     self.tail = tail
+    self.isNotFound = isNotFound
   }
 }
 
@@ -34,7 +37,8 @@ extension CommandFailure: CustomStringConvertible {
     case .notStarted(let why): "'\(command.executable)' could not be started: \(why)"
     case .exited(let status): "'\(command.executable)' exited with status \(status)"
     case .signalled(let signal): "'\(command.executable)' was killed by signal \(signal)"
-    case .tooMuchOutput: "'\(command.executable)' printed more than \(SubprocessRunner.outputLimit) bytes"
+    case .tooMuchOutput:
+      "'\(command.executable)' printed more than \(SubprocessRunner.outputLimit) bytes or \(SubprocessRunner.lineLimit) lines"
     }
   }
 

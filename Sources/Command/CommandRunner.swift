@@ -32,11 +32,13 @@ extension CommandRunner {
 
 /// Runs commands as child processes.
 package struct SubprocessRunner: CommandRunner {
-  /// The most that a command may print on either stream, in bytes.
+  /// The most that a command may print on both streams together, in bytes.
   package static let outputLimit = 4 << 20
-  fileprivate static let tailLines = 20
+  /// The most lines that it may print, empty ones included.
+  package static let lineLimit = 1 << 17
 
   private let environment: Environment
+  private let isMarked: Bool
 
   /// Whoever ends a command ends with it all that it has started. Not in a session of its own: by those
   /// `EmbeddedReaper` knows hypervisors.
@@ -50,33 +52,38 @@ package struct SubprocessRunner: CommandRunner {
   }()
 
   /// A runner whose commands inherit the environment.
-  package init() {
+  ///
+  /// - Parameter isMarked: whether commands, and all that they start, carry `ProcessMark` in their environment.
+  package init(isMarked: Bool = true) {
     environment = .inherit
+    self.isMarked = isMarked
   }
 
   /// A runner whose commands see these variables and no others.
   package init(environment: [String: String]) {
     self.environment = .custom(environmentValues(environment))
+    isMarked = true
   }
 
   package func run(_ command: Command, log: @escaping @Sendable (String) -> Void) async throws -> String {
     let output = CommandOutput(log: log)
-    func failure(_ reason: CommandFailure.Reason) -> CommandFailure {
-      CommandFailure(command: command, reason: reason, tail: output.tail)
+    func failure(_ reason: CommandFailure.Reason, isNotFound: Bool = false) -> CommandFailure {
+      CommandFailure(command: command, reason: reason, tail: output.excerpt, isNotFound: isNotFound)
     }
+    let mark = isMarked ? [ProcessMark.variable: ProcessMark.value] : [:]
     let status: TerminationStatus
     do {
       status = try await Subprocess.run(
         command.executable.contains("/") ? .path(FilePath(command.executable)) : .name(command.executable),
         arguments: Arguments(command.arguments),
-        environment: environment.updating(environmentValues(command.environment)),
+        environment: environment.updating(environmentValues(mark.merging(command.environment) { $1 })),
         workingDirectory: command.folder.map { FilePath($0) },
         platformOptions: Self.platform,
         input: .string(command.input), output: .sequence, error: .sequence
       ) { execution in
         let lines = execution.standardOutput.strings(bufferingPolicy: .maxLineLength(Self.outputLimit))
         let errorLines = execution.standardError.strings(bufferingPolicy: .maxLineLength(Self.outputLimit))
-        async let noted: Void = { for try await line in errorLines { output.note(line) } }()
+        async let noted: Void = { for try await line in errorLines { try output.note(line) } }()
         for try await line in lines { try output.collect(line) }
         try await noted
       }.terminationStatus
@@ -86,50 +93,53 @@ package struct SubprocessRunner: CommandRunner {
       throw failure(.tooMuchOutput)
     } catch let error as SubprocessError {
       try Task.checkCancellation()
-      throw failure(.notStarted(error.description))
+      throw failure(.notStarted(error.description), isNotFound: error.code == .executableNotFound)
     }
     try Task.checkCancellation()
     switch status {
     case .exited(0): return output.collected
+    // What `env` exits with when it does not find its command.
+    case .exited(127) where command.executable == "env": throw failure(.exited(127), isNotFound: true)
     case .exited(let code): throw failure(.exited(code))
     case .signaled(let signal): throw failure(.signalled(signal))
     }
   }
 }
 
-/// What a running command has printed so far.
+/// What a running command has printed so far. Bounded by bytes and by lines, on both streams together.
 private final class CommandOutput: Sendable {
-  private struct Lines {
-    var collected: [String] = []
+  private struct Printed {
+    var collected = ""
     var bytes = 0
-    var tail: [String] = []
+    var lines = 0
+    var excerpt = OutputExcerpt()
   }
 
-  private let lines = Mutex(Lines())
+  private let printed = Mutex(Printed())
   private let log: @Sendable (String) -> Void
 
   init(log: @escaping @Sendable (String) -> Void) {
     self.log = log
   }
 
-  var collected: String { lines.withLock { $0.collected.joined(separator: "\n") } }
-  var tail: [String] { lines.withLock { $0.tail } }
+  var collected: String { String(printed.withLock { $0.collected }.dropLast()) }
+  var excerpt: [String] { printed.withLock { $0.excerpt.lines } }
 
   /// Keeps a line of standard output for the caller, and notes it.
   func collect(_ line: String) throws {
-    try lines.withLock { lines in
-      lines.bytes += line.utf8.count + 1
-      guard lines.bytes <= SubprocessRunner.outputLimit else { throw TooMuchOutput() }
-      lines.collected.append(line)
-    }
-    note(line)
+    try note(line)
+    printed.withLock { $0.collected += line + "\n" }
   }
 
   /// Shows a line, and keeps it while it is among the last.
-  func note(_ line: String) {
-    lines.withLock { lines in
-      if lines.tail.count == SubprocessRunner.tailLines { lines.tail.removeFirst() }
-      lines.tail.append(line)
+  func note(_ line: String) throws {
+    try printed.withLock { printed in
+      printed.bytes += line.utf8.count + 1
+      printed.lines += 1
+      guard printed.bytes <= SubprocessRunner.outputLimit, printed.lines <= SubprocessRunner.lineLimit else {
+        throw TooMuchOutput()
+      }
+      printed.excerpt.append(line)
     }
     log(line)
   }

@@ -30,9 +30,7 @@ package enum Ext4 {
   package static func pour(
     _ nodes: any NodeSource, to file: FilePath, _ options: Ext4Options
   ) async throws -> Poured {
-    try await onThread { isCancelled in
-      try pour(nodes, to: file, options, isCancelled: isCancelled)
-    }
+    try await onThread { try poured(nodes, to: file, options) }
   }
 
   /// Counts the blocks and inodes that a tree needs. Reads of the files no more than tells where holes are.
@@ -40,17 +38,17 @@ package enum Ext4 {
   /// - Parameter hashSeed: the one that the filesystem will have; it decides how entries share blocks.
   /// - Throws: `Ext4Error`, or `CancellationError` between two nodes.
   package static func measure(_ nodes: any NodeSource, hashSeed: GUID) async throws -> TreeNeed {
-    try await onThread { isCancelled in
+    try await onThread {
       let meter = TreeMeter(hashSeed: hashSeed)
       var assembler = TreeAssembler(meter, time: Timestamp(seconds: 1))
       var nodes = nodes
-      try assembler.assemble(&nodes, isCancelled: isCancelled)
+      try assembler.assemble(&nodes)
       return TreeNeed(blocks: meter.blocks, inodes: assembler.inodes)
     }
   }
 
-  private static func pour(
-    _ nodes: any NodeSource, to path: FilePath, _ options: Ext4Options, isCancelled: () -> Bool
+  private static func poured(
+    _ nodes: any NodeSource, to path: FilePath, _ options: Ext4Options
   ) throws -> Poured {
     try options.check()
     let file = try openImage(path, options)
@@ -60,7 +58,7 @@ package enum Ext4 {
       filesystem, writer: ImageWriter(file, path: path, offset: options.offset), options: options)
     var assembler = TreeAssembler(writer, time: Timestamp(seconds: Int64(options.time)))
     var nodes = nodes
-    try assembler.assemble(&nodes, isCancelled: isCancelled)
+    try assembler.assemble(&nodes)
     try writer.finish()
     let superblock = filesystem.raw.pointee.super
     let poured = Poured(

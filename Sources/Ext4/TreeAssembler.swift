@@ -1,3 +1,4 @@
+internal import Basics
 internal import CExt2fs
 
 /// A directory while its entries come in.
@@ -64,10 +65,10 @@ struct TreeAssembler {
 
   /// Takes all nodes.
   ///
-  /// - Throws: `Ext4Error`; `CancellationError` as soon as `isCancelled` says so.
-  mutating func assemble(_ nodes: inout any NodeSource, isCancelled: () -> Bool) throws {
+  /// - Throws: `Ext4Error`; `CancellationError` once the task was cancelled.
+  mutating func assemble(_ nodes: inout any NodeSource) throws {
     while let node = try nodes.next() {
-      guard !isCancelled() else { throw CancellationError() }
+      try Cancellation.check()
       try add(node)
     }
     try openRoot(nil)

@@ -4,7 +4,7 @@ public struct BuildError: Error, Hashable, Sendable {
   public enum Kind: Hashable, Sendable {
     /// The request: a spec, a path, a closure.
     case badInput
-    /// This machine: a tool, a permission, disk space.
+    /// This machine: a tool, a permission.
     case hostNotAble
     /// The build itself failed.
     case failed
@@ -18,6 +18,8 @@ public struct BuildError: Error, Hashable, Sendable {
   public var remedy: String?
   /// The failed command with its last lines, or the guest's last lines.
   public var details: [String]
+  /// The file with the whole output of the build that failed; nil when none is kept.
+  public var log: String?
 
   /// Describes a failure.
   public init(_ kind: Kind, _ message: String, remedy: String? = nil, details: [String] = []) {
@@ -29,10 +31,12 @@ public struct BuildError: Error, Hashable, Sendable {
 }
 
 extension BuildError: CustomStringConvertible {
-  /// The cause first, then what to do, then the evidence.
-  public var description: String {
-    var lines = [message]
-    if let remedy { lines.append(remedy) }
-    return (lines + details.map { "  " + $0 }).joined(separator: "\n")
+  /// The cause first, then what to do, then the evidence, and where all of it is.
+  public var lines: [String] {
+    [message] + [remedy].compactMap(\.self) + details.map { "  " + $0 }
+      + [log.map { "The whole output is in \($0)" }].compactMap(\.self)
   }
+
+  /// The lines in one text.
+  public var description: String { lines.joined(separator: "\n") }
 }

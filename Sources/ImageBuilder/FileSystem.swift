@@ -1,98 +1,203 @@
+internal import Basics
 internal import CLinux
-internal import Foundation
+internal import Glibc
 internal import SystemPackage
 
-/// The few file operations of a build, with errors that name the path and what to do.
+/// The few file operations of a build, by system calls, with errors that name the path, the reason and what to do.
 enum FileSystem {
+  /// How much is handed to the kernel at once; a cancelled task ends in between.
+  private static let piece = 16 << 20
+
   static func exists(_ path: FilePath) -> Bool {
-    var status = stat()
-    return lstat(path.string, &status) == 0
+    mode(of: path) != nil
   }
 
   /// Whether there is a file, and not a link to one.
   static func isRegularFile(_ path: FilePath) -> Bool {
+    mode(of: path).map { $0 & S_IFMT == S_IFREG } ?? false
+  }
+
+  /// Whether there is a folder, and not a link to one.
+  static func isFolder(_ path: FilePath) -> Bool {
+    mode(of: path).map { $0 & S_IFMT == S_IFDIR } ?? false
+  }
+
+  /// Which file a path leads to.
+  struct Identity: Hashable {
+    var device: UInt64
+    var inode: UInt64
+  }
+
+  /// - Returns: nil when nothing is there.
+  static func identity(of path: FilePath) -> Identity? {
     var status = stat()
-    return lstat(path.string, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    guard path.withPlatformString({ stat($0, &status) }) == 0 else { return nil }
+    return Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+  }
+
+  /// Whether another filesystem, or another part of this one, is mounted at a path that is no link.
+  static func isMountPoint(_ path: FilePath) -> Bool {
+    guard let name = path.lastComponent?.string else { return true }
+    let parent = path.removingLastComponent()
+    let directory = parent.withPlatformString { open($0, slipway_O_PATH | O_DIRECTORY | O_CLOEXEC) }
+    guard directory >= 0 else { return false }
+    defer { close(directory) }
+    let file = slipway_open_on_this_mount(directory, name, slipway_O_PATH | O_NOFOLLOW | O_CLOEXEC)
+    guard file >= 0 else {
+      return errno == EXDEV || identity(of: path)?.device != identity(of: parent)?.device
+    }
+    close(file)
+    return false
   }
 
   /// The size that a file shows, in bytes.
   static func size(of path: FilePath) throws -> UInt64 {
     var status = stat()
-    guard path.withPlatformString({ stat($0, &status) }) == 0 else { throw fault("read the size of", path) }
-    return UInt64(status.st_size)
+    guard path.withPlatformString({ stat($0, &status) }) == 0 else { throw failed("read the size of", path) }
+    return UInt64(clamping: status.st_size)
   }
 
   /// Makes a folder; its parent must exist.
   static func makeDirectory(_ path: FilePath, mode: mode_t = 0o755) throws {
-    guard mkdir(path.string, mode) == 0 else { throw fault("make the folder", path) }
+    guard path.withPlatformString({ mkdir($0, mode) }) == 0 else { throw failed("make the folder", path) }
   }
 
   /// Makes an empty file that only this user can read.
   static func makePrivateFile(_ path: FilePath) throws {
-    let file = open(path.string, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
-    guard file >= 0 else { throw fault("make", path) }
+    let file = path.withPlatformString { open($0, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600) }
+    guard file >= 0 else { throw failed("make", path) }
     close(file)
   }
 
   /// Makes a file of holes.
   static func makeSparseFile(_ path: FilePath, bytes: UInt64) throws {
-    let file = open(path.string, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o644)
-    guard file >= 0 else { throw fault("make", path) }
+    guard let size = off_t(exactly: bytes) else {
+      throw BuildError(
+        .badInput, "a disk of \(bytes) bytes is larger than any file can be", remedy: "Choose a smaller size")
+    }
+    let file = path.withPlatformString { open($0, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o644) }
+    guard file >= 0 else { throw failed("make", path) }
     defer { close(file) }
-    guard ftruncate(file, off_t(bytes)) == 0 else { throw fault("make", path, "with \(bytes) bytes") }
+    guard ftruncate(file, size) == 0 else { throw failed("make", path, need: bytes) }
   }
 
+  /// Reads a whole file: one with a size, or a stream, such as a pipe.
   static func read(_ path: FilePath) throws -> [UInt8] {
-    guard let data = FileManager.default.contents(atPath: path.string) else { throw fault("read", path) }
-    return Array(data)
-  }
-
-  static func write(_ bytes: some Sequence<UInt8>, to path: FilePath) throws {
-    do {
-      try Data(bytes).write(to: URL(fileURLWithPath: path.string))
-    } catch {
-      throw fault("write", path)
+    let file = try opened(path, O_RDONLY)
+    defer { close(file) }
+    var bytes: [UInt8] = []
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
+    defer { buffer.deallocate() }
+    while true {
+      let count = Glibc.read(file, buffer.baseAddress, buffer.count)
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { throw failed("read", path) }
+      guard count > 0 else { return bytes }
+      bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
     }
   }
 
+  /// Writes a whole file.
+  static func write(_ bytes: some Sequence<UInt8>, to path: FilePath, mode: mode_t = 0o644) throws {
+    let bytes = Array(bytes)
+    let file = path.withPlatformString { open($0, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, mode) }
+    guard file >= 0 else { throw failed("write", path) }
+    var written = 0
+    while written < bytes.count {
+      let count = bytes.withUnsafeBytes { bytes in
+        Glibc.write(file, bytes.baseAddress.map { $0 + written }, bytes.count - written)
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else {
+        let failure = failed("write", path, need: UInt64(bytes.count))
+        close(file)
+        throw failure
+      }
+      written += count
+    }
+    guard close(file) == 0 else { throw failed("write", path, need: UInt64(bytes.count)) }
+  }
+
   /// Makes a file's or folder's contents survive a power failure.
+  ///
+  /// - Throws: `BuildError`; `CancellationError` before everything is on the disk.
   static func synchronise(_ path: FilePath) throws {
-    let file = open(path.string, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { throw fault("open", path) }
+    let file = try opened(path, O_RDONLY)
     defer { close(file) }
-    guard fsync(file) == 0 else { throw fault("flush", path) }
+    try writeBack(file)
+    guard fsync(file) == 0 else { throw failed("flush", path) }
+  }
+
+  /// Has the data of a file written in pieces, since nothing interrupts fsync(2).
+  private static func writeBack(_ file: Int32) throws {
+    var position = lseek(file, 0, slipway_SEEK_DATA)
+    while position >= 0 {
+      try Cancellation.check()
+      let hole = lseek(file, position, slipway_SEEK_HOLE)
+      guard hole > position else { return }
+      let end = min(hole, position + off_t(piece))
+      // What this does not do, fsync does.
+      guard slipway_write_back(file, position, end - position) == 0 else { return }
+      position = end < hole ? end : lseek(file, hole, slipway_SEEK_DATA)
+    }
   }
 
   static func rename(_ old: FilePath, to new: FilePath) throws {
-    guard Glibc.rename(old.string, new.string) == 0 else { throw fault("rename \(old) to", new) }
+    guard Glibc.rename(old.string, new.string) == 0 else { throw failed("rename \(old) to", new) }
   }
 
   /// Swaps two names of one filesystem in one step (renameat2, Linux 3.15).
   static func exchange(_ first: FilePath, _ second: FilePath) throws {
     guard slipway_exchange(AT_FDCWD, first.string, second.string) == 0 else {
-      throw fault("swap \(first) with", second)
+      throw failed("swap \(first) with", second)
     }
   }
 
   /// Removes a file or a folder with all that is in it; what is not there is removed already.
   static func remove(_ path: FilePath) throws {
-    guard exists(path) else { return }
     do {
-      try FileManager.default.removeItem(atPath: path.string)
+      try TreeRemover.remove(path)
     } catch {
-      throw fault("remove", path)
+      throw fault(error)
     }
   }
 
   /// Bytes that this user can still write to the filesystem of `path`.
   static func freeSpace(at path: FilePath) throws -> UInt64 {
-    var status = statvfs()
-    guard statvfs(path.string, &status) == 0 else { throw fault("read the free space of", path) }
-    return UInt64(status.f_bavail) * UInt64(status.f_frsize)
+    guard let space = FilesystemSpace(of: path) else { throw failed("read the free space of", path) }
+    return space.available
   }
 
-  private static func fault(_ attempt: String, _ path: FilePath, _ rest: String = "") -> BuildError {
-    let reason = String(cString: strerror(errno))
-    return BuildError(.failed, "could not \(attempt) \(path)\(rest.isEmpty ? "" : " " + rest): \(reason)")
+  /// A failed system call, in the words of a build.
+  ///
+  /// - Parameter need: the bytes that were to be written.
+  static func fault(_ failure: PathFailure, need: UInt64? = nil) -> BuildError {
+    if failure.reason.isLackOfSpace {
+      let full = FullFilesystem(of: failure.path, reason: failure.reason, need: need)
+      return BuildError(
+        .failed, "could not \(failure.attempt) \(failure.path): \(full)", remedy: full.remedy)
+    }
+    if failure.reason == .fileTooLarge {
+      return BuildError(
+        .failed, "\(failure)",
+        remedy: "Raise the limit of file sizes (ulimit -f), or use a filesystem that has files as large")
+    }
+    return BuildError(.failed, "\(failure)")
+  }
+
+  private static func opened(_ path: FilePath, _ flags: Int32) throws -> Int32 {
+    let file = path.withPlatformString { open($0, flags | O_CLOEXEC) }
+    guard file >= 0 else { throw failed("open", path) }
+    return file
+  }
+
+  private static func mode(of path: FilePath) -> mode_t? {
+    var status = stat()
+    return path.withPlatformString { lstat($0, &status) } == 0 ? status.st_mode : nil
+  }
+
+  /// To be called at once, while `errno` is that of the call.
+  private static func failed(_ attempt: String, _ path: FilePath, need: UInt64? = nil) -> BuildError {
+    fault(PathFailure(attempt, path, Errno(rawValue: errno)), need: need)
   }
 }

@@ -1,4 +1,5 @@
 internal import Appliance
+internal import Basics
 public import BuildPlan
 internal import Command
 internal import Foundation
@@ -9,13 +10,19 @@ internal import SystemPackage
 public struct ImageBuilder: Sendable {
   private let request: BuildRequest
   private let recorder: StepRecorder
+  private let log: BuildLog
 
   /// Prepares a build; nothing runs yet.
   ///
   /// - Parameter events: is told what happens, from any task.
   public init(_ request: BuildRequest, events: @escaping BuildEventHandler) {
+    let log = BuildLog()
     self.request = request
-    recorder = StepRecorder(events)
+    self.log = log
+    recorder = StepRecorder { event in
+      log.note(event)
+      events(event)
+    }
   }
 
   /// What `build` would do. Starts no machine.
@@ -30,38 +37,65 @@ public struct ImageBuilder: Sendable {
   /// Builds the image into the request's output folder, all or nothing.
   ///
   /// - Returns: the manifest that was written beside the artefacts.
-  /// - Throws: `SpecError`, `BuildError`, `CancellationError`. Nothing is left behind then.
+  /// - Throws: `SpecError`, `BuildError`, `CancellationError`. Nothing is left behind then, but for the log of a build
+  ///   that failed (`BuildError.log`).
   public func build() async throws -> Manifest {
     try OutputPath.check(request.out)
     let template = try request.machine.domainTemplate(or: DomainTemplate.installer)
     try checkVerifiable()
     try checkAppliance()
-    return try await OutputFolder.with(
-      request.out, force: request.force, isPrivate: request.spec.extraFiles?.isEmpty == false
-    ) { folder in
-      let preparation = try await Preparation.make(for: request, scratch: folder.work, recorder: recorder)
-      try checkSpace(for: preparation, at: folder.work)
-      let export = DiskExport(runner: SubprocessRunner())
-      try await export.check(preparation.plan.outputs.images.map(\.format))
-      let target = folder.work.appending("target.raw")
-      try FileSystem.makeSparseFile(target, bytes: preparation.plan.disk.size.bytes)
-      var changes: [Manifest.VariableChange]?
-      if let machine = preparation.plan.machine {
-        changes = try await install(preparation, on: machine, target: target, in: folder.work, template)
-      } else {
-        try await writeStore(preparation, to: target)
+    let isPrivate = request.spec.extraFiles?.isEmpty == false
+    return try await OutputFolder.with(request.out, force: request.force, isPrivate: isPrivate) { folder in
+      let kept = FailureLog(for: folder.destination, at: request.failureLog, isPrivate: isPrivate)
+      try log.open(in: folder.work)
+      do {
+        let manifest = try await build(in: folder, template)
+        kept.removeEarlier()
+        return manifest
+      } catch {
+        guard let error = Self.buildError(error).map({ HostSpace.explained($0, in: folder.work) }) else {
+          throw error
+        }
+        // A request that is refused has no output to look into.
+        guard error.kind == .failed, !Task.isCancelled else { throw error }
+        throw kept.keep(error, log, console: folder.work.appending("log").appending("console.log"))
       }
-      try FileSystem.remove(preparation.tree.registration)
-      let images = preparation.plan.outputs.images
-      try await recorder.step(
-        "export", detail: { _ in images.map(\.format.rawValue).joined(separator: ", ") }
-      ) {
-        try await export.export(raw: target, as: images, in: folder.work)
-      }
-      let manifest = try await finish(preparation.plan, changes, in: folder)
-      if request.verify { try await verify(manifest, in: folder.work) }
-      return manifest
     }
+  }
+
+  /// A failure in the words of a build; nil for what is said as it is.
+  private static func buildError(_ error: any Error) -> BuildError? {
+    switch error {
+    case let error as BuildError: error
+    case let error as PathFailure: FileSystem.fault(error)
+    case let error as Errno: BuildError(.failed, "a system call failed: \(error)")
+    default: nil
+    }
+  }
+
+  private func build(in folder: OutputFolder, _ template: DomainTemplate) async throws -> Manifest {
+    let preparation = try await Preparation.make(for: request, scratch: folder.work, recorder: recorder)
+    try HostSpace.check(for: preparation, at: folder.work)
+    let export = DiskExport(runner: SubprocessRunner())
+    try await export.check(preparation.plan.outputs.images.map(\.format))
+    let target = folder.work.appending("target.raw")
+    try FileSystem.makeSparseFile(target, bytes: preparation.plan.disk.size.bytes)
+    var changes: [Manifest.VariableChange]?
+    if let machine = preparation.plan.machine {
+      changes = try await install(preparation, on: machine, target: target, in: folder.work, template)
+    } else {
+      try await writeStore(preparation, to: target)
+    }
+    try FileSystem.remove(preparation.tree.registration)
+    let images = preparation.plan.outputs.images
+    try await recorder.step(
+      "export", detail: { _ in images.map(\.format.rawValue).joined(separator: ", ") }
+    ) {
+      try await export.export(raw: target, as: images, in: folder.work)
+    }
+    let manifest = try await finish(preparation.plan, changes, in: folder)
+    if request.verify { try await verify(manifest, in: folder.work) }
+    return manifest
   }
 
   private func install(
@@ -115,16 +149,6 @@ public struct ImageBuilder: Sendable {
 
   private func filesystems(of plan: BuildPlan) -> [FilesystemKind] {
     plan.disk.partitions.compactMap(\.filesystem?.kind)
-  }
-
-  private func checkSpace(for preparation: Preparation, at folder: FilePath) throws {
-    let have = ByteSize(bytes: try FileSystem.freeSpace(at: folder))
-    let need = preparation.hostSpace
-    guard have >= need else {
-      throw BuildError(
-        .hostNotAble, "the filesystem of \(request.out) has \(have) free, and the build needs \(need)",
-        remedy: "Free some space, or choose another --out")
-    }
   }
 
   private func hook(_ name: String, _ script: String) -> HostHook {

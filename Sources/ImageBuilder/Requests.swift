@@ -75,6 +75,8 @@ public struct BuildRequest: Hashable, Sendable {
   public var debugShell: Bool
   /// Seconds after which a step counts as hung; nil for the plan's limits.
   public var stepTimeLimit: Int?
+  /// Where the whole output of a build that fails is kept; nil for `OUT.failed.log`, beside the output folder.
+  public var failureLog: String?
   /// The machine.
   public var machine: MachineChoice
   /// The appliance.
@@ -83,8 +85,8 @@ public struct BuildRequest: Hashable, Sendable {
   /// Describes a build.
   public init(
     spec: ImageSpec, out: String = "result", force: Bool = false, verify: Bool = false,
-    debugShell: Bool = false, stepTimeLimit: Int? = nil, machine: MachineChoice = MachineChoice(),
-    appliance: ApplianceChoice = ApplianceChoice()
+    debugShell: Bool = false, stepTimeLimit: Int? = nil, failureLog: String? = nil,
+    machine: MachineChoice = MachineChoice(), appliance: ApplianceChoice = ApplianceChoice()
   ) {
     self.spec = spec
     self.out = out
@@ -92,6 +94,7 @@ public struct BuildRequest: Hashable, Sendable {
     self.verify = verify
     self.debugShell = debugShell
     self.stepTimeLimit = stepTimeLimit
+    self.failureLog = failureLog
     self.machine = machine
     self.appliance = appliance
   }

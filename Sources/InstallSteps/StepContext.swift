@@ -35,16 +35,6 @@ package struct StepContext: Sendable {
   /// - Throws: `CommandFailure`, with the lines that tell the cause.
   @discardableResult
   func run(_ command: Command) async throws -> String {
-    let excerpt = OutputExcerpt()
-    do {
-      return try await commands.run(command) { [emit] line in
-        excerpt.add(line)
-        emit(.log(line))
-      }
-    } catch var failure as CommandFailure {
-      let lines = excerpt.lines
-      if !lines.isEmpty { failure.tail = lines }
-      throw failure
-    }
+    try await commands.run(command) { [emit] line in emit(.log(line)) }
   }
 }

@@ -49,10 +49,15 @@ package struct InvalidClosure: Error, Hashable, Sendable, CustomStringConvertibl
   /// In the closure's order; never empty.
   package var problems: [StoreError]
 
-  /// The first ten problems in full, and the number of the others.
-  package var description: String {
-    let shown = problems.prefix(10).map(\.description)
-    let hidden = problems.count - shown.count
-    return (shown + (hidden > 0 ? ["… and \(hidden) more problems"] : [])).joined(separator: "\n")
+  /// The first ten problems in full, each with what to do on a line of its own, and the number of the others.
+  package var lines: [String] {
+    let shown = problems.prefix(10).flatMap { problem in
+      ["cannot \(problem.attempt): \(problem.reason)"]
+        + (problem.remedy.isEmpty ? [] : ["  " + problem.remedy])
+    }
+    let hidden = problems.count - 10
+    return shown + (hidden > 0 ? ["… and \(hidden) more problems"] : [])
   }
+
+  package var description: String { lines.joined(separator: "\n") }
 }

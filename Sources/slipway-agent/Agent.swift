@@ -66,7 +66,8 @@ final class Agent: Sendable {
       Console.powerOff()
     case .request(let request):
       serve(request.id) { [outbox] () async throws(StepFailure) in
-        let context = StepContext(commands: SubprocessRunner(), secrets: request.secrets ?? []) {
+        let context = StepContext(commands: SubprocessRunner(isMarked: false), secrets: request.secrets ?? [])
+        {
           outbox.send(.event($0))
         }
         try await request.step.run(in: context)

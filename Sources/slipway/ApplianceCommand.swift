@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Basics
 internal import ImageBuilder
 
 /// `slipway appliance`
@@ -18,8 +19,10 @@ struct ApplianceCommand: AsyncParsableCommand {
 
     func run() async throws {
       let choice = applianceOptions.choice()
-      let events = progressOptions.handler()
-      print(try await cancellingOnSignals { try await choice.build(events: events) })
+      let progress = progressOptions.renderer()
+      let folder = try await cancellingOnSignals { try await choice.build(events: progress.show) }
+      try DataOutput.standard.write(lines: [folder])
+      try progress.check()
     }
   }
 }

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Basics
 internal import ImageBuilder
 
 /// `slipway build`
@@ -8,7 +9,7 @@ struct BuildCommand: AsyncParsableCommand {
     abstract: "Build a disk image and its EFI variable store.",
     discussion: """
       Writes the image, efi-vars.fd, manifest.json, log/console.log and nix-support/hydra-build-products \
-      into the output folder. A build that fails leaves nothing there.
+      into the output folder. A build that fails leaves nothing there, and the log of it beside.
       """)
 
   @OptionGroup var specOptions: SpecOptions
@@ -28,17 +29,32 @@ struct BuildCommand: AsyncParsableCommand {
   @Flag(help: "When a step fails, open a shell in the guest.")
   var debugShell = false
 
+  @Option(
+    help: ArgumentHelp("File for the log of a build that fails. [OUT.failed.log]", valueName: "file"))
+  var keepLog: String?
+
   @Option(help: ArgumentHelp("Seconds after which a step counts as hung. [600 or more]", valueName: "s"))
   var stepTimeout: Int?
 
   func run() async throws {
     let request = BuildRequest(
       spec: try specOptions.spec(), out: out, force: force, verify: verify, debugShell: debugShell,
-      stepTimeLimit: stepTimeout, machine: machineOptions.choice(), appliance: applianceOptions.choice())
-    let builder = ImageBuilder(request, events: progressOptions.handler())
+      stepTimeLimit: stepTimeout, failureLog: keepLog, machine: machineOptions.choice(),
+      appliance: applianceOptions.choice())
+    let progress = progressOptions.renderer()
+    let builder = ImageBuilder(request, events: progress.show)
     let manifest = try await cancellingOnSignals { try await builder.build() }
-    if progressOptions.progress != .json {
-      print(BuildSummary.text(manifest, in: out), terminator: "")
+    try progress.check()
+    if progressOptions.progress != .json { try show(BuildSummary.lines(manifest, in: out)) }
+  }
+
+  /// A reader that has gone by now did not want the summary, and the output is there: only a summary that was to be
+  /// kept, and could not be, is a failure.
+  private func show(_ summary: [String]) throws {
+    do {
+      try DataOutput.standard.write(lines: summary)
+    } catch  where error.isReaderGone {
+      return
     }
   }
 }

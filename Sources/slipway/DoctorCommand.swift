@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import Foundation
+internal import Basics
 internal import ImageBuilder
 
 /// `slipway doctor`
@@ -13,8 +13,13 @@ struct DoctorCommand: AsyncParsableCommand {
   var json = false
 
   func run() async throws {
-    let report = try await Doctor.examine(machineOptions.choice())
-    print(json ? try report.json() : report.text, terminator: "")
+    let choice = machineOptions.choice()
+    let report = try await cancellingOnSignals { try await Doctor.examine(choice) }
+    if json {
+      try DataOutput.standard.write(json: report.json())
+    } else {
+      try DataOutput.standard.write(text: report.text)
+    }
     guard report.isAble else {
       throw BuildError(.hostNotAble, "this machine cannot build images yet", remedy: "See the lines above")
     }

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Basics
 internal import BuildPlan
 internal import Foundation
 internal import ImageBuilder
@@ -17,15 +18,30 @@ enum ExitStatus: Int32 {
     if let code = error as? ExitCode { exit(code.rawValue) }
     let status = status(of: error)
     if let status, status != .done {
-      FileHandle.standardError.write(Data("slipway: \(describe(error))\n".utf8))
+      show(lines(of: error))
       exit(status.rawValue)
     }
-    // Usage errors and --help, in the argument parser's own words.
+    // Usage errors, --help, --version and completion scripts, in the argument parser's own words.
+    let message = Slipway.fullMessage(for: error)
     guard Slipway.exitCode(for: error).isSuccess else {
-      FileHandle.standardError.write(Data((Slipway.fullMessage(for: error) + "\n").utf8))
+      for line in message.split(separator: "\n", omittingEmptySubsequences: false) {
+        ProgressOutput.standardError.write(line: String(line))
+      }
       exit(ExitStatus.badInput.rawValue)
     }
-    Slipway.exit(withError: error)
+    do throws(OutputFailure) {
+      try DataOutput.standard.write(bytes: Array((message + "\n").utf8))
+    } catch {
+      show([error.description])
+      exit(ExitStatus.failed.rawValue)
+    }
+    exit(ExitStatus.done.rawValue)
+  }
+
+  private static func show(_ lines: [String]) {
+    for (index, line) in lines.enumerated() {
+      ProgressOutput.standardError.write(line: index == 0 ? "slipway: \(line)" : line)
+    }
   }
 
   private static func status(of error: any Error) -> ExitStatus? {
@@ -43,7 +59,12 @@ enum ExitStatus: Int32 {
     }
   }
 
-  private static func describe(_ error: any Error) -> String {
-    error is CancellationError ? "interrupted; nothing was left behind" : "\(error)"
+  /// What is printed of an error, the cause first. A line break within one of them is text from outside.
+  private static func lines(of error: any Error) -> [String] {
+    switch error {
+    case is CancellationError: ["interrupted; nothing was left behind"]
+    case let error as BuildError: error.lines
+    default: ["\(error)"]
+    }
   }
 }

@@ -29,9 +29,8 @@ struct ProgressOptions: ParsableArguments {
   @Flag(name: .shortAndLong, help: "Show the output of every step.")
   var verbose = false
 
-  func handler() -> BuildEventHandler {
-    let renderer = ProgressRenderer(style: progress, verbose: verbose)
-    return { renderer.show($0) }
+  func renderer() -> ProgressRenderer {
+    ProgressRenderer(style: progress, verbose: verbose)
   }
 }
 

@@ -1,6 +1,6 @@
 internal import ArgumentParser
+internal import Basics
 internal import BuildPlan
-internal import Foundation
 internal import ImageBuilder
 
 /// `slipway plan`
@@ -16,7 +16,11 @@ struct PlanCommand: AsyncParsableCommand {
 
   func run() async throws {
     let request = BuildRequest(spec: try specOptions.spec(), machine: machineOptions.choice())
-    let plan = try await ImageBuilder(request, events: { _ in }).plan()
-    print(json ? try plan.json() : PlanText.text(plan), terminator: "")
+    let plan = try await cancellingOnSignals { try await ImageBuilder(request, events: { _ in }).plan() }
+    if json {
+      try DataOutput.standard.write(json: plan.json())
+    } else {
+      try DataOutput.standard.write(text: PlanText.text(plan))
+    }
   }
 }

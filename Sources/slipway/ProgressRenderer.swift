@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Basics
 internal import Foundation
 internal import ImageBuilder
 internal import ImageModel
@@ -11,7 +12,7 @@ enum ProgressStyle: String, CaseIterable, ExpressibleByArgument {
 
 /// Draws build events: a live line on a terminal, plain lines elsewhere, or one JSON object a line.
 ///
-/// People read standard error; JSON goes to standard output, as data does.
+/// People read standard error; JSON goes to standard output, as data does. Whichever reader is lost, the build goes on.
 final class ProgressRenderer: Sendable {
   private enum Medium {
     case terminal, plain, json
@@ -19,12 +20,13 @@ final class ProgressRenderer: Sendable {
 
   private struct State {
     var began: [String: ContinuousClock.Instant] = [:]
-    var lineIsOpen = false
     var lastDraw: ContinuousClock.Instant?
+    var lost: OutputFailure?
   }
 
   private let medium: Medium
   private let verbose: Bool
+  private let output = ProgressOutput.standardError
   private let state = Mutex(State())
 
   init(style: ProgressStyle, verbose: Bool) {
@@ -32,7 +34,7 @@ final class ProgressRenderer: Sendable {
       switch style {
       case .json: .json
       case .plain: .plain
-      case .auto: isatty(STDERR_FILENO) == 1 ? .terminal : .plain
+      case .auto: ProgressOutput.standardError.isLive ? .terminal : .plain
       }
     self.verbose = verbose
   }
@@ -40,57 +42,64 @@ final class ProgressRenderer: Sendable {
   /// Shows one event.
   func show(_ event: BuildEvent) {
     state.withLock { state in
+      if case .began(let step) = event { state.began[step] = .now }
       switch medium {
-      case .json: emit(JSONEvent(event))
+      case .json: emit(JSONEvent(event), &state)
       case .terminal: drawLive(event, &state)
-      case .plain: drawPlain(event, &state)
+      case .plain: drawPlain(event)
       }
     }
   }
 
+  /// To be called when the work is done, which a lost reader does not stop.
+  ///
+  /// - Throws: `OutputFailure` when JSON could not be written.
+  func check() throws {
+    if let lost = state.withLock({ $0.lost }) { throw lost }
+  }
+
   private func drawLive(_ event: BuildEvent, _ state: inout State) {
     switch event {
-    case .began(let step):
-      state.began[step] = .now
-      write("\r\u{1b}[K… \(step)")
-      state.lineIsOpen = true
+    case .began(let step): output.draw(line: "… \(step)")
     case .progress(let step, let done, let total):
       let now = ContinuousClock.now
       if let last = state.lastDraw, now - last < .milliseconds(100) { return }
       state.lastDraw = now
-      write("\r\u{1b}[K… \(step) \(ProgressText.amount(done, of: total, since: state.began[step]))")
-      state.lineIsOpen = true
+      output.draw(line: "… \(step) \(ProgressText.amount(done, of: total, since: state.began[step]))")
     case .ended(let step, let seconds, let detail):
-      write("\r\u{1b}[K✓ \(ProgressText.end(step, seconds, detail))\n")
-      state.lineIsOpen = false
-    case .log(let step, let line):
-      if verbose { write("\r\u{1b}[K  \(step)| \(line)\n") }
-    case .warning(let text):
-      write("\r\u{1b}[K! \(text)\n")
+      output.write(line: "✓ \(ProgressText.end(step, seconds, detail))")
+    case .failed(let step, let seconds, _):
+      output.write(line: "✗ \(ProgressText.end(step, seconds, "failed"))")
+    case .stopped(let step, let seconds):
+      output.write(line: "✗ \(ProgressText.end(step, seconds, "stopped"))")
+    case .log(let step, let line): if verbose { output.write(line: "  \(step)| \(line)") }
+    case .warning(let text): output.write(line: "! \(text)")
     }
   }
 
-  private func drawPlain(_ event: BuildEvent, _ state: inout State) {
+  private func drawPlain(_ event: BuildEvent) {
     switch event {
-    case .began(let step):
-      state.began[step] = .now
-      write("\(step) …\n")
+    case .began(let step): output.write(line: "\(step) …")
     case .progress: break
-    case .ended(let step, let seconds, let detail): write("\(ProgressText.end(step, seconds, detail))\n")
-    case .log(let step, let line): if verbose { write("  \(step)| \(line)\n") }
-    case .warning(let text): write("warning: \(text)\n")
+    case .ended(let step, let seconds, let detail):
+      output.write(line: ProgressText.end(step, seconds, detail))
+    case .failed(let step, let seconds, _): output.write(line: ProgressText.end(step, seconds, "failed"))
+    case .stopped(let step, let seconds): output.write(line: ProgressText.end(step, seconds, "stopped"))
+    case .log(let step, let line): if verbose { output.write(line: "  \(step)| \(line)") }
+    case .warning(let text): output.write(line: "warning: \(text)")
     }
   }
 
-  private func emit(_ event: JSONEvent) {
+  private func emit(_ event: JSONEvent, _ state: inout State) {
+    guard state.lost == nil else { return }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     guard let line = try? encoder.encode(event) else { return }
-    FileHandle.standardOutput.write(line + Data("\n".utf8))
-  }
-
-  private func write(_ text: String) {
-    FileHandle.standardError.write(Data(text.utf8))
+    do throws(OutputFailure) {
+      try DataOutput.standard.write(json: String(decoding: line, as: UTF8.self))
+    } catch {
+      state.lost = error
+    }
   }
 }
 
@@ -99,7 +108,7 @@ enum ProgressText {
   static func amount(_ done: UInt64, of total: UInt64, since start: ContinuousClock.Instant?) -> String {
     var text = "\(ByteSize(bytes: done)) of \(ByteSize(bytes: total))"
     if let start, case let seconds = (ContinuousClock.now - start) / .seconds(1), seconds > 0.5 {
-      text += ", \(ByteSize(bytes: UInt64(Double(done) / seconds)))/s"
+      text += ", \(ByteSize(bytes: UInt64(exactly: (Double(done) / seconds).rounded()) ?? .max))/s"
     }
     return text
   }
@@ -135,6 +144,15 @@ private struct JSONEvent: Encodable {
       self.step = step
       self.seconds = seconds
       self.detail = detail
+    case .failed(let step, let seconds, let reason):
+      self.event = "failed"
+      self.step = step
+      self.seconds = seconds
+      text = reason
+    case .stopped(let step, let seconds):
+      self.event = "stopped"
+      self.step = step
+      self.seconds = seconds
     case .log(let step, let line):
       self.event = "log"
       self.step = step

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Basics
 internal import Glibc
 internal import ImageModel
 
@@ -18,9 +19,12 @@ struct Slipway: AsyncParsableCommand {
     ])
 
   static func main() async {
-    // A peer that goes away is an error of the write, not the end of the process.
+    // A peer that goes away, or a file that may not grow, is an error of the write, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
+    keepStandardDescriptors()
     do {
+      try ProcessLimits.check()
       var command = try parseAsRoot()
       if var command = command as? any AsyncParsableCommand {
         try await command.run()

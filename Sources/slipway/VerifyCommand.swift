@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import Foundation
+internal import Basics
 internal import ImageBuilder
 internal import ImageModel
 
@@ -69,12 +69,14 @@ struct VerifyCommand: AsyncParsableCommand {
       efiFirmwareNeedsSMM: efiFirmwareNeedsSMM, bios: bios, kernel: try externalKernel(), expect: expect,
       timeLimit: timeout, screenshot: screenshot, memory: memSize, sectorSize: sectorSize,
       machine: machineOptions.choice())
-    let verification = Verification(request, events: progressOptions.handler())
+    let progress = progressOptions.renderer()
+    let verification = Verification(request, events: progress.show)
     let result = try await cancellingOnSignals { try await verification.run() }
+    try progress.check()
     if progressOptions.progress != .json {
-      print("booted: \(result.token)")
-      if result.enforcesSecureBoot { print("secure boot: on") }
-      if let screenshot { print("screen: \(screenshot)") }
+      try DataOutput.standard.write(
+        lines: ["booted: \(result.token)"] + (result.enforcesSecureBoot ? ["secure boot: on"] : [])
+          + (screenshot.map { ["screen: \($0)"] } ?? []))
     }
   }
 

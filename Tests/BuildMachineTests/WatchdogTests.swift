@@ -1,3 +1,5 @@
+internal import Basics
+internal import Command
 internal import Foundation
 internal import SystemPackage
 internal import TestSupport
@@ -50,23 +52,81 @@ internal import Testing
     }
   }
 
+  /// Makes the folder of a process that is gone, with one leftover.
+  private func folder(in scratch: FilePath, mark: String, leftover: FilePath) throws -> FilePath {
+    let folder = scratch.appending("12345678")
+    let links = folder.appending("leftovers")
+    try FileManager.default.createDirectory(atPath: links.string, withIntermediateDirectories: true)
+    try FileManager.default.createSymbolicLink(
+      atPath: links.appending("1").string, withDestinationPath: leftover.string)
+    try writeFile(folder.appending("mark"), mark)
+    return folder
+  }
+
+  /// What a process of ours has started goes with it, however it was put into the background.
+  @Test func everyCommandOfTheProcessIsKilledAndWhatItStarted() async throws {
+    try await withScratchDirectory { scratch in
+      let mark = ClaimedFolder.uniqueName("SLIPWAY_RUN=test-")
+      let temporary = scratch.appending("temporary")
+      let folder = try folder(in: scratch, mark: mark, leftover: temporary)
+      // A double fork, a session of its own, a group of its own without the mark, and one that writes all the time.
+      let script = """
+        mkdir "$1"
+        (sleep 1001 &)
+        setsid sleep 1002 &
+        sh -c 'env -i /bin/sleep 1003 & wait' &
+        (while :; do mkdir -p "$1/d$RANDOM$$"; : >"$1/$(date +%N)"; done) &
+        echo started
+        sleep 1004
+        """
+      let child = Process()
+      let output = Pipe()
+      child.executableURL = URL(fileURLWithPath: "/usr/bin/setsid")
+      child.arguments = ["env", mark, "sh", "-c", script, "sh", temporary.string]
+      child.standardOutput = output
+      try child.run()
+      _ = output.fileHandleForReading.availableData
+      try await Watchdog.clear(folder)
+      child.waitUntilExit()
+      #expect(!exists(folder))
+      #expect(!exists(temporary))
+      let processes = try await SubprocessRunner().run("ps", "-eww", "-o", "args=")
+      for number in 1001...1004 { #expect(!processes.contains("sleep \(number)")) }
+    }
+  }
+
+  @Test(.enabled(if: geteuid() == 0)) func anOrdinaryUsersFoldersWithoutPermissionsAreRemoved() async throws {
+    try await withScratchDirectory { scratch in
+      let temporary = scratch.appending("temporary")
+      let folder = try folder(in: scratch, mark: "SLIPWAY_RUN=none", leftover: temporary)
+      let runner = SubprocessRunner()
+      try await runner.run(
+        "sh", "-c",
+        """
+        mkdir -p "$1/a/b" && echo x >"$1/a/b/file" && chmod 555 "$1/a/b" "$1/a" "$1" && chown -R nobody "$2" "$3"
+        """, "sh", temporary.string, scratch.string, scratch.string)
+      try await runner.run(
+        Command(
+          "setpriv",
+          Array(OrdinaryUser.wrapper.dropFirst()) + ["sh", "-c", Watchdog.script, "sh", folder.string],
+          input: "in order\n"))
+      #expect(!exists(folder))
+      #expect(!exists(temporary))
+    }
+  }
+
   @Test func onlyAbandonedFoldersAreStale() async throws {
     try await withScratchDirectory { base in
-      let (held, abandoned, other) = (
-        base.appending("held"), base.appending("abandoned"), base.appending("other")
-      )
-      for folder in [held, abandoned, other] {
-        try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: false)
-      }
-      _ = FileManager.default.createFile(atPath: abandoned.appending("lock").string, contents: nil)
-      let lock = try FileDescriptor.open(
-        held.appending("lock"), .readWrite, options: .create, permissions: .ownerReadWrite)
-      defer { try? lock.close() }
-      #expect(flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0)
+      let held = try ClaimedFolder.make(at: base.appending(ClaimedFolder.uniqueName("")), mode: 0o700)
+      let abandoned = try ClaimedFolder.make(at: base.appending(ClaimedFolder.uniqueName("")), mode: 0o700)
+      let other = base.appending("other")
+      try FileManager.default.createDirectory(atPath: other.string, withIntermediateDirectories: false)
+      defer { held.release() }
+      abandoned.release()
 
       await ProcessFolder.clearStale(below: base)
-      #expect(exists(held))
-      #expect(!exists(abandoned))
+      #expect(exists(held.path))
+      #expect(!exists(abandoned.path))
       #expect(exists(other))
     }
   }

@@ -54,6 +54,54 @@ import Testing
     #expect(failure.reason == .tooMuchOutput)
   }
 
+  @Test(arguments: [
+    "yes '' | head -n 400000", "yes '' | head -n 400000 >&2", "yes >&2", "head -c 6000000 /dev/zero >&2",
+  ])
+  func bothStreamsAreBoundedByBytesAndByLines(script: String) async throws {
+    let failure = try await #require(throws: CommandFailure.self) { try await runner.run("sh", "-c", script) }
+    #expect(failure.reason == .tooMuchOutput)
+    #expect(failure.tail.allSatisfy { $0.utf8.count < 3000 })
+  }
+
+  @Test func emptyLinesAreKept() async throws {
+    #expect(try await runner.run("printf", "a\n\nb\n") == "a\n\nb")
+  }
+
+  @Test func theCauseBeforeATracebackIsShown() async throws {
+    let script = """
+      echo 'Failed to write: the ESP is not mounted' >&2
+      echo 'Traceback (most recent call last):' >&2
+      for n in $(seq 1 40); do echo "  File \\"x.py\\", line $n" >&2; echo '    run()' >&2; done
+      echo 'subprocess.CalledProcessError: bootctl returned 1' >&2
+      exit 1
+      """
+    let failure = try await #require(throws: CommandFailure.self) { try await runner.run("sh", "-c", script) }
+    #expect(
+      failure.tail == [
+        "Failed to write: the ESP is not mounted", "Traceback (most recent call last):",
+        "subprocess.CalledProcessError: bootctl returned 1",
+      ])
+  }
+
+  @Test func whatIsNotThereIsToldApartFromWhatCannotStart() async throws {
+    let missing = try await #require(throws: CommandFailure.self) { try await runner.run("no-such-tool") }
+    #expect(missing.isNotFound)
+    let byEnv = try await #require(throws: CommandFailure.self) {
+      try await runner.run("env", "no-such-tool")
+    }
+    #expect(byEnv.isNotFound)
+    let long = [String](repeating: String(repeating: "x", count: 100_000), count: 40)
+    let tooLong = try await #require(throws: CommandFailure.self) {
+      try await runner.run(Command("echo", long))
+    }
+    #expect(!tooLong.isNotFound)
+  }
+
+  @Test func everyCommandCarriesTheMark() async throws {
+    #expect(try await runner.run("sh", "-c", "echo SLIPWAY_RUN=$SLIPWAY_RUN") == ProcessMark.setting)
+    #expect(try await SubprocessRunner(isMarked: false).run("sh", "-c", "echo $SLIPWAY_RUN") == "")
+  }
+
   @Test func cancellationEndsTheCommand() async throws {
     let task = Task { try await runner.run("sleep", "60") }
     try await Task.sleep(for: .milliseconds(200))

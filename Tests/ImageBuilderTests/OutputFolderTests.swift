@@ -1,3 +1,5 @@
+import Basics
+import Command
 import Foundation
 import SystemPackage
 import TestSupport
@@ -44,20 +46,131 @@ import Testing
     }
   }
 
+  /// Makes a folder as a build leaves it.
+  private func makeOutput(_ out: FilePath, files: [String] = ["old"]) throws {
+    try FileSystem.makeDirectory(out)
+    for file in files { try FileSystem.write(Array(file.utf8), to: out.appending(file)) }
+    let entries = files.map { #"{"path": "\#($0)", "size": 3, "sha256": ""}"# }.joined(separator: ",")
+    try FileSystem.write(
+      Array(#"{"version": 2, "system": "/nix/store/x", "files": [\#(entries)]}"#.utf8),
+      to: out.appending("manifest.json"))
+  }
+
   @Test func forceReplacesOnlyWhenTheBuildSucceeds() async throws {
     try await withScratchDirectory { scratch in
       let out = scratch.appending("out")
-      try FileSystem.makeDirectory(out)
-      try FileSystem.write(Array("old".utf8), to: out.appending("old"))
+      try makeOutput(out)
       await #expect(throws: Failure.self) {
         try await OutputFolder.with(out.string, force: true) { _ in throw Failure() }
       }
-      #expect(try contents(of: out) == ["old"])
+      #expect(try contents(of: out) == ["manifest.json", "old"])
       try await OutputFolder.with(out.string, force: true) { folder in
         try FileSystem.write(Array("new".utf8), to: folder.work.appending("new"))
       }
       #expect(try contents(of: out) == ["new"])
       #expect(try contents(of: scratch) == ["out"])
+    }
+  }
+
+  /// A way to make what `--force` must not replace, and what is said of it.
+  @Test(arguments: [
+    ("mkdir out", "manifest.json"), ("mkdir out; echo {} >out/manifest.json", "manifest.json"),
+    ("mkdir out; ln -s /dev/null out/manifest.json", "manifest.json"), ("echo text >out", "not a folder"),
+    ("ln -s elsewhere out; mkdir elsewhere", "not a folder"), ("mkfifo out", "not a folder"),
+    ("mkdir out; mount -t tmpfs tmpfs out", "mount point"),
+  ])
+  func forceReplacesNothingThatNoBuildHasMade(making: String, reason: String) async throws {
+    try await withScratchDirectory { scratch in
+      let runner = SubprocessRunner()
+      try await runner.run("sh", "-c", "cd \"$1\"; \(making)", "sh", scratch.string)
+      let before = try contents(of: scratch)
+      let error = await #expect(throws: BuildError.self) {
+        try await OutputFolder.with(scratch.appending("out").string, force: true) { _ in }
+      }
+      #expect(error?.kind == .badInput)
+      #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
+      if making.contains("mount") { try await runner.run("umount", scratch.appending("out").string) }
+      #expect(try contents(of: scratch) == before)
+    }
+  }
+
+  @Test func forceReplacesNoFolderToWhichSomethingWasAdded() async throws {
+    try await withScratchDirectory { scratch in
+      let out = scratch.appending("out")
+      try makeOutput(out)
+      try FileSystem.write(Array("mine".utf8), to: out.appending("notes.txt"))
+      let error = await #expect(throws: BuildError.self) {
+        try await OutputFolder.with(out.string, force: true) { _ in }
+      }
+      #expect(error?.message.contains("notes.txt") == true)
+      #expect(try contents(of: out) == ["manifest.json", "notes.txt", "old"])
+    }
+  }
+
+  @Test func theCurrentFolderAndWhatIsAboveItAreNotReplaced() async throws {
+    for out in [".", "/", FilePath(FileManager.default.currentDirectoryPath).removingLastComponent().string] {
+      let error = await #expect(throws: BuildError.self) {
+        try await OutputFolder.with(out, force: true) { _ in }
+      }
+      #expect(error?.kind == .badInput)
+    }
+  }
+
+  @Test func whatAKilledMachineLeftBesideItIsRemoved() async throws {
+    try await withScratchDirectory { scratch in
+      let left = scratch.appending(".slipway-0123456789abcdef")
+      let held = try ClaimedFolder.make(at: scratch.appending(".slipway-fedcba9876543210"), mode: 0o700)
+      defer { held.release() }
+      let other = scratch.appending(".slipway-notes")
+      for folder in [left, other] { try FileSystem.makeDirectory(folder) }
+      try await OutputFolder.with(scratch.appending("out").string, force: false) { _ in }
+      #expect(try contents(of: scratch) == [".slipway-fedcba9876543210", ".slipway-notes", "out"])
+    }
+  }
+
+  @Test func aFolderWithoutWritePermissionIsRemovedToo() async throws {
+    try await withScratchDirectory { scratch in
+      await #expect(throws: Failure.self) {
+        try await OutputFolder.with(scratch.appending("out").string, force: false) { folder in
+          let inner = folder.work.appending("inner")
+          try FileSystem.makeDirectory(inner)
+          try FileSystem.write([], to: inner.appending("file"))
+          chmod(inner.string, 0o555)
+          throw Failure()
+        }
+      }
+      let left = try contents(of: scratch)
+      #expect(left.isEmpty)
+    }
+  }
+
+  @Test(.enabled(if: geteuid() == 0)) func aFullFilesystemIsNamed() async throws {
+    try await withScratchDirectory { scratch in
+      let small = scratch.appending("small")
+      try FileSystem.makeDirectory(small)
+      let runner = SubprocessRunner()
+      try await runner.run("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", small.string)
+      do {
+        let error = #expect(throws: BuildError.self) {
+          try FileSystem.write([UInt8](repeating: 1, count: 1 << 20), to: small.appending("file"))
+        }
+        #expect(error?.kind == .failed)
+        #expect(error?.message.contains("\(small)") == true)
+        #expect(error?.message.contains("is full") == true)
+        #expect(error?.message.contains("1024 KiB needed") == true)
+        // What failed in other words has the same cause.
+        let told = HostSpace.explained(BuildError(.failed, "the guest did not answer"), in: small)
+        #expect(told.message.contains("is full"))
+        #expect(told.details == ["the guest did not answer"])
+        let command = HostCommand(attempt: "convert", place: small.appending("x"), package: "p")
+        let failed = await #expect(throws: BuildError.self) {
+          try await command.run {
+            try await runner.run("sh", "-c", "cat /dev/zero > \"$1\"", "sh", "\(small)/x")
+          }
+        }
+        #expect(failed?.message.contains("is full") == true)
+      }
+      try await runner.run("umount", small.string)
     }
   }
 

@@ -36,6 +36,10 @@ import Testing
       #expect(result.status == failure.status, "\(result.errors)")
       #expect(result.errors.contains(failure.cause), "\(result.errors)")
       #expect(try await leftovers(in: scratch).isEmpty)
+      // The log of a build that failed, and none of a request that was refused.
+      let log = try? String(contentsOfFile: scratch.appending("r.failed.log").string, encoding: .utf8)
+      #expect(log?.contains(failure.cause) == (failure.status == 1 ? true : nil))
+      #expect(result.errors.contains("r.failed.log") == (failure.status == 1))
     }
   }
 

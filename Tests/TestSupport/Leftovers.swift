@@ -10,8 +10,10 @@ package func guests(of folder: FilePath) async throws -> [String] {
   }
 }
 
-/// What a run should have removed: files in its folder, machines, session folders.
+/// What a run should have removed: files in its folder, machines, session folders. The log of a failed build is meant to
+/// stay.
 package func leftovers(in folder: FilePath, besides expected: Set<String> = []) async throws -> [String] {
   let files = try FileManager.default.contentsOfDirectory(atPath: folder.string)
-  return try await guests(of: folder) + files.filter { !expected.contains($0) }
+  return try await guests(of: folder)
+    + files.filter { !expected.contains($0) && !$0.hasSuffix(".failed.log") }
 }

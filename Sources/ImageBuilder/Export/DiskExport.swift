@@ -44,14 +44,12 @@ struct DiskExport {
 
   private func convert(_ disk: FilePath, to image: OutputImage, at place: FilePath) async throws {
     let tools = ToolFolder(path: disk.removingLastComponent())
-    do {
+    let command = HostCommand(
+      attempt: "convert the disk to \(image.format.rawValue)", place: place,
+      package: image.format == .compressedRaw ? "zstd" : "qemu-utils")
+    try await command.run {
       let name = "./" + (disk.lastComponent?.string ?? "")
       try await runner.run(conversion(of: name, as: image.format, to: "./\(image.file)", in: tools))
-    } catch let failure as CommandFailure {
-      throw BuildError(
-        .failed, "the disk could not be converted to \(image.format.rawValue): \(failure.summary)",
-        remedy: "If the host's disk is full, free some space beside the output folder",
-        details: failure.evidence)
     }
     try ImageIdentity(identifier: image.identifier, time: Planner.clock).write(to: place, image.format)
   }

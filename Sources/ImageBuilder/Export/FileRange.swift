@@ -5,7 +5,7 @@ internal import SystemPackage
 /// Copies a whole file into a part of another.
 enum FileRange {
   /// The most bytes handed to the kernel at once.
-  private static let piece = 64 << 20
+  private static let piece = 16 << 20
 
   /// Copies inside the kernel, without a buffer here.
   ///
@@ -19,7 +19,7 @@ enum FileRange {
           try output.closeAfter { try copy(input, to: output, at: offset) }
         }
       } catch let error as Errno {
-        throw BuildError(.failed, "could not copy \(source) into \(destination): \(error)")
+        throw FileSystem.fault(PathFailure("copy \(source) into", destination, error))
       }
     }
   }
@@ -27,6 +27,7 @@ enum FileRange {
   private static func copy(_ input: FileDescriptor, to output: FileDescriptor, at offset: UInt64) throws {
     try output.seek(offset: Int64(offset), from: .start)
     while true {
+      try Cancellation.check()
       let count = sendfile(output.rawValue, input.rawValue, nil, piece)
       if count < 0, errno == EINTR { continue }
       guard count >= 0 else { throw Errno(rawValue: errno) }

@@ -35,7 +35,7 @@ struct OutputFiles {
   ///
   /// - Throws: `BuildError`.
   func describe() async throws -> [Manifest.File] {
-    let names = try names()
+    let names = Self.names(in: folder.work)
     return try await withThrowingTaskGroup { group in
       for name in names {
         group.addTask {
@@ -54,13 +54,13 @@ struct OutputFiles {
   private static let support = "nix-support"
 
   /// Every regular file below the folder; the log and Hydra's file tell of this machine, and have no digest.
-  private func names() throws -> [String] {
-    let own = ["log", Self.support, Manifest.fileName]
+  static func names(in folder: FilePath) -> [String] {
+    let own = ["log", support, Manifest.fileName]
     var names: [String] = []
-    let files = FileManager.default.enumerator(atPath: folder.work.string)
+    let files = FileManager.default.enumerator(atPath: folder.string)
     while let name = files?.nextObject() as? String {
       guard !own.contains(where: { name == $0 || name.hasPrefix($0 + "/") }) else { continue }
-      if FileSystem.isRegularFile(folder.work.appending(name)) { names.append(name) }
+      if FileSystem.isRegularFile(folder.appending(name)) { names.append(name) }
     }
     return names
   }

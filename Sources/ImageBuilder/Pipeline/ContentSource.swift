@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import CLinux
 internal import Ext4
@@ -16,24 +17,23 @@ enum ContentSource: Sendable {
   /// - Parameters:
   ///   - path: the path as it was given. A link is followed.
   ///   - key: the spec's key, for errors.
-  ///   - isCancelled: asked while a FIFO is read, whose writer may never come.
   /// - Throws: `SpecError` for what is not there, cannot be read, or is neither file, folder nor FIFO;
   ///   `CancellationError`.
-  init(_ path: FilePath, key: String, isCancelled: () -> Bool) throws {
+  init(_ path: FilePath, key: String) throws {
     var status = stat()
     guard path.withPlatformString({ stat($0, &status) }) == 0 else {
       throw Self.fault(path, key, Errno(rawValue: errno))
     }
     let mode = UInt16(status.st_mode & 0o7777)
     switch SpecialFile(mode: status.st_mode) {
-    case .fifo: self = .stream(try Self.read(path, key, isCancelled), mode: mode)
+    case .fifo: self = .stream(try Self.read(path, key), mode: mode)
     case .some(let special):
       throw SpecError(
         key, "'\(path)' is \(special.rawValue)", remedy: "Give a file, a folder or a FIFO")
     case nil:
       guard let real = Self.realPath(of: path, status) else {
         // As a here-document that a shell has on a descriptor: open, and removed already.
-        self = .stream(try Self.read(path, key, isCancelled), mode: mode)
+        self = .stream(try Self.read(path, key), mode: mode)
         return
       }
       self = .tree(real, isFolder: status.st_mode & S_IFMT == S_IFDIR)
@@ -68,14 +68,14 @@ enum ContentSource: Sendable {
 
   /// Reads to the end. Waits for a writer, as every reader of a FIFO does, but not in the kernel, so that an
   /// interruption ends it.
-  private static func read(_ path: FilePath, _ key: String, _ isCancelled: () -> Bool) throws -> [UInt8] {
+  private static func read(_ path: FilePath, _ key: String) throws -> [UInt8] {
     let file = path.withPlatformString { open($0, O_RDONLY | O_NONBLOCK | O_CLOEXEC) }
     guard file >= 0 else { throw fault(path, key, Errno(rawValue: errno)) }
     defer { close(file) }
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 64 << 10)
     while true {
-      guard !isCancelled() else { throw CancellationError() }
+      try Cancellation.check()
       var request = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
       guard poll(&request, 1, 100) > 0 else { continue }
       let count = Glibc.read(file, &buffer, buffer.count)

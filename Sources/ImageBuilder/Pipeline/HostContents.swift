@@ -29,13 +29,11 @@ struct HostContents: Sendable {
   /// - Throws: `SpecError` for a source that is not there or cannot be a content, two that would be the same path,
   ///   or a secret that is in the store; `CancellationError`.
   init(_ contents: [PlannedContent], store: StoreLocation = StoreLocation()) async throws {
-    self = try await onThread { try HostContents(contents, store, $0) }
+    self = try await onThread { try HostContents(finding: contents, store) }
   }
 
-  private init(
-    _ contents: [PlannedContent], _ store: StoreLocation, _ isCancelled: @escaping () -> Bool
-  ) throws {
-    let finder = ContentFinder(store: store, isCancelled: isCancelled)
+  private init(finding contents: [PlannedContent], _ store: StoreLocation) throws {
+    let finder = ContentFinder(store: store)
     var entries: [Entry] = []
     var seen: Set<TreePath> = []
     for (index, content) in contents.enumerated() {
@@ -107,7 +105,6 @@ private struct ContentFinder {
   typealias Place = (source: ContentSource, target: TreePath, inStore: Bool)
 
   let store: StoreLocation
-  let isCancelled: () -> Bool
 
   func places(of content: PlannedContent) throws -> [Place] {
     let (entry, key) = (content.entry, content.key)
@@ -130,7 +127,7 @@ private struct ContentFinder {
   private func place(
     of path: FilePath, _ content: PlannedContent, byName: Bool
   ) throws -> Place {
-    let source = try ContentSource(path, key: content.key, isCancelled: isCancelled)
+    let source = try ContentSource(path, key: content.key)
     var (isFolder, inStore) = (false, false)
     var name = path.nameBytes
     if case .tree(let real, let folder) = source {

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Command
 internal import SystemPackage
 
@@ -28,7 +29,11 @@ struct HostHook {
         do {
           try await runner.run(command) { recorder.log(name, $0) }
         } catch let failure as CommandFailure {
-          throw BuildError(.failed, "\(name) failed: \(failure.summary)", details: failure.evidence)
+          // The script is the failed command, and it may write anywhere.
+          let full = FullFilesystem.isFull(folder) ? FullFilesystem(of: folder) : nil
+          throw BuildError(
+            .failed, "\(name) failed: \(full?.description ?? failure.summary)", remedy: full?.remedy,
+            details: failure.evidence)
         }
       }
     }

@@ -107,13 +107,8 @@ struct Installation: Sendable {
   }
 
   private func disk(_ attempt: String, _ command: () -> Command) async throws {
-    do {
+    try await HostCommand(attempt: attempt, place: work, package: "qemu-utils").run {
       try await SubprocessRunner().run(command())
-    } catch let failure as CommandFailure {
-      throw BuildError(
-        .failed, "could not \(attempt): \(failure.summary)",
-        remedy: "If the host's disk is full, free some space beside the output folder",
-        details: failure.evidence)
     }
   }
 
@@ -193,7 +188,7 @@ struct Installation: Sendable {
         }
       }
     } catch let error as MachineError where debugShell {
-      recorder.warn("\(error)")
+      recorder.warn("could not \(error.attempt): \(error.cause)")
       try await DebugShell.open(agent, machine, recorder)
       throw error
     }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildMachine
 internal import Foundation
 internal import SystemPackage
@@ -10,29 +11,39 @@ struct OutputFolder {
   let work: FilePath
   private let force: Bool
 
+  private static let prefix = ".slipway-"
+
   /// Runs `body` with a fresh work folder, and moves that to `out` when `body` returns. When it throws, nothing
-  /// is left of it.
+  /// is left of it. Work folders that a killed machine left beside it are removed first.
   ///
   /// - Parameter isPrivate: whether nobody but its owner and root may look into it, now and later.
-  /// - Throws: `BuildError` when `out` exists and `force` is off, or when its parent cannot be written.
+  /// - Throws: `BuildError` when `out` exists and `force` is off, when it is nothing that a build made, or when its
+  ///   parent cannot be written.
   static func with<Result>(
     _ out: String, force: Bool, isPrivate: Bool = false, _ body: (OutputFolder) async throws -> Result
   ) async throws -> Result {
-    let folder = try OutputFolder(out, force: force, isPrivate: isPrivate)
+    let folder = try OutputFolder(out, force: force)
+    ClaimedFolder.removeAbandoned(in: folder.work.removingLastComponent()) {
+      ClaimedFolder.isUniqueName($0, prefix: prefix)
+    }
+    // Before it is made: this process may be killed at any moment.
+    let leftover = try await machineErrorsAsBuildErrors { try await ProcessFolder.removeAtExit(folder.work) }
+    let claim = try folder.make(isPrivate: isPrivate)
+    defer { claim.release() }
     do {
-      // Also when this process is killed.
-      let leftover = try await ProcessFolder.removeAtExit(folder.work)
       let result = try await body(folder)
+      try Task.checkCancellation()
       try folder.commit()
       leftover.dismiss()
       return result
     } catch {
+      // What this cannot remove yet, because something still writes to it, the watchdog can.
       try? FileSystem.remove(folder.work)
       throw error
     }
   }
 
-  private init(_ out: String, force: Bool, isPrivate: Bool) throws {
+  private init(_ out: String, force: Bool) throws {
     destination = FilePath(URL(fileURLWithPath: out).standardizedFileURL.path)
     self.force = force
     guard let name = destination.lastComponent?.string else {
@@ -40,21 +51,28 @@ struct OutputFolder {
         .badInput, "--out \(out) is not a folder that can be made", remedy: "Name a new folder")
     }
     let parent = destination.removingLastComponent()
-    work = parent.appending(".\(name).slipway-\(getpid())")
+    work = parent.appending(ClaimedFolder.uniqueName(Self.prefix))
     guard FileSystem.exists(parent) else {
       throw BuildError(
         .badInput, "the folder \(parent), in which \(name) would be made, does not exist",
         remedy: "Make it, or choose another --out")
     }
-    if !force, FileSystem.exists(destination) {
+    guard FileSystem.exists(destination) else { return }
+    guard force else {
       throw BuildError(
         .badInput, "the output folder \(destination) exists",
         remedy: "Choose another --out, or replace it with --force")
     }
+    try ReplaceableFolder(destination).check()
+  }
+
+  private func make(isPrivate: Bool) throws -> ClaimedFolder {
     do {
-      try FileSystem.makeDirectory(work, mode: isPrivate ? 0o700 : 0o755)
-    } catch let error as BuildError {
-      throw BuildError(.badInput, error.message, remedy: "Choose an --out whose parent you may write to")
+      return try ClaimedFolder.make(at: work, mode: isPrivate ? 0o700 : 0o755)
+    } catch  where error.reason.isLackOfSpace {
+      throw FileSystem.fault(error)
+    } catch {
+      throw BuildError(.badInput, "\(error)", remedy: "Choose an --out whose parent you may write to")
     }
   }
 
@@ -65,6 +83,7 @@ struct OutputFolder {
       guard force else {
         throw BuildError(.badInput, "the output folder \(destination) appeared while the build was running")
       }
+      try ReplaceableFolder(destination).check()
       try FileSystem.exchange(work, destination)
       try FileSystem.remove(work)
     } else {

@@ -168,7 +168,9 @@ struct Preparation: Sendable {
     do {
       try await closure.check(in: store, system: system, installsBootLoader: installs)
     } catch let error as InvalidClosure {
-      throw BuildError(.badInput, "the closure cannot be installed: \(error)")
+      let lines = error.lines
+      throw BuildError(
+        .badInput, "the closure cannot be installed: \(lines.first ?? "")", details: Array(lines.dropFirst()))
     }
   }
 }

@@ -24,24 +24,18 @@ struct ReadOnlyStore: Sendable {
   func write(to file: FilePath, scratch: FilePath) async throws {
     let staged = StagedTree(folder: scratch.appending("store"))
     try await ext4ErrorsAsBuildErrors(.failed) {
-      try await onThread { try staged.write(tree.nodes(), isCancelled: $0) }
+      try await onThread { try staged.write(tree.nodes()) }
     }
-    do {
+    let command = HostCommand(
+      attempt: "make the \(kind.rawValue) filesystem of the store", place: file,
+      package: kind == .squashfs ? "squashfs-tools" : "erofs-utils",
+      remedy: "Check the store with: nix-store --verify --check-contents")
+    try await command.run {
       switch kind {
       case .squashfs: try await runner.run(squashfs(staged.folder, file))
       default: try await runner.run(erofs(staged.folder, file))
       }
-    } catch let failure as CommandFailure {
-      throw BuildError(
-        failure.isNotFound ? .hostNotAble : .failed,
-        "the \(kind.rawValue) filesystem of the store could not be made: \(failure.summary)",
-        remedy: failure.isNotFound
-          ? "Install \(kind == .squashfs ? "squashfs-tools" : "erofs-utils")"
-          : "Check that the disk is not full, and the store with: nix-store --verify --check-contents",
-        details: failure.evidence)
     }
-    // An ordinary user cannot remove what is in folders without write permission.
-    try await runner.run("chmod", "-R", "u+w", staged.folder.string)
     try FileSystem.remove(staged.folder)
   }
 
@@ -62,12 +56,5 @@ struct ReadOnlyStore: Sendable {
     Command(
       "mkfs.erofs",
       ["--quiet", "-T1", "--all-root", "-x-1", "-U", uuid.description, file.string, folder.string])
-  }
-}
-
-extension CommandFailure {
-  /// Whether the program is not there.
-  fileprivate var isNotFound: Bool {
-    if case .notStarted = reason { true } else { false }
   }
 }

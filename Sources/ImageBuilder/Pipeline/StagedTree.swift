@@ -1,3 +1,4 @@
+internal import Basics
 internal import CLinux
 internal import Ext4
 internal import Foundation
@@ -11,12 +12,12 @@ struct StagedTree: Sendable {
   /// Makes the folder with all that is in the tree.
   ///
   /// - Throws: `Ext4Error` of the tree, `BuildError` when something cannot be written, `CancellationError`.
-  func write(_ nodes: any NodeSource, isCancelled: () -> Bool) throws {
+  func write(_ nodes: any NodeSource) throws {
     try FileSystem.makeDirectory(folder, mode: 0o700)
     var nodes = nodes
     var folders: [(path: FilePath, mode: UInt16)] = [(folder, 0o755)]
     while let node = try nodes.next() {
-      guard !isCancelled() else { throw CancellationError() }
+      try Cancellation.check()
       let path = node.path.names.reduce(folder) { $0.appending(bytes: $1) }
       switch node.kind {
       case .directory where node.path == .root: folders[0].mode = node.attributes.mode

@@ -1,3 +1,4 @@
+internal import BuildMachine
 internal import Synchronization
 
 /// Tells about the steps of one build, and remembers how long each took and what it warned of.
@@ -27,11 +28,30 @@ final class StepRecorder: Sendable {
   ) async throws -> Result {
     events(.began(step: name))
     let start = ContinuousClock.now
-    let result = try await body()
+    let result: Result
+    do {
+      result = try await body()
+    } catch {
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      events(
+        error is CancellationError || Task.isCancelled
+          ? .stopped(step: name, seconds: seconds)
+          : .failed(step: name, seconds: seconds, reason: reason(of: error)))
+      throw error
+    }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     record.withLock { $0.steps.append(Manifest.Step(name: name, seconds: (seconds * 1000).rounded() / 1000)) }
     events(.ended(step: name, seconds: seconds, detail: detail(result)))
     return result
+  }
+
+  /// The cause alone: what to do and the evidence follow when the build has ended.
+  private func reason(of error: any Error) -> String {
+    switch error {
+    case let error as BuildError: error.message
+    case let error as MachineError: "could not \(error.attempt): \(error.cause)"
+    default: "\(error)"
+    }
   }
 
   func log(_ step: String, _ line: String) {

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Basics
 internal import EFIVariables
 internal import ImageBuilder
 
@@ -16,6 +17,6 @@ struct EFIVarsBootNextCommand: ParsableCommand {
     let number = try VariableStoreFile(storeOptions.store).edit(into: storeOptions.out) {
       try $0.bootNext(entry)
     }
-    print("BootNext  \(VariableKey.fourDigits(number))")
+    try DataOutput.standard.write(lines: ["BootNext  \(VariableKey.fourDigits(number))"])
   }
 }

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Basics
 internal import EFIVariables
 internal import ImageBuilder
 internal import ImageModel
@@ -29,9 +30,8 @@ struct EFIVarsCheckCommand: AsyncParsableCommand {
     guard check.problems.isEmpty else {
       throw BuildError(.failed, "\(self.store) does not fit \(image)", details: check.problems)
     }
-    for number in check.good {
-      print("\(VariableKey.boot(number).name)  \(store[.boot(number)]?.text ?? "")")
-    }
-    print("fits: \(check.good.count) \(check.good.count == 1 ? "entry" : "entries") of this disk")
+    let entries = check.good.map { "\(VariableKey.boot($0).name)  \(store[.boot($0)]?.text ?? "")" }
+    let count = "\(check.good.count) \(check.good.count == 1 ? "entry" : "entries")"
+    try DataOutput.standard.write(lines: entries + ["fits: \(count) of this disk"])
   }
 }

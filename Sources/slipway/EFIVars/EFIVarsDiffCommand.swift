@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Basics
 internal import EFIVariables
 internal import ImageBuilder
 
@@ -18,7 +19,7 @@ struct EFIVarsDiffCommand: ParsableCommand {
   func run() throws {
     let difference = StoreDifference(
       from: try VariableStoreFile(first).read(), to: try VariableStoreFile(second).read())
-    for line in difference.lines { print(line) }
+    try DataOutput.standard.write(lines: difference.lines)
     if !difference.isEmpty { throw ExitCode.failure }
   }
 }

@@ -1,6 +1,6 @@
 internal import ArgumentParser
+internal import Basics
 internal import EFIVariables
-internal import Foundation
 internal import ImageBuilder
 
 /// `slipway efivars get`
@@ -30,9 +30,9 @@ struct EFIVarsGetCommand: ParsableCommand {
     if let out {
       try VariableStoreFile.write(found.data, to: out)
     } else if raw {
-      FileHandle.standardOutput.write(Data(found.data))
+      try DataOutput.standard.write(bytes: found.data)
     } else {
-      print(found.text)
+      try DataOutput.standard.write(lines: [found.text])
     }
   }
 }

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Basics
 internal import EFIVariables
 internal import ImageBuilder
 internal import ImageModel
@@ -62,7 +63,8 @@ struct EFIVarsSetCommand: ParsableCommand {
     let file = VariableStoreFile(store)
     if let json {
       guard name == nil, try choices().isEmpty else { throw Self.oneValue }
-      print("\(try file.set(json: json, into: out)) variables set")
+      let count = try file.set(json: json, into: out)
+      try DataOutput.standard.write(lines: ["\(count) variables set"])
       return
     }
     guard let name, let choice = try choices().first, try choices().count == 1 else { throw Self.oneValue }

@@ -1,6 +1,7 @@
 internal import ArgumentParser
+internal import Basics
 internal import EFIVariables
-internal import Foundation
+internal import FoundationEssentials
 internal import ImageBuilder
 internal import ImageModel
 
@@ -19,13 +20,14 @@ struct EFIVarsShowCommand: ParsableCommand {
     let store = try VariableStoreFile(store).read()
     let variables = store.variables.sorted { $0.key < $1.key }
     if json {
-      FileHandle.standardOutput.write(try VariablesJSON.encode(variables) + Data("\n".utf8))
+      let json = String(decoding: try VariablesJSON.encode(variables), as: UTF8.self)
+      try DataOutput.standard.write(json: json)
     } else {
-      print(Self.table(variables), terminator: "")
+      try DataOutput.standard.write(lines: Self.table(variables))
     }
   }
 
-  private static func table(_ variables: [Variable]) -> String {
+  private static func table(_ variables: [Variable]) -> [String] {
     let rows = variables.map { variable in
       let (key, attributes) = (variable.key, variable.attributes)
       return [
@@ -33,20 +35,20 @@ struct EFIVarsShowCommand: ParsableCommand {
         variable.text,
       ]
     }
-    return TextTable.text([["NAME", "VENDOR", "ATTRIBUTES", "BYTES", "VALUE"]] + rows)
+    return TextTable.lines([["NAME", "VENDOR", "ATTRIBUTES", "BYTES", "VALUE"]] + rows)
   }
 }
 
 /// Columns, as wide as they need to be; the last one ends where it ends.
 enum TextTable {
-  static func text(_ rows: [[String]]) -> String {
+  static func lines(_ rows: [[String]]) -> [String] {
     let count = rows.map(\.count).max() ?? 0
     let widths = (0..<count).map { column in rows.map { $0[column].count }.max() ?? 0 }
     return rows.map { row in
       let cells = zip(row, widths).map { cell, width in
         cell + String(repeating: " ", count: width - cell.count)
       }
-      return (cells.dropLast() + [row[count - 1]]).joined(separator: "  ") + "\n"
-    }.joined()
+      return (cells.dropLast() + [row[count - 1]]).joined(separator: "  ")
+    }
   }
 }

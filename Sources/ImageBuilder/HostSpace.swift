@@ -1,0 +1,36 @@
+internal import Basics
+internal import ImageModel
+internal import SystemPackage
+
+/// Room on this machine's filesystems: looked at before a build, and again when one has failed.
+enum HostSpace {
+  /// - Throws: `BuildError` when the filesystem of the work folder has less than a build writes.
+  static func check(for preparation: Preparation, at folder: FilePath) throws {
+    let need = preparation.hostSpace
+    guard ByteSize(bytes: try FileSystem.freeSpace(at: folder)) < need else { return }
+    let place = folder.removingLastComponent()
+    let full = FullFilesystem(of: place, need: need.bytes)
+    throw BuildError(.failed, "there is no room for the build: \(full)", remedy: full.remedy)
+  }
+
+  /// What SQLite says when it cannot write.
+  private static let databaseIsFull = "database or disk is full"
+
+  /// An error whose cause is that the filesystem of the work folder is full, told as that. To be asked before the
+  /// folder is removed.
+  ///
+  /// Much fails when there is no room, and most of it in other words: the guest's disk, the pour, the Nix database.
+  static func explained(_ error: BuildError, in folder: FilePath) -> BuildError {
+    let words = [Errno.noSpace.description, Errno.diskQuotaExceeded.description, databaseIsFull]
+    let says = words.contains { error.message.contains($0) }
+    // Bad input is bad input on a full disk, too, unless its words are those of a full disk.
+    guard FullFilesystem.isFull(folder), says || error.kind == .failed else { return error }
+    let full = FullFilesystem(of: folder.removingLastComponent())
+    guard !error.message.contains("\(full.mountPoint)") || !error.message.contains("is full") else {
+      return error
+    }
+    return BuildError(
+      .failed, "the build could not be written: \(full)", remedy: full.remedy,
+      details: [error.message] + error.details)
+  }
+}

@@ -1,0 +1,91 @@
+internal import Basics
+internal import Foundation
+internal import ImageModel
+internal import SystemPackage
+
+/// The log that a failed build leaves: why it failed, all that its steps printed, and the guest's console.
+struct FailureLog {
+  /// Where it goes.
+  let path: FilePath
+  /// Whether it is for its owner alone, as the image would be.
+  let isPrivate: Bool
+
+  private static let suffix = ".failed.log"
+  /// Its first words; a file without them is not ours to replace.
+  private static let header = "slipway: log of a failed build"
+  /// How much of the console is kept.
+  private static let consoleLimit = 16 << 20
+
+  init(for out: FilePath, at wanted: String?, isPrivate: Bool) {
+    path =
+      wanted.map { FilePath(URL(fileURLWithPath: $0).standardizedFileURL.path) }
+      ?? FilePath(out.string + Self.suffix)
+    self.isPrivate = isPrivate
+  }
+
+  /// Writes it.
+  ///
+  /// - Parameter console: the guest's console; it need not be there.
+  /// - Returns: the error with the log's place, or with why there is no log.
+  func keep(_ error: BuildError, _ log: BuildLog, console: FilePath) -> BuildError {
+    var result = error
+    do {
+      try write(error, log, console)
+      result.log = path.string
+    } catch let fault as BuildError {
+      result.details.append("no log is kept: \(fault.message)")
+    } catch {
+      result.details.append("no log is kept: \(error)")
+    }
+    return result
+  }
+
+  /// Removes the log of an earlier build of the same output folder.
+  func removeEarlier() {
+    if isOurs { try? FileSystem.remove(path) }
+  }
+
+  private var isOurs: Bool {
+    guard FileSystem.isRegularFile(path), let file = try? FileDescriptor.open(path, .readOnly) else {
+      return false
+    }
+    defer { try? file.close() }
+    var bytes = [UInt8](repeating: 0, count: Self.header.utf8.count)
+    let count = (try? bytes.withUnsafeMutableBytes { try file.read(into: $0) }) ?? 0
+    return bytes.prefix(count).elementsEqual(Self.header.utf8)
+  }
+
+  private func write(_ error: BuildError, _ log: BuildLog, _ console: FilePath) throws {
+    guard !FileSystem.exists(path) || isOurs else {
+      throw BuildError(.failed, "\(path) exists, and is no log of a failed build")
+    }
+    let temporary = path.removingLastComponent().appending(ClaimedFolder.uniqueName(".slipway-log-"))
+    do {
+      let file = try FileDescriptor.open(
+        temporary, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec],
+        permissions: isPrivate ? .ownerReadWrite : [.ownerReadWrite, .groupRead, .otherRead])
+      try file.closeAfter {
+        func put(_ lines: [String]) throws {
+          try file.writeAll(lines.map { TerminalText.escaped($0) + "\n" }.joined().utf8)
+        }
+        try put(["\(Self.header), slipway \(SlipwayVersion.named)", ""] + error.lines + ["", "Steps:"])
+        try log.read { try file.writeAll($0) }
+        if FileSystem.isRegularFile(console) {
+          try put(["", "Console:"] + Self.consoleLines(console))
+        }
+      }
+      try FileSystem.rename(temporary, to: path)
+    } catch let error as Errno {
+      try? FileSystem.remove(temporary)
+      throw FileSystem.fault(PathFailure("write", path, error))
+    } catch {
+      try? FileSystem.remove(temporary)
+      throw error
+    }
+  }
+
+  private static func consoleLines(_ console: FilePath) throws -> [String] {
+    String(decoding: try FileSystem.read(console).suffix(consoleLimit), as: UTF8.self)
+      .split(omittingEmptySubsequences: false) { $0.isNewline }.map(String.init)
+  }
+}

@@ -1,0 +1,155 @@
+import Command
+import Foundation
+import Synchronization
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import ImageBuilder
+
+@Suite struct BuildLogTests {
+  private func text(of log: BuildLog) throws -> String {
+    var bytes: [UInt8] = []
+    try log.read { bytes += $0 }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  @Test func allThatAStepPrintedIsKeptAndEscaped() async throws {
+    try await withScratchDirectory { scratch in
+      let log = BuildLog()
+      try log.open(in: scratch)
+      let named = try FileManager.default.contentsOfDirectory(atPath: scratch.string)
+      #expect(named.isEmpty)
+      for number in 1...1000 { log.note(.log(step: "installBootLoader", line: "line \(number)")) }
+      log.note(.failed(step: "installBootLoader", seconds: 1, reason: "it \u{1B}]0;x\nforged"))
+      let text = try text(of: log)
+      #expect(text.contains("  installBootLoader| line 1\n"))
+      #expect(text.contains("  installBootLoader| line 1000\n"))
+      #expect(text.contains("failed: it \\u{1B}]0;x\\u{A}forged\n"))
+    }
+  }
+
+  @Test func aLogWithoutEndKeepsItsBeginningAndItsEnd() async throws {
+    try await withScratchDirectory { scratch in
+      let log = BuildLog(headLimit: 10_000, tailLimit: 30_000)
+      try log.open(in: scratch)
+      let line = String(repeating: "x", count: 1000)
+      for number in 1...100 { log.note(.log(step: "s", line: "\(number) \(line)")) }
+      let text = try text(of: log)
+      #expect(text.utf8.count < 41_000)
+      #expect(text.contains("s| 1 x"))
+      #expect(text.contains("s| 100 x"))
+      #expect(text.contains("bytes are left out"))
+    }
+  }
+
+  @Test(arguments: [true, false])
+  func theLogOfAFailureSaysWhyAndIsAsPrivateAsTheImage(isPrivate: Bool) async throws {
+    try await withScratchDirectory { scratch in
+      let log = BuildLog()
+      try log.open(in: scratch)
+      log.note(.log(step: "activate", line: "the cause"))
+      let console = scratch.appending("console")
+      try FileSystem.write(Array("booting\u{1B}[2J\r\nlogin".utf8), to: console)
+      let kept = FailureLog(for: scratch.appending("out"), at: nil, isPrivate: isPrivate)
+      let error = kept.keep(BuildError(.failed, "it failed", details: ["$ tool"]), log, console: console)
+      let path = scratch.appending("out.failed.log")
+      #expect(error.log == path.string)
+      #expect(error.description.hasSuffix("The whole output is in \(path)"))
+      let text = String(decoding: try FileSystem.read(path), as: UTF8.self)
+      for part in ["it failed\n", "  $ tool\n", "activate| the cause\n", "booting\nlogin\n"] {
+        #expect(text.contains(part), "\(text)")
+      }
+      var status = stat()
+      #expect(stat(path.string, &status) == 0)
+      #expect(status.st_mode & 0o077 == (isPrivate ? 0 : 0o044))
+      kept.removeEarlier()
+      #expect(!FileSystem.exists(path))
+    }
+  }
+
+  @Test func aFileOfTheUsersIsNeitherReplacedNorRemoved() async throws {
+    try await withScratchDirectory { scratch in
+      let path = scratch.appending("notes")
+      try FileSystem.write(Array("mine".utf8), to: path)
+      let log = BuildLog()
+      try log.open(in: scratch)
+      let kept = FailureLog(for: scratch.appending("out"), at: path.string, isPrivate: false)
+      let error = kept.keep(BuildError(.failed, "it failed"), log, console: "/nowhere")
+      #expect(error.log == nil)
+      #expect(error.details.contains { $0.contains("no log is kept") })
+      kept.removeEarlier()
+      #expect(try FileSystem.read(path) == Array("mine".utf8))
+    }
+  }
+
+  @Test func aStepThatFailsSaysSoAndOneThatIsInterruptedDoesNot() async throws {
+    let events = Mutex<[BuildEvent]>([])
+    let recorder = StepRecorder { event in events.withLock { $0.append(event) } }
+    await #expect(throws: BuildError.self) {
+      try await recorder.step("pour") { throw BuildError(.failed, "the cause", remedy: "do", details: ["x"]) }
+    }
+    await #expect(throws: CancellationError.self) {
+      try await recorder.step("boot") { throw CancellationError() }
+    }
+    let shown = events.withLock { $0 }
+    guard case .failed("pour", _, "the cause") = shown[1], case .stopped("boot", _) = shown[3] else {
+      Issue.record("\(shown)")
+      return
+    }
+  }
+
+  @Test func aDigestIsCancelledAndNamesItsFile() async throws {
+    try await withScratchDirectory { scratch in
+      let disk = scratch.appending("disk")
+      try FileSystem.makeSparseFile(disk, bytes: 3 << 40)
+      let task = Task { try await FileDigest.sha256(of: disk) }
+      try await Task.sleep(for: .milliseconds(100))
+      let start = ContinuousClock.now
+      task.cancel()
+      await #expect(throws: CancellationError.self) { try await task.value }
+      #expect(ContinuousClock.now - start < .seconds(1))
+      let error = await #expect(throws: BuildError.self) {
+        try await FileDigest.sha256(of: scratch.appending("none"))
+      }
+      #expect(error?.message == "could not read \(scratch.appending("none")): No such file or directory")
+    }
+  }
+
+  @Test func theReasonIsThatOfTheCallThatFailed() throws {
+    let error = #expect(throws: BuildError.self) { try FileSystem.read("/nowhere/at/all") }
+    #expect(error?.message == "could not open /nowhere/at/all: No such file or directory")
+    let unwritable = #expect(throws: BuildError.self) { try FileSystem.write([1], to: "/proc/version/x") }
+    #expect(unwritable?.message == "could not write /proc/version/x: Not a directory")
+    let tooLarge = #expect(throws: BuildError.self) {
+      try FileSystem.makeSparseFile("/nowhere/x", bytes: 1 << 63)
+    }
+    #expect(tooLarge?.kind == .badInput)
+  }
+
+  @Test func aToolThatIsMissingIsNotAFullDisk() async throws {
+    let command = HostCommand(attempt: "convert the disk", place: "/tmp", package: "qemu-utils")
+    let missing = await #expect(throws: BuildError.self) {
+      try await command.run { try await SubprocessRunner().run("no-such-tool") }
+    }
+    #expect(missing?.kind == .hostNotAble)
+    #expect(missing?.remedy == "Install qemu-utils")
+    let other = await #expect(throws: BuildError.self) {
+      try await command.run { try await SubprocessRunner().run("sh", "-c", "echo odd >&2; exit 3") }
+    }
+    #expect(other?.kind == .failed)
+    #expect(other?.remedy == nil)
+    let full = await #expect(throws: BuildError.self) {
+      try await command.run {
+        try await SubprocessRunner().run("sh", "-c", "echo 'write: No space left on device' >&2; exit 1")
+      }
+    }
+    #expect(full?.message.contains("is full") == true)
+    let quota = await #expect(throws: BuildError.self) {
+      try await command.run {
+        try await SubprocessRunner().run("sh", "-c", "echo 'write: Disk quota exceeded' >&2; exit 1")
+      }
+    }
+    #expect(quota?.message.contains("quota") == true)
+  }
+}
