@@ -11,10 +11,10 @@ enum SelfContainedImage {
     let other: String? = try DiskFile.with(image) { file in
       switch format {
       case .qcow2, .compressedQcow2: try qcow2(file)
-      case .vmdk: try vmdk(file)
-      case .vpc: try vpc(file)
+      case .vmdk, .streamVMDK: try vmdk(file)
+      case .vpc, .fixedVPC: try vpc(file)
       // VDI and VHDX name a parent by its UUID alone, and QEMU refuses an image that has one.
-      case .raw, .compressedRaw, .vdi, .vhdx: nil
+      case .raw, .compressedRaw, .archivedRaw, .vdi, .vhdx: nil
       }
     }
     guard let other else { return }
