@@ -89,14 +89,17 @@ package struct FlashFile: Hashable, Sendable {
 }
 
 extension FirmwarePair {
+  /// The files that `raw` makes for code and variables in qcow2.
+  package static let convertedNames = ["firmware-code.fd", "firmware-vars.fd"]
+
   /// The pair as a machine takes it: both files raw, those in qcow2 converted into `folder`.
   ///
   /// - Throws: `HostFault`, `CancellationError`.
   package func raw(in folder: String, _ runner: any CommandRunner) async throws -> FirmwarePair {
     var pair = self
-    pair.code = try await FlashFile(code).raw(named: "firmware-code.fd", in: folder, runner)
+    pair.code = try await FlashFile(code).raw(named: Self.convertedNames[0], in: folder, runner)
     pair.variablesTemplate = try await FlashFile(variablesTemplate)
-      .raw(named: "firmware-vars.fd", in: folder, runner)
+      .raw(named: Self.convertedNames[1], in: folder, runner)
     return pair
   }
 }

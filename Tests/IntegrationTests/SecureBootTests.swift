@@ -21,6 +21,8 @@ import Testing
           + ["--additional-space", "16M", "--out", out.string] + (try kernelOfOurs(in: scratch)))
       try #require(built.status == 0, "\(built.errors)")
       try await keyStaysOutside(keys.signer, out)
+      let artefacts = try FileManager.default.contentsOfDirectory(atPath: out.string)
+      #expect(!artefacts.contains { $0.hasPrefix("firmware-") }, "\(artefacts)")
       #expect(!built.errors.contains("warning"), "\(built.errors)")
 
       let verified = try await SlipwayCommand.run([

@@ -54,6 +54,8 @@ struct Installation: Sendable {
     }
     try await mergeOverlay()
     if !isPouredIntoTarget { try FileSystem.remove(source) }
+    // What was converted from qcow2 is no artefact.
+    for file in FirmwarePair.convertedNames { try FileSystem.remove(work.appending(file)) }
     let export = try firmware.flatMap { firmware in
       try templateBytes.map {
         try VariableExport(
