@@ -3,7 +3,7 @@ internal import Synchronization
 /// Tells about the steps of one build, and remembers how long each took and what it warned of.
 final class StepRecorder: Sendable {
   private struct Record {
-    var steps: [Manifest.Step] = []
+    var steps: [BuildLog.Step] = []
     var warnings: [String] = []
   }
 
@@ -14,13 +14,13 @@ final class StepRecorder: Sendable {
     self.events = events
   }
 
-  var steps: [Manifest.Step] { record.withLock { $0.steps } }
+  var steps: [BuildLog.Step] { record.withLock { $0.steps } }
   var warnings: [String] { record.withLock { $0.warnings } }
 
   /// Runs one step.
   ///
   /// - Parameters:
-  ///   - name: the step's name in progress lines and in the manifest.
+  ///   - name: the step's name in progress lines and in the build's log.
   ///   - detail: what to say of the result, such as its size.
   func step<Result>(
     _ name: String, detail: (Result) -> String? = { _ in nil }, _ body: () async throws -> Result
@@ -29,7 +29,7 @@ final class StepRecorder: Sendable {
     let start = ContinuousClock.now
     let result = try await body()
     let seconds = (ContinuousClock.now - start) / .seconds(1)
-    record.withLock { $0.steps.append(Manifest.Step(name: name, seconds: (seconds * 1000).rounded() / 1000)) }
+    record.withLock { $0.steps.append(BuildLog.Step(name: name, seconds: (seconds * 1000).rounded() / 1000)) }
     events(.ended(step: name, seconds: seconds, detail: detail(result)))
     return result
   }

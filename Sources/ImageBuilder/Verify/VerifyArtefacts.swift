@@ -66,6 +66,9 @@ struct VerifyArtefacts: Sendable {
       code: request.efiFirmware ?? built?.code, variables: built?.variablesTemplate,
       needsSMM: request.efiFirmwareNeedsSMM ?? built?.requiresSMM)
     let firmware = try await hostFaultsAsBuildErrors { try await HostProbe().firmware(wish) }
+    if let manifest, manifest.firmware != nil, manifest.efiVariables == nil, request.efiVariables == nil {
+      throw manifest.taken("EFI variable store", "--efi-vars")
+    }
     let variables =
       request.efiVariables.map(absolute)
       ?? folder.flatMap { folder in manifest?.efiVariables.map { folder.appending($0) } }
@@ -108,6 +111,7 @@ struct VerifyArtefacts: Sendable {
   ) throws -> (FilePath, ImageFormat) {
     if let file = request.image.map(absolute) { return (file, try format(of: file, request)) }
     let images = manifest?.images ?? []
+    if let manifest, images.isEmpty { throw manifest.taken("disk image", "--image and --format") }
     let wanted = images.first { request.format == nil || $0.format == request.format }
     guard let folder, let wanted else {
       let known = images.map(\.format.rawValue).joined(separator: ", ")
@@ -133,6 +137,14 @@ struct VerifyArtefacts: Sendable {
 }
 
 extension Manifest {
+  /// An artefact that every such build makes, and that the folder does not have.
+  fileprivate func taken(_ artefact: String, _ flags: String) -> BuildError {
+    let others = files.map(\.path).joined(separator: ", ")
+    return BuildError(
+      .badInput, "the output folder has no \(artefact): the build's postVM removed, renamed or replaced it",
+      remedy: "Name the file with \(flags). The folder has: \(others)")
+  }
+
   /// Reads the manifest of an output folder.
   ///
   /// - Throws: `BuildError` when there is none, or it is not one of this version.
