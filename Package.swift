@@ -129,7 +129,7 @@ let package = Package(
       path: "Tests/TestSupport"),
     .testTarget(name: "BasicsTests", dependencies: ["Basics", "Command", "TestSupport", systemPackage]),
     .testTarget(name: "ImageModelTests", dependencies: ["ImageModel"]),
-    .testTarget(name: "CommandTests", dependencies: ["Command"]),
+    .testTarget(name: "CommandTests", dependencies: ["Command", "TestSupport"]),
     .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
     .testTarget(
       name: "BuildPlanTests", dependencies: ["AgentProtocol", "BuildPlan", "Ext4Geometry", "TestSupport"],
@@ -150,10 +150,11 @@ let package = Package(
       ]),
     .testTarget(
       name: "SfdiskTests", dependencies: ["Sfdisk", "Command", "ImageModel", "TestSupport", systemPackage]),
-    .testTarget(name: "ApplianceTests", dependencies: ["Appliance", "TestSupport"]),
+    .testTarget(
+      name: "ApplianceTests", dependencies: ["Appliance", "Basics", "Command", "TestSupport", systemPackage]),
     .testTarget(
       name: "HostProbeTests",
-      dependencies: ["BuildPlan", "Command", "HostProbe", "TestSupport", systemPackage],
+      dependencies: ["HostProbe", "BuildPlan", "Command", "TestSupport", systemPackage],
       exclude: ["Snapshots"]),
     .testTarget(
       name: "EFIVariablesTests",

@@ -126,7 +126,10 @@ let
   } // lib.mapAttrs (field: toString)
     (lib.filterAttrs (field: value: lib.elem field [ "mode" "user" "group" ] && value != null && value != "") entry);
 
-  spec = lib.filterAttrs (key: value: value != null) {
+  # A script of this machine starts where make-disk-image's do: beside $out, so that what it leaves there is no output.
+  hook = script: if script == "" then null else "cd \"$NIX_BUILD_TOP\"; ${script}";
+
+  spec = lib.filterAttrs (key: value: value != null) ({
     system = "${toplevel}";
     closureInfo = "${closure}";
     format = if formats == [ ] then format else formats;
@@ -144,29 +147,16 @@ let
     grubDevice =
       if installBootLoader && grub.enable or false && grubDevices != [ ] then lib.head grubDevices else null;
     copyChannel = if copyChannel then "${channel}" else null;
-    preVM = if preVM == "" then null else preVM;
+    preVM = hook preVM;
     postInstall = if postInstall == "" then null else postInstall;
-    postVM = if postVM == "" then null else postVM;
+    postVM = hook postVM;
   } // lib.optionalAttrs (!onlyNixStore && (hasESP || touchEFIVars)) {
     efiFirmware = "${efiFirmware}";
     efiVariables = "${efiVariables}";
-  } // extraSpec;
+    efiFirmwareNeedsSMM = if OVMF.systemManagementModeRequired or false then true else null;
+  }) // extraSpec;
 
   specFile = pkgs.writeText "${name}.json" (builtins.toJSON spec);
-
-  # What QEMU is told about firmware that needs SMM. Slipway judges firmware by its descriptor.
-  firmwareDescriptor = pkgs.writeText "firmware.json" (builtins.toJSON {
-    description = "the OVMF of this image";
-    interface-types = [ "uefi" ];
-    mapping = {
-      device = "flash";
-      executable = { filename = "${efiFirmware}"; format = "raw"; };
-      nvram-template = { filename = "${efiVariables}"; format = "raw"; };
-    };
-    targets = [{ architecture = "x86_64"; machines = [ "pc-q35-*" ]; }];
-    features = [ "acpi-s3" "requires-smm" "secure-boot" ];
-    tags = [ ];
-  });
 in
 pkgs.runCommand name
   {
@@ -175,15 +165,13 @@ pkgs.runCommand name
     unsafeDiscardReferences.out = discardReferences;
     nativeBuildInputs = [ slipway ] ++ tools;
     inherit requiredSystemFeatures;
-    passthru = { inherit spec specFile closure firmwareDescriptor; };
+    passthru = { inherit spec specFile closure; };
   } ''
   # A build has no home, and slipway keeps its caches in one.
   export HOME="$NIX_BUILD_TOP" XDG_CACHE_HOME="$NIX_BUILD_TOP/.cache" XDG_CONFIG_HOME="$NIX_BUILD_TOP/.config"
-  ${lib.optionalString (OVMF.systemManagementModeRequired or false && spec ? efiFirmware) ''
-    mkdir -p "$XDG_CONFIG_HOME/qemu/firmware"
-    cp ${firmwareDescriptor} "$XDG_CONFIG_HOME/qemu/firmware/00-image.json"
-  ''}
   slipway build ${specFile} --out "$out" --keep-log "$NIX_BUILD_TOP/slipway.failed.log" --progress plain ${lib.escapeShellArgs
     (lib.optionals (!onlyNixStore) [ "--kernel" kernelImage "--modules" kernelModules ]
       ++ lib.optional verify "--verify" ++ extraFlags)}
+  # Times of this build: they would make each build of one derivation another.
+  mv "$out/log" "$NIX_BUILD_TOP/slipway-log"
 ''

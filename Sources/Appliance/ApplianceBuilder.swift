@@ -1,3 +1,4 @@
+package import Basics
 package import Command
 internal import Foundation
 package import SystemPackage
@@ -22,13 +23,9 @@ package struct ApplianceBuilder: Sendable {
     self.runner = runner
   }
 
-  /// The folder for appliances by the XDG base directory specification, which ignores a relative path.
-  package static func defaultCache(
-    environment: [String: String] = ProcessInfo.processInfo.environment
-  ) -> FilePath {
-    let named = environment["XDG_CACHE_HOME"].flatMap { $0.hasPrefix("/") ? FilePath($0) : nil }
-    let base = named ?? FilePath(environment["HOME"] ?? NSHomeDirectory()).appending(".cache")
-    return base.appending("slipway/appliance")
+  /// The user's folder for appliances; nil where nothing can be kept.
+  package static func defaultCache(of folders: XDGFolders = .current) -> FilePath? {
+    folders.cache.map { FilePath($0).appending("slipway/appliance") }
   }
 
   /// Makes the appliance if no intact one of these inputs is in the cache.

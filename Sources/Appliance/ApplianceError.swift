@@ -12,7 +12,7 @@ package enum ApplianceError: Error, Hashable, Sendable {
   case agentMissing(FilePath)
   /// The agent needs a loader, so it cannot be the first process.
   case agentNotStatic(FilePath)
-  /// No kernel with the wanted name pattern is below this folder.
+  /// No kernel of this folder has its modules.
   case kernelMissing(FilePath)
   /// The kernel's modules folder, or its index, is not there.
   case modulesMissing(FilePath)
@@ -45,7 +45,7 @@ extension ApplianceError: CustomStringConvertible {
       "the agent '\(path)' is linked dynamically and cannot be the guest's first process; "
         + "build it with -static-executable"
     case .kernelMissing(let folder):
-      "no kernel 'vmlinuz-*-cloud-amd64' in '\(folder)'; "
+      "no kernel 'vmlinuz-*' in '\(folder)' has its modules in /lib/modules; "
         + "apt-get install linux-image-cloud-amd64, or name one with --kernel and --modules"
     case .modulesMissing(let folder):
       "'\(folder)' has no modules.dep, so it is not a kernel's modules folder or was never indexed; "

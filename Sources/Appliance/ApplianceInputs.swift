@@ -48,44 +48,6 @@ package struct KernelFiles: Hashable, Sendable {
     self.modules = modules
   }
 
-  /// The newest of Debian's cloud kernels below a root folder, or, when it lacks one of the drivers, the newest of
-  /// Debian's other kernels that has them all.
-  ///
-  /// The cloud kernel is half the size of the general one, and has the virtio drivers.
-  ///
-  /// - Throws: `ApplianceError.kernelMissing`; `ApplianceError.modulesMissing`; `ApplianceError.driverMissing`.
-  package static func newestKernel(
-    with drivers: [String] = [], under root: FilePath = "/"
-  ) throws -> KernelFiles {
-    let boot = root.appending("boot")
-    let prefix = "vmlinuz-"
-    let kernels = exists(boot) ? try names(in: boot) : []
-    let versions = kernels.filter { $0.hasPrefix(prefix) && $0.hasSuffix("-amd64") }
-      .map { String($0.dropFirst(prefix.count)) }
-      .sorted { $0.compare($1, options: .numeric) == .orderedDescending }
-    let cloud = versions.filter { $0.hasSuffix("-cloud-amd64") }
-    func files(_ version: String) -> KernelFiles {
-      KernelFiles(
-        image: boot.appending(prefix + version), modules: root.appending("lib/modules").appending(version))
-    }
-    guard let usual = cloud.first.map(files) else { throw ApplianceError.kernelMissing(boot) }
-    guard let lacking = try usual.lacking(drivers) else { return usual }
-    for other in versions.filter({ !cloud.contains($0) }).map(files)
-    where try exists(other.modules) && other.lacking(drivers) == nil {
-      return other
-    }
-    throw ApplianceError.driverMissing(name: lacking, folder: usual.modules)
-  }
-
-  /// The first of the drivers that this kernel does not have.
-  ///
-  /// - Throws: `ApplianceError.modulesMissing`; `ApplianceError.file`.
-  package func lacking(_ drivers: [String]) throws -> String? {
-    guard !drivers.isEmpty else { return nil }
-    let index = try ModuleIndex(of: modules)
-    return drivers.first { !index.has($0) }
-  }
-
   /// The modules folder's place in the guest, relative to the root.
   var guestModules: String { "usr/lib/modules/\(modules.lastComponent?.string ?? "")" }
 

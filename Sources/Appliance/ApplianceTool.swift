@@ -1,3 +1,4 @@
+package import Command
 package import SystemPackage
 
 /// One program of the guest, and other names that it goes by there.
@@ -25,26 +26,15 @@ package struct ApplianceTool: Hashable, Sendable {
     if text.contains("/") { self.path = path }
   }
 
-  /// Answers with a shell for `--debug-shell`, and with the small tools a person expects there.
-  package static let busybox = ApplianceTool("busybox", debianPackage: "busybox-static")
+  package init(_ tool: ExternalTool) {
+    self.init(tool.name, debianPackage: tool.debianPackage, aliases: tool.aliases)
+  }
+
+  /// Answers with a shell, and with the small tools a person expects there.
+  static let shell = "busybox"
 
   /// What the install steps run, and what a person needs to look around.
-  package static let all: [ApplianceTool] = [
-    ApplianceTool("blkid", debianPackage: "util-linux"),
-    ApplianceTool("blockdev", debianPackage: "util-linux"),
-    busybox,
-    ApplianceTool("chroot", debianPackage: "coreutils"),
-    ApplianceTool("e2fsck", debianPackage: "e2fsprogs", aliases: ["fsck.ext2", "fsck.ext3", "fsck.ext4"]),
-    ApplianceTool(
-      "kmod", debianPackage: "kmod", aliases: ["depmod", "insmod", "lsmod", "modprobe", "rmmod"]),
-    ApplianceTool("mke2fs", debianPackage: "e2fsprogs", aliases: ["mkfs.ext2", "mkfs.ext3", "mkfs.ext4"]),
-    ApplianceTool("mkfs.btrfs", debianPackage: "btrfs-progs"),
-    ApplianceTool("mkfs.f2fs", debianPackage: "f2fs-tools"),
-    ApplianceTool("mkfs.fat", debianPackage: "dosfstools", aliases: ["mkfs.vfat"]),
-    ApplianceTool("mkfs.xfs", debianPackage: "xfsprogs"),
-    ApplianceTool("mkswap", debianPackage: "util-linux"),
-    ApplianceTool("sfdisk", debianPackage: "fdisk"),
-  ]
+  package static let all = ExternalTool.guest.sorted { $0.name < $1.name }.map { ApplianceTool($0) }
 
   /// Whether it can be called by this name in the guest.
   package func answers(to name: String) -> Bool { self.name == name || aliases.contains(name) }

@@ -30,8 +30,8 @@ struct TreeBuilder {
     for library in try await SharedLibraries(runner: runner).resolve(dynamic) {
       add(mergedPath(library), .file(library, executable: true))
     }
-    if inputs.tools.contains(.busybox) {
-      let applets = try await runner.run(inputs.find(.busybox).string, "--list")
+    if let shell = inputs.tools.first(where: { $0.name == ApplianceTool.shell }) {
+      let applets = try await runner.run(inputs.find(shell).string, "--list")
       for applet in applets.split(separator: "\n") where nodes["usr/sbin/\(applet)"] == nil {
         add("usr/bin/\(applet)", .link("../sbin/busybox"))
       }

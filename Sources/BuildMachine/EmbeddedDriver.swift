@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 internal import Libvirt
 internal import SystemPackage
@@ -40,16 +41,7 @@ enum EmbeddedDriver {
   ///
   /// - Returns: nil when there is no place that lasts; the driver then uses its root.
   private static func cacheFolder() -> String? {
-    let environment = ProcessInfo.processInfo.environment
-    let base: String
-    if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") {
-      base = cache
-    } else if let home = environment["HOME"], home.hasPrefix("/") {
-      base = home + "/.cache"
-    } else {
-      return nil
-    }
-    let folder = base + "/slipway/libvirt"
+    guard let folder = XDGFolders.current.cache.map({ "\($0)/slipway/libvirt" }) else { return nil }
     try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     return access(folder, W_OK) == 0 ? folder : nil
   }

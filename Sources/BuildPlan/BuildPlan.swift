@@ -128,10 +128,10 @@ extension BuildPlan {
   /// The names of the in-guest steps, in order.
   public var stepNames: [String] { steps.map(\.step.name) }
 
-  /// The whole plan as sorted, indented JSON.
+  /// The whole plan as sorted, indented JSON, with the SHA-256 of each script in the place of its text.
   public func json() throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+    return String(decoding: try encoder.encode(withoutScripts), as: UTF8.self) + "\n"
   }
 }

@@ -12,8 +12,8 @@ package struct HostFacts: Hashable, Codable, Sendable {
   package var tools: [Tool]
   /// The version of the libvirt driver that runs QEMU; nil when there is none.
   package var libvirtVersion: String?
-  /// Kernels that the appliance could use, the best first.
-  package var kernels: [KernelCandidate]
+  /// The kernel that a build would install with.
+  package var kernel: Tool
   /// Where the free space was measured.
   package var workFolder: String
   /// What an ordinary user can still write there; nil when it could not be measured.
@@ -25,7 +25,7 @@ package struct HostFacts: Hashable, Codable, Sendable {
 
   package init(
     accelerator: Accelerator, machine: String?, firmware: FirmwareSearch, tools: [Tool],
-    libvirtVersion: String?, kernels: [KernelCandidate], workFolder: String, freeSpace: ByteSize?,
+    libvirtVersion: String?, kernel: Tool, workFolder: String, freeSpace: ByteSize?,
     cpus: Int, memory: ByteSize
   ) {
     self.accelerator = accelerator
@@ -33,7 +33,7 @@ package struct HostFacts: Hashable, Codable, Sendable {
     self.firmware = firmware
     self.tools = tools
     self.libvirtVersion = libvirtVersion
-    self.kernels = kernels
+    self.kernel = kernel
     self.workFolder = workFolder
     self.freeSpace = freeSpace
     self.cpus = cpus

@@ -1,4 +1,5 @@
 package import BuildPlan
+internal import Command
 internal import Foundation
 internal import ImageModel
 
@@ -32,11 +33,11 @@ package struct DoctorReport: Hashable, Codable, Sendable {
   /// Judges a machine.
   package init(_ facts: HostFacts) {
     checks = [Self.accelerator(facts), Self.libvirt(facts)]
-    checks += ToolRequirement.host.map { Self.tool($0, facts) }
     checks += Self.firmware(facts)
     checks.append(Self.kernel(facts))
-    checks += ToolRequirement.appliance.map { Self.tool($0, facts) }
-    checks += ToolRequirement.formats.map { Self.tool($0, facts) }
+    checks += ExternalTool.all.map { Self.tool($0, facts) }.filter { check in
+      check.state != .ok || !ExternalTool.all.contains { $0.name == check.name && $0.isEverywhere }
+    }
     checks += [Self.space(facts), Self.memory(facts)]
   }
 
@@ -60,13 +61,13 @@ package struct DoctorReport: Hashable, Codable, Sendable {
     return Check(name: "libvirt", state: .ok, detail: version)
   }
 
-  private static func tool(_ requirement: ToolRequirement, _ facts: HostFacts) -> Check {
+  private static func tool(_ requirement: ExternalTool, _ facts: HostFacts) -> Check {
     let tool = facts.tool(requirement.name)
     guard let path = tool?.path else {
       let problem = tool?.problem ?? "not in PATH, /sbin or /usr/sbin"
       return Check(
-        name: requirement.name, state: requirement.format == nil ? .missing : .notice,
-        detail: problem + (requirement.format.map { "; only the format \($0) needs it" } ?? ""),
+        name: requirement.name, state: requirement.need == nil ? .missing : .notice,
+        detail: requirement.need.map { "\(problem); only \($0) needs it" } ?? problem,
         remedy: requirement.remedy)
     }
     return Check(
@@ -106,13 +107,13 @@ package struct DoctorReport: Hashable, Codable, Sendable {
   }
 
   private static func kernel(_ facts: HostFacts) -> Check {
-    guard let kernel = facts.kernels.first else {
+    guard let kernel = facts.kernel.path else {
       return Check(
-        name: "kernel", state: .missing, detail: "no kernel in /boot has its modules in /lib/modules",
+        name: "kernel", state: .missing, detail: facts.kernel.problem ?? "there is none",
         remedy: install("linux-image-cloud-amd64", "a Linux kernel")
           + "; or name one with --kernel and --modules")
     }
-    return Check(name: "kernel", state: .ok, detail: kernel.image)
+    return Check(name: "kernel", state: .ok, detail: kernel)
   }
 
   /// A small image, its poured twin and the appliance fit into this.

@@ -1,3 +1,4 @@
+internal import Basics
 package import BuildPlan
 internal import EFIVariables
 internal import Foundation
@@ -14,10 +15,10 @@ package struct FirmwareProbe: Sendable {
   /// The folders that QEMU names, and the one that belongs to the QEMU found, which is elsewhere on NixOS.
   ///
   /// - Parameters:
-  ///   - environment: the caller's; `XDG_CONFIG_HOME` and `HOME` count.
+  ///   - environment: the caller's; it names the user's own folder, see `XDGFolders`.
   ///   - qemu: where `qemu-system-x86_64` is; nil when there is none.
   package init(environment: [String: String], qemu: String?) {
-    let config = environment["XDG_CONFIG_HOME"] ?? environment["HOME"].map { "\($0)/.config" }
+    let config = XDGFolders(environment: environment).config
     let own = qemu.map { qemu in
       URL(fileURLWithPath: resolved(qemu)).deletingLastPathComponent().deletingLastPathComponent().path
     }
@@ -78,31 +79,40 @@ package struct FirmwareProbe: Sendable {
       pair = try search.preferred(secureBoot: wish.secureBoot).pair
       if let variables = wish.variables.map(absolute) { pair.variablesTemplate = variables }
     }
-    try pair.checkSizes(
-      code: try FlashFile(pair.code).size, variables: try FlashFile(pair.variablesTemplate).size)
-    // What is in qcow2 is read when it is converted, by a build.
-    guard try !FlashFile(pair.variablesTemplate).isQcow2 else { return pair }
-    guard let template = FileManager.default.contents(atPath: pair.variablesTemplate) else {
-      throw HostFault(
-        "the variable store template \(pair.variablesTemplate) cannot be read", remedy: FirmwareSearch.remedy)
-    }
-    do {
-      _ = try VariableStore(reading: Array(template))
-    } catch {
-      throw HostFault(
-        "\(pair.variablesTemplate) is no variable store: \(error)", remedy: FirmwareSearch.remedy)
-    }
+    _ = try check(pair)
     return pair
   }
 
   private func found(_ pair: FirmwarePair, namedBy descriptor: String) throws(HostFault) -> FoundFirmware {
     do {
+      let sizes = try check(pair)
       return FoundFirmware(
-        pair: pair, resolvedCode: resolved(pair.code), codeSize: try FlashFile(pair.code).size,
-        variablesSize: try FlashFile(pair.variablesTemplate).size)
+        pair: pair, resolvedCode: resolved(pair.code), codeSize: sizes.code, variablesSize: sizes.variables)
     } catch {
       throw HostFault("\(descriptor): \(error.message)", remedy: error.remedy)
     }
+  }
+
+  /// What makes a pair usable: it is asked by doctor of all that it finds, and by a build of what it takes.
+  ///
+  /// - Returns: the sizes of both, in bytes.
+  private func check(_ pair: FirmwarePair) throws(HostFault) -> (code: UInt64, variables: UInt64) {
+    let (code, template) = (try FlashFile(pair.code), try FlashFile(pair.variablesTemplate))
+    let sizes = (code: code.size, variables: template.size)
+    try pair.checkSizes(code: sizes.code, variables: sizes.variables)
+    // What is in qcow2 is read when it is converted, by a build.
+    guard !template.isQcow2 else { return sizes }
+    guard let bytes = FileManager.default.contents(atPath: pair.variablesTemplate) else {
+      throw HostFault(
+        "the variable store template \(pair.variablesTemplate) cannot be read", remedy: FirmwareSearch.remedy)
+    }
+    do {
+      _ = try VariableStore(reading: Array(bytes))
+    } catch {
+      throw HostFault(
+        "\(pair.variablesTemplate) is no variable store: \(error)", remedy: FirmwareSearch.remedy)
+    }
+    return sizes
   }
 }
 

@@ -1,3 +1,4 @@
+internal import Basics
 package import BuildPlan
 package import Command
 internal import Foundation
@@ -11,7 +12,7 @@ package struct HostProbe: Sendable {
 
   /// - Parameters:
   ///   - runner: asks programs for their versions, and runs the probe's guest.
-  ///   - environment: `PATH`, `HOME` and the XDG variables count.
+  ///   - environment: `PATH`, and what names the user's folders, see `XDGFolders`.
   package init(
     runner: any CommandRunner = SubprocessRunner(),
     environment: [String: String] = ProcessInfo.processInfo.environment
@@ -51,27 +52,25 @@ package struct HostProbe: Sendable {
   /// - Parameters:
   ///   - workFolder: where free space is measured; the nearest folder above it, if it does not exist yet.
   ///   - libvirtVersion: the version of the driver that runs QEMU, which only libvirt knows.
+  ///   - kernel: what the appliance's own search finds.
   /// - Throws: `CancellationError`; `HostFault` when the probe has no place for its files.
-  package func facts(workFolder: String, libvirtVersion: String?) async throws -> HostFacts {
+  package func facts(workFolder: String, libvirtVersion: String?, kernel: Tool) async throws -> HostFacts {
     let finder = ToolFinder(runner: runner, path: path)
     var tools: [Tool] = []
-    for requirement in ToolRequirement.host + ToolRequirement.appliance + ToolRequirement.formats {
-      tools.append(await finder.find(requirement))
-    }
-    let qemu = tools.first { $0.name == "qemu-system-x86_64" }?.path
+    for tool in ExternalTool.all { tools.append(await finder.find(tool)) }
+    let qemu = tools.first { $0.name == Self.emulator }?.path
     let machine = qemu == nil ? nil : await machine()
     return HostFacts(
       accelerator: try await accelerator(fresh: true), machine: machine,
       firmware: FirmwareProbe(environment: environment, qemu: qemu).search(machine: machine ?? Self.anyQ35),
-      tools: tools, libvirtVersion: libvirtVersion, kernels: kernels(), workFolder: workFolder,
+      tools: tools, libvirtVersion: libvirtVersion, kernel: kernel, workFolder: workFolder,
       freeSpace: Self.freeSpace(workFolder), cpus: ProcessInfo.processInfo.activeProcessorCount,
       memory: ByteSize(bytes: ProcessInfo.processInfo.physicalMemory))
   }
 
   /// Where verdicts are kept from one run to the next; nil without a home.
   private var cacheFolder: FilePath? {
-    let base = environment["XDG_CACHE_HOME"] ?? environment["HOME"].map { "\($0)/.cache" }
-    return base.map { FilePath($0).appending("slipway") }
+    XDGFolders(environment: environment).cache.map { FilePath($0).appending("slipway") }
   }
 
   private var path: String { environment["PATH"] ?? "/usr/bin:/bin" }
@@ -79,9 +78,11 @@ package struct HostProbe: Sendable {
   private var qemu: Tool {
     get async {
       await ToolFinder(runner: runner, path: path)
-        .find(ToolRequirement(name: "qemu-system-x86_64", debianPackage: "qemu-system-x86", project: "QEMU"))
+        .find(ExternalTool(Self.emulator, on: .host, debianPackage: "qemu-system-x86"))
     }
   }
+
+  private static let emulator = "qemu-system-x86_64"
 
   /// Stands for whatever version `q35` has where QEMU cannot be asked; descriptors have `pc-q35-*`.
   private static let anyQ35 = "pc-q35-0.0"
@@ -99,19 +100,12 @@ package struct HostProbe: Sendable {
     return String(line[mark.upperBound...].prefix { $0 != ")" })
   }
 
-  private func kernels() -> [KernelCandidate] {
-    func names(_ folder: String) -> [String] {
-      (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    }
-    return KernelCandidate.candidates(images: names("/boot"), moduleFolders: names("/lib/modules"))
-  }
-
   private static func freeSpace(_ path: String) -> ByteSize? {
     var folder = FilePath(FileManager.default.currentDirectoryPath).pushing(FilePath(path))
     var status = statvfs()
     while statvfs(folder.string, &status) != 0 {
       guard errno == ENOENT, folder.removeLastComponent() else { return nil }
     }
-    return ByteSize(bytes: UInt64(status.f_bavail) * UInt64(status.f_frsize))
+    return ByteSize(UInt64(status.f_bavail), times: UInt64(status.f_frsize))
   }
 }

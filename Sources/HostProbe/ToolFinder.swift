@@ -16,7 +16,7 @@ package struct ToolFinder: Sendable {
   }
 
   /// Looks for one program.
-  package func find(_ requirement: ToolRequirement) async -> Tool {
+  package func find(_ requirement: ExternalTool) async -> Tool {
     var tool = Tool(name: requirement.name)
     let paths = folders.map { "\($0)/\(requirement.name)" }.filter(isProgram)
     guard let path = paths.first else { return tool }

@@ -10,23 +10,38 @@ extension ApplianceChoice {
   /// - Returns: the folder that it is in.
   /// - Throws: `BuildError` of kind `hostNotAble`.
   public func build(events: @escaping BuildEventHandler) async throws -> String {
+    guard let cache = ApplianceBuilder.defaultCache() else {
+      throw BuildError(
+        .hostNotAble, "there is no folder in which the appliance could be kept",
+        remedy: "Set HOME to a folder that is there, or XDG_CACHE_HOME")
+    }
     let appliance = try await StepRecorder(events).step("appliance") {
-      try await make(readingAll: true)
+      try await make(in: cache, readingAll: true)
     }
     return appliance.kernel.removingLastComponent().string
   }
 
+  /// Runs `body` with a folder for appliances: the user's, or one that is gone afterwards where there is none.
+  func withCache<Result>(_ body: (FilePath) async throws -> Result) async throws -> Result {
+    guard let cache = ApplianceBuilder.defaultCache() else {
+      return try await ScratchFolder.with("appliance", mode: 0o700, body)
+    }
+    return try await body(cache)
+  }
+
   /// - Parameters:
   ///   - filesystems: what the guest makes and mounts.
+  ///   - cache: the folder for appliances.
   ///   - readingAll: whether a cached appliance is read in full.
-  func make(for filesystems: [FilesystemKind] = [], readingAll: Bool = false) async throws -> Appliance {
+  func make(
+    for filesystems: [FilesystemKind] = [], in cache: FilePath, readingAll: Bool = false
+  ) async throws -> Appliance {
     do {
       let drivers = Set(filesystems.compactMap(\.driver)).sorted()
       let inputs = ApplianceInputs(
         kernel: try kernelFiles(with: drivers), agent: try agentExecutable(), drivers: drivers,
         tools: allTools)
-      return try await ApplianceBuilder(inputs: inputs, cache: ApplianceBuilder.defaultCache())
-        .build(readingAll: readingAll)
+      return try await ApplianceBuilder(inputs: inputs, cache: cache).build(readingAll: readingAll)
     } catch let error as ApplianceError {
       throw BuildError(.hostNotAble, "the appliance cannot be built: \(error)")
     }
@@ -54,14 +69,16 @@ extension ApplianceChoice {
     }
   }
 
-  private func kernelFiles(with drivers: [String]) throws -> KernelFiles {
+  /// The kernel that installs: the user's, or one of this machine's.
+  ///
+  /// - Parameter drivers: of filesystems, beside those that every installation needs.
+  /// - Throws: `ApplianceError` when it cannot be used; `BuildError` for half a choice.
+  func kernelFiles(with drivers: [String]) throws -> KernelFiles {
     switch (kernel, modules) {
     case (nil, nil): return try KernelFiles.newestKernel(with: drivers)
     case (let kernel?, let modules?):
       let files = KernelFiles(image: FilePath(kernel), modules: FilePath(modules))
-      if let lacking = try files.lacking(drivers) {
-        throw ApplianceError.driverMissing(name: lacking, folder: files.modules)
-      }
+      try files.check(drivers)
       return files
     default:
       throw BuildError(

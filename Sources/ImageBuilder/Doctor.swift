@@ -1,6 +1,9 @@
+internal import Appliance
 internal import BuildMachine
+internal import BuildPlan
 internal import Foundation
 internal import HostProbe
+internal import SystemPackage
 
 /// What this machine has and lacks.
 public struct Doctor: Sendable {
@@ -13,9 +16,19 @@ public struct Doctor: Sendable {
     let version = try? await choice.hypervisor.version()
     let facts = try await hostFaultsAsBuildErrors {
       try await HostProbe().facts(
-        workFolder: FileManager.default.currentDirectoryPath, libvirtVersion: version)
+        workFolder: FileManager.default.currentDirectoryPath, libvirtVersion: version, kernel: kernel())
     }
     return Doctor(report: DoctorReport(facts))
+  }
+
+  /// The kernel that a build takes, by the code that takes it.
+  private static func kernel() -> Tool {
+    do {
+      let files = try ApplianceChoice().kernelFiles(with: [])
+      return Tool(name: "kernel", path: files.image.string)
+    } catch {
+      return Tool(name: "kernel", problem: "\(error)")
+    }
   }
 
   /// Whether nothing is missing.

@@ -102,9 +102,18 @@ public struct ImageBuilder: Sendable {
     _ preparation: Preparation, on machine: MachinePlan, target: FilePath, in work: FilePath,
     _ template: DomainTemplate
   ) async throws -> [Manifest.VariableChange]? {
-    let appliance = try await recorder.step("appliance") {
-      try await request.appliance.make(for: filesystems(of: preparation.plan))
+    try await request.appliance.withCache { cache in
+      let appliance = try await recorder.step("appliance") {
+        try await request.appliance.make(for: filesystems(of: preparation.plan), in: cache)
+      }
+      return try await install(preparation, on: machine, appliance, target: target, in: work, template)
     }
+  }
+
+  private func install(
+    _ preparation: Preparation, on machine: MachinePlan, _ appliance: Appliance, target: FilePath,
+    in work: FilePath, _ template: DomainTemplate
+  ) async throws -> [Manifest.VariableChange]? {
     if let script = preparation.plan.preVM {
       try await hook("preVM", script).run(in: work)
     }
@@ -159,7 +168,7 @@ public struct ImageBuilder: Sendable {
   private func finish(
     _ plan: BuildPlan, _ changes: [Manifest.VariableChange]?, in folder: OutputFolder
   ) async throws -> Manifest {
-    let files = OutputFiles(plan: plan, folder: folder)
+    let files = OutputFiles(outputs: plan.outputs, folder: folder)
     try files.writeProducts()
     if let script = plan.postVM {
       let variables = plan.outputs.efiVariables.map { folder.work.appending($0).string }
@@ -167,19 +176,26 @@ public struct ImageBuilder: Sendable {
       try await hook("postVM", script).run(
         in: folder.work,
         environment: ["diskImage": image, "efiVars": variables].compactMapValues(\.self))
-      try files.check(after: "postVM")
+      try files.updateProducts()
     }
     let described = try await recorder.step("digest") { try await files.describe() }
     let manifest = Manifest(
-      spec: request.spec, system: plan.system, disk: plan.disk, images: plan.outputs.images,
-      efiVariables: plan.outputs.efiVariables, firmware: plan.machine?.firmware,
-      efiVariableChanges: changes, files: described, tools: await ToolVersions.collect(for: plan),
-      steps: recorder.steps, warnings: recorder.warnings)
+      spec: request.spec.withoutScripts, system: plan.system, disk: plan.disk, images: files.images,
+      efiVariables: files.efiVariables, firmware: plan.machine?.firmware,
+      efiVariableChanges: changes, files: described, tools: await ToolVersions.collect(for: plan))
+    try BuildReport(
+      accelerator: plan.machine?.accelerator, steps: recorder.steps, warnings: recorder.warnings
+    ).write(into: folder.work)
     try FileSystem.write(manifest.json(), to: folder.work.appending(Manifest.fileName))
     return manifest
   }
 
   private func verify(_ manifest: Manifest, in folder: FilePath) async throws {
+    guard !manifest.images.isEmpty else {
+      throw BuildError(
+        .failed, "there is nothing to verify: postVM removed, renamed or replaced the image",
+        remedy: "Leave out --verify, or keep the image")
+    }
     let request = VerifyRequest(folder: folder.string, machine: request.machine.withoutTemplate)
     _ = try await Verification(request, recorder: recorder).run()
   }

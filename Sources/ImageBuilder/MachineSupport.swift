@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildMachine
 internal import BuildPlan
 internal import Foundation
@@ -19,10 +20,8 @@ extension MachineChoice {
   /// - Throws: `BuildError` when the file cannot be read; `DomainTemplateError` when it is not a template.
   func domainTemplate(or builtIn: () throws -> DomainTemplate) throws -> DomainTemplate {
     guard let template else { return try builtIn() }
-    guard let data = FileManager.default.contents(atPath: template) else {
-      throw BuildError(.badInput, "the domain template \(template) cannot be read", remedy: "Check its path")
-    }
-    return try DomainTemplate(name: template, text: String(decoding: data, as: UTF8.self))
+    let bytes = try readInput(template, "the domain template", limit: InputFile.textLimit)
+    return try DomainTemplate(name: template, text: String(decoding: bytes, as: UTF8.self))
   }
 }
 
@@ -34,5 +33,19 @@ func machineErrorsAsBuildErrors<Result>(_ body: () async throws -> Result) async
     throw BuildError(
       error.kind == .hostNotAble ? .hostNotAble : .failed, "could not \(error.attempt): \(error.cause)",
       remedy: error.remedy, details: error.evidence)
+  }
+}
+
+/// Reads a file that the user names, or standard input.
+///
+/// - Parameters:
+///   - what: what the file is: `the certificate`.
+///   - limit: the most bytes that it may have.
+/// - Throws: `BuildError` of kind `badInput`.
+func readInput(_ file: String, _ what: String, limit: Int) throws -> [UInt8] {
+  do {
+    return try InputFile.read(file, limit: limit)
+  } catch {
+    throw BuildError(.badInput, "\(what), \(error)", remedy: "Check its path and permissions")
   }
 }

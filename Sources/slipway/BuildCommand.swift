@@ -8,7 +8,7 @@ struct BuildCommand: AsyncParsableCommand {
     commandName: "build",
     abstract: "Build a disk image and its EFI variable store.",
     discussion: """
-      Writes the image, efi-vars.fd, manifest.json, log/console.log and nix-support/hydra-build-products \
+      Writes the image, efi-vars.fd, manifest.json, the folder log and nix-support/hydra-build-products \
       into the output folder. A build that fails leaves nothing there, and the log of it beside.
       """)
 

@@ -36,7 +36,7 @@ struct ProgressOptions: ParsableArguments {
 
 /// The kernel that carries the agent.
 struct ApplianceOptions: ParsableArguments {
-  @Option(help: "Kernel of the VM that installs. [the newest cloud kernel in /boot]")
+  @Option(help: "Kernel of the VM that installs. [the newest usable in /boot]")
   var kernel: String?
 
   @Option(help: "Folder with that kernel's modules. [/lib/modules/VERSION]")

@@ -1,4 +1,5 @@
 public import ArgumentParser
+internal import Basics
 public import BuildPlan
 internal import Foundation
 internal import ImageBuilder
@@ -46,7 +47,8 @@ extension GUID: ExpressibleByArgument {
 
 /// The image spec: a file, and flags that go over its keys.
 struct SpecOptions: ParsableArguments {
-  @Argument(help: ArgumentHelp("JSON file with the image spec.", valueName: "spec.json"))
+  @Argument(
+    help: ArgumentHelp("JSON file with the image spec; - for standard input.", valueName: "spec.json"))
   var file: String?
 
   @Option(help: "Store path of the NixOS system (config.system.build.toplevel), or a link to it.")
@@ -256,12 +258,11 @@ struct SpecOptions: ParsableArguments {
 
   private func readScript(_ file: String?, _ key: String) throws -> String? {
     guard let file else { return nil }
-    guard let data = FileManager.default.contents(atPath: file),
-      let text = String(data: data, encoding: .utf8), !text.isEmpty, !text.utf8.contains(0)
-    else {
+    let bytes = try Self.read(file, "the script of \(key)")
+    guard let text = String(validating: bytes, as: UTF8.self), !text.isEmpty, !text.utf8.contains(0) else {
       throw SpecError(
-        key, "the script \(file) cannot be read, is empty, or is no UTF-8 text",
-        remedy: "Check its path and permissions")
+        key, "the script \(file) \(bytes.isEmpty ? "is empty" : "is no UTF-8 text")",
+        remedy: "Give a file with a shell script")
     }
     return text
   }
@@ -277,10 +278,14 @@ struct SpecOptions: ParsableArguments {
 
   private func readFile() throws -> ImageSpec {
     guard let file else { return ImageSpec() }
-    guard let data = FileManager.default.contents(atPath: file) else {
-      throw BuildError(
-        .badInput, "the spec \(file) cannot be read", remedy: "Check its path and permissions")
+    return try ImageSpec(json: try Self.read(file, "the spec"))
+  }
+
+  private static func read(_ file: String, _ what: String) throws -> [UInt8] {
+    do {
+      return try InputFile.read(file, limit: InputFile.textLimit)
+    } catch {
+      throw BuildError(.badInput, "\(what), \(error)", remedy: "Check its path and permissions")
     }
-    return try ImageSpec(json: Array(data))
   }
 }

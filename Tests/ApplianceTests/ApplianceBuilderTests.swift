@@ -1,3 +1,4 @@
+import Basics
 import Command
 import Foundation
 import SystemPackage
@@ -107,43 +108,6 @@ struct ApplianceBuilderTests {
     #expect(throws: expected) { try onFile("/boot/vmlinuz") { throw Errno.permissionDenied } }
   }
 
-  @Test func newestKernelIsByNumber() async throws {
-    try await withScratchDirectory { scratch in
-      let host = try FakeHost(in: scratch)
-      for version in ["6.1.0-9-cloud-amd64", "6.1.0-56-cloud-amd64", "6.9.0-1-amd64"] {
-        try host.put("", at: "boot/vmlinuz-\(version)")
-      }
-      let newest = try KernelFiles.newestKernel(under: host.root)
-      #expect(newest.image.lastComponent?.string == "vmlinuz-6.1.0-56-cloud-amd64")
-      #expect(newest.modules == host.root.appending("lib/modules/6.1.0-56-cloud-amd64"))
-      #expect(throws: ApplianceError.kernelMissing(scratch.appending("boot"))) {
-        try KernelFiles.newestKernel(under: scratch)
-      }
-    }
-  }
-
-  @Test func aFilesystemOfTheOtherKernelsTakesOneOfThese() async throws {
-    try await withScratchDirectory { scratch in
-      let host = try FakeHost(in: scratch)
-      for (version, modules) in [
-        ("6.1.0-56-cloud-amd64", "kernel/xfs.ko:"), ("6.1.0-56-amd64", "kernel/xfs.ko:\nkernel/f2fs.ko:"),
-        ("6.9.0-1-amd64", "kernel/xfs.ko:"),
-      ] {
-        try host.put("", at: "boot/vmlinuz-\(version)")
-        try makeFolder(host.root.appending("lib/modules/\(version)"))
-        try host.put(modules, at: "lib/modules/\(version)/modules.dep")
-        try host.put("kernel/ext4.ko", at: "lib/modules/\(version)/modules.builtin")
-      }
-      func chosen(_ drivers: [String]) throws -> String? {
-        try KernelFiles.newestKernel(with: drivers, under: host.root).modules.lastComponent?.string
-      }
-      #expect(try chosen(["ext4", "xfs"]) == "6.1.0-56-cloud-amd64")
-      #expect(try chosen(["ext4", "f2fs"]) == "6.1.0-56-amd64")
-      let folder = host.root.appending("lib/modules/6.1.0-56-cloud-amd64")
-      #expect(throws: ApplianceError.driverMissing(name: "jfs", folder: folder)) { try chosen(["jfs"]) }
-    }
-  }
-
   @Test func aToolOfTheUsersIsTakenFromItsPath() async throws {
     try await withScratchDirectory { scratch in
       let host = try FakeHost(in: scratch)
@@ -161,11 +125,8 @@ struct ApplianceBuilderTests {
   }
 
   @Test func cacheFolderFollowsXDG() {
-    #expect(
-      ApplianceBuilder.defaultCache(environment: ["XDG_CACHE_HOME": "/c", "HOME": "/h"])
-        == "/c/slipway/appliance")
-    let fallback: FilePath = "/h/.cache/slipway/appliance"
-    #expect(ApplianceBuilder.defaultCache(environment: ["XDG_CACHE_HOME": "c", "HOME": "/h"]) == fallback)
-    #expect(ApplianceBuilder.defaultCache(environment: ["HOME": "/h"]) == fallback)
+    let named = XDGFolders(environment: ["XDG_CACHE_HOME": "/c", "HOME": "/h"])
+    #expect(ApplianceBuilder.defaultCache(of: named) == "/c/slipway/appliance")
+    #expect(ApplianceBuilder.defaultCache(of: XDGFolders(environment: ["HOME": "/homeless-shelter"])) == nil)
   }
 }

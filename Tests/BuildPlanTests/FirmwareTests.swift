@@ -224,27 +224,6 @@ import Testing
   }
 }
 
-@Suite struct KernelCandidateTests {
-  @Test func cloudKernelsComeFirstThenTheNewest() {
-    let releases = ["6.1.0-9-amd64", "6.1.0-10-cloud-amd64", "6.1.0-9-cloud-amd64", "6.12.3-amd64"]
-    let candidates = KernelCandidate.candidates(
-      images: releases.map { "vmlinuz-\($0)" } + ["vmlinuz-5.10.0-bare", "initrd.img-6.1.0-9-amd64"],
-      moduleFolders: releases)
-    #expect(
-      candidates.map(\.release)
-        == ["6.1.0-10-cloud-amd64", "6.1.0-9-cloud-amd64", "6.12.3-amd64", "6.1.0-9-amd64"])
-    #expect(candidates.first?.image == "/boot/vmlinuz-6.1.0-10-cloud-amd64")
-    #expect(candidates.first?.modules == "/lib/modules/6.1.0-10-cloud-amd64")
-  }
-
-  @Test func numbersOfAnyLengthAreCompared() {
-    let releases = ["6.99999999999999999999999", "6.1", "", "-"]
-    let candidates = KernelCandidate.candidates(
-      images: releases.map { "vmlinuz-\($0)" }, moduleFolders: releases)
-    #expect(candidates.first?.release == "6.99999999999999999999999")
-  }
-}
-
 private let text = """
   {
     "description": "a firmware",

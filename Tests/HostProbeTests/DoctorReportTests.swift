@@ -1,4 +1,5 @@
 import BuildPlan
+import Command
 import Foundation
 import ImageModel
 import TestSupport
@@ -30,23 +31,25 @@ import Testing
   }
 
   @Test func everyToolIsNeeded() {
-    for requirement in ToolRequirement.host + ToolRequirement.appliance {
+    for requirement in ExternalTool.all {
       var facts = goodFacts()
       facts.tools.removeAll { $0.name == requirement.name }
-      let missing = DoctorReport(facts).checks.filter { $0.state == .missing }
+      // What only some builds need keeps no machine from building others.
+      let state: DoctorReport.State = requirement.need == nil ? .missing : .notice
+      let missing = DoctorReport(facts).checks.filter { $0.state == state }
       #expect(missing.map(\.name) == [requirement.name])
       #expect(missing.first?.remedy?.contains("apt install \(requirement.debianPackage)") == true)
     }
   }
 
   @Test func whatOneFormatNeedsKeepsAMachineAble() {
-    for requirement in ToolRequirement.formats {
+    for requirement in ExternalTool.all where requirement.need != nil {
       var facts = goodFacts()
       facts.tools.removeAll { $0.name == requirement.name }
       let report = DoctorReport(facts)
       let notices = report.checks.filter { $0.state != .ok }
       #expect(report.isAble && notices.map(\.name) == [requirement.name])
-      #expect(notices.first?.detail.contains("only the format \(requirement.format ?? "") needs it") == true)
+      #expect(notices.first?.detail.contains("only \(requirement.need ?? "") needs it") == true)
     }
   }
 
@@ -86,21 +89,21 @@ import Testing
 
   @Test func aToolIsFoundWithItsVersion() async {
     let finder = ToolFinder(runner: ScriptedRunner { _ in "sh version 1.2" }, path: "/nowhere:/bin")
-    let requirement = ToolRequirement(
-      name: "sh", debianPackage: "dash", project: "dash", versionArgument: "--version")
+    let requirement = ExternalTool(
+      "sh", on: .host, debianPackage: "dash", project: "dash", versionArgument: "--version")
     #expect(await finder.find(requirement) == Tool(name: "sh", path: "/bin/sh", version: "1.2"))
   }
 
   @Test func aToolThatIsNowhereIsNotFound() async {
     let finder = ToolFinder(runner: ScriptedRunner(), path: "/nowhere")
-    let requirement = ToolRequirement(name: "no-such-tool", debianPackage: "x", project: "x")
+    let requirement = ExternalTool("no-such-tool", on: .host, debianPackage: "x", project: "x")
     #expect(await finder.find(requirement) == Tool(name: "no-such-tool"))
   }
 
   @Test func aDynamicToolCannotReplaceAStaticOne() async {
     let finder = ToolFinder(runner: ScriptedRunner(), path: "/bin")
     let tool = await finder.find(
-      ToolRequirement(name: "sh", debianPackage: "x", project: "x", mustBeStatic: true))
+      ExternalTool("sh", on: .host, debianPackage: "x", project: "x", mustBeStatic: true))
     #expect(tool.path == nil)
     #expect(tool.problem == "/bin/sh needs shared libraries")
   }
@@ -145,12 +148,11 @@ private func goodFacts() -> HostFacts {
             secureBoot: true),
           resolvedCode: "/OVMF/SECURE_4M.fd", codeSize: 0x37c000, variablesSize: 0x84000),
       ]),
-    tools: (ToolRequirement.host + ToolRequirement.appliance + ToolRequirement.formats).map {
+    tools: ExternalTool.all.map {
       Tool(name: $0.name, path: "/bin/\($0.name)", version: $0.versionArgument == nil ? nil : "1.0")
     },
     libvirtVersion: "9.0.0",
-    kernels: KernelCandidate.candidates(
-      images: ["vmlinuz-6.1-cloud-amd64"], moduleFolders: ["6.1-cloud-amd64"]),
+    kernel: Tool(name: "kernel", path: "/boot/vmlinuz-6.1-cloud-amd64"),
     workFolder: "/work", freeSpace: .mebibytes(100 << 10), cpus: 8, memory: .mebibytes(16 << 10))
 }
 
@@ -161,5 +163,6 @@ private func bareFacts() -> HostFacts {
       folders: ["/etc/qemu/firmware", "/usr/share/qemu/firmware"],
       problems: ["/etc/qemu/firmware/50-x.json is not a firmware descriptor: it is not valid JSON"]),
     tools: [Tool(name: "busybox", problem: "/bin/busybox needs shared libraries")], libvirtVersion: nil,
-    kernels: [], workFolder: "/work", freeSpace: .mebibytes(900), cpus: 1, memory: .mebibytes(1024))
+    kernel: Tool(name: "kernel", problem: "no kernel in /boot can be used"), workFolder: "/work",
+    freeSpace: .mebibytes(900), cpus: 1, memory: .mebibytes(1024))
 }

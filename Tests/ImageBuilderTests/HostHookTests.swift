@@ -45,6 +45,50 @@ import Testing
     }
   }
 
+  /// VirtualBox's module calls them, which are functions of make-disk-image's builder.
+  @Test func functionsOfMakeDiskImageAreThere() async throws {
+    try await withScratchDirectory { scratch in
+      let lines = Mutex<[String]>([])
+      let script = """
+        START=2048 SECTORS=6144
+        echo offset=$(sectorsToBytes $START) $(sectorsToKilobytes $SECTORS)K
+        printf '1\\n2\\n39\\n' | sum_lines
+        echo $(compute_fudge 100000) $(round_to_nearest 5 $mebibyte) $mebibyte
+        """
+      try await hook(script) { line in lines.withLock { $0.append(line) } }.run(in: scratch)
+      #expect(lines.withLock { $0 } == ["offset=1048576 3072K", "42", "5200 1048576 1048576"])
+    }
+  }
+
+  /// Bash goes on after `echo $(name)`, whatever `-e` says.
+  @Test(arguments: [
+    "echo $(undefinedfn 2)\ntouch after", "x=$(echo $(undefinedfn 2) || true)\ntouch after",
+    "echo `undefinedfn`\ntouch after", "false | true\ntouch after", "x=$(false; echo x)\ntouch after",
+    "if true; then undefinedfn; fi\ntouch after",
+  ])
+  func aFailureInsideACommandEndsTheScript(script: String) async throws {
+    try await withScratchDirectory { scratch in
+      let error = await #expect(throws: BuildError.self) { try await hook(script).run(in: scratch) }
+      #expect(error?.message.hasPrefix("postVM failed: ") == true)
+      if script.contains("$(") && script.contains("undefinedfn") {
+        #expect(error?.message.contains("'undefinedfn', which is no command") == true)
+      }
+      let left = try FileManager.default.contentsOfDirectory(atPath: scratch.string)
+      #expect(left.isEmpty)
+    }
+  }
+
+  @Test func aCommandThatIsAskedForFirstEndsNothing() async throws {
+    try await withScratchDirectory { scratch in
+      try await hook(
+        "undefinedfn || true; x=$(command -v undefinedfn || echo none); [ $x = none ]; touch after"
+      )
+      .run(in: scratch)
+      let left = try FileManager.default.contentsOfDirectory(atPath: scratch.string)
+      #expect(left == ["after"])
+    }
+  }
+
   @Test func anInterruptionEndsAllThatItStarted() async throws {
     try await withScratchDirectory { scratch in
       let hook = hook("sleep 3600 & echo $! > pid; wait")

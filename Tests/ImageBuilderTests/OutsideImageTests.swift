@@ -98,8 +98,7 @@ import Testing
         Manifest(
           spec: ImageSpec(), system: "/nix/store/x", disk: layout,
           images: [OutputImage(format: .raw, file: image, identifier: GUID(high: 1, low: 2))],
-          efiVariables: store, firmware: nil, efiVariableChanges: nil, files: [], tools: [:], steps: [],
-          warnings: [])
+          efiVariables: store, firmware: nil, efiVariableChanges: nil, files: [], tools: [:])
       }
       let file = scratch.appending("manifest.json")
       for (manifest, isGood) in [

@@ -81,7 +81,13 @@ import Testing
       let digest = try await runner.run("sha256sum", out.appending(file.path).string).prefix(64)
       #expect(digest == file.sha256, "\(file.path)")
     }
-    #expect(manifest.steps.map(\.name).filter { ["preVM", "runScript", "postVM"].contains($0) }.count == 3)
+    // What the scripts say is theirs; how long they took is in the log.
+    #expect(
+      [manifest.spec.preVM, manifest.spec.postInstall, manifest.spec.postVM].allSatisfy {
+        $0?.hasPrefix("sha256:") == true
+      })
+    let log = try String(contentsOfFile: out.appending("log/build.json").string, encoding: .utf8)
+    for step in ["preVM", "runScript", "postVM"] { #expect(log.contains("\"name\" : \"\(step)\"")) }
     let lines = try String(contentsOfFile: out.appending("listed").string, encoding: .utf8)
     #expect(lines.contains("file vmdk-image \(out)/nixos.vmdk\n"))
     #expect(lines.split(separator: "\n").count == 4)
@@ -110,7 +116,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("echo reason; exit 3", "exited with status 3"), ("mv nixos.vhdx x; echo reason", "nixos.vhdx"),
+    ("echo reason; exit 3", "exited with status 3"), ("echo reason; echo $(misspelt 2)", "'misspelt'"),
   ])
   func aFailingPostVMLeavesNothing(script: String, cause: String) async throws {
     try await withScratchDirectory { scratch in
@@ -123,9 +129,43 @@ import Testing
       #expect(result.status == 1)
       #expect(result.cause.contains("postVM"), "\(result.errors)")
       #expect(result.cause.contains(cause), "\(result.errors)")
-      // What a script printed is shown when it is the script that failed.
+      // A misspelt name is the whole reason.
       #expect(result.errors.contains("| reason") == cause.contains("status"), "\(result.errors)")
       #expect(try await leftovers(in: scratch, besides: ["script"]).isEmpty)
+    }
+  }
+
+  /// As the modules of Azure, Hyper-V, Linode and VMware do.
+  @Test func aPostVMThatTakesTheImageAwayLeavesItsOwn() async throws {
+    try await withScratchDirectory { scratch in
+      let out = scratch.appending("r")
+      try write("gzip -c $diskImage > $out/nixos.gz; rm $diskImage", scratch.appending("script"))
+      let result = try await SlipwayCommand.run([
+        "build", "--only-nix-store", "--system", try await TestSystem.path("tiny"), "--out", out.string,
+        "--post-vm", scratch.appending("script").string,
+      ])
+      try #require(result.status == 0, "\(result.errors)")
+      let data = try Data(contentsOf: URL(fileURLWithPath: out.appending("manifest.json").string))
+      let manifest = try JSONDecoder().decode(Manifest.self, from: data)
+      #expect(manifest.images.isEmpty && manifest.files.map(\.path) == ["nixos.gz"])
+      let verified = try await SlipwayCommand.run(["verify", out.string])
+      #expect(verified.status == 2)
+    }
+  }
+
+  /// Nothing of how long a build took, or on what machine, is in the manifest.
+  @Test func twoManifestsOfOneImageAreEqual() async throws {
+    try await withScratchDirectory { scratch in
+      var manifests: [Data] = []
+      for name in ["a", "b"] {
+        let out = scratch.appending(name)
+        let result = try await SlipwayCommand.run([
+          "build", "--only-nix-store", "--system", try await TestSystem.path("tiny"), "--out", out.string,
+        ])
+        try #require(result.status == 0, "\(result.errors)")
+        manifests.append(try Data(contentsOf: URL(fileURLWithPath: out.appending("manifest.json").string)))
+      }
+      #expect(manifests[0] == manifests[1])
     }
   }
 }

@@ -18,7 +18,7 @@ import Testing
       let out = user.file(of: path)
       #expect(
         try FileManager.default.contentsOfDirectory(atPath: out.string).sorted()
-          == ["copy.fd", "efi-vars.fd", "log", "manifest.json", "nix-support", "nixos.qcow2"], "\(log)")
+          == ["copy.fd", "efi-vars.fd", "manifest.json", "nix-support", "nixos.qcow2"], "\(log)")
       let products = try String(
         contentsOfFile: out.appending("nix-support/hydra-build-products").string, encoding: .utf8)
       #expect(products == "file qcow2-image \(path)/nixos.qcow2\n")
@@ -95,19 +95,20 @@ import Testing
     let system = try #require(evaluation.hooks["system"] as? String)
     expect(
       evaluation.hooks,
-      has: #"{"preVM": "true", "postInstall": "sync", "format": ["raw"], "postVM": "cat \#(system)/system"}"#
-    )
+      has: #"{"postInstall": "sync", "format": ["raw"]}"#)
+    // Beside $out, where make-disk-image's hooks start too.
+    #expect(evaluation.hooks["preVM"] as? String == #"cd "$NIX_BUILD_TOP"; true"#)
+    #expect(evaluation.hooks["postVM"] as? String == "cd \"$NIX_BUILD_TOP\"; cat \(system)/system")
     #expect((evaluation.hooks["copyChannel"] as? String)?.hasSuffix("-nixos-24.11") == true)
     #expect(evaluation.context.contains(system))
   }
 
-  @Test func firmwareThatNeedsSMMIsDescribed() async throws {
-    let json = try await evaluation().firmwareDescriptor
-    let descriptor = try FirmwareDescriptor(file: "image.json", json: Array(json.utf8))
-    let pair = try #require(descriptor.pair(architecture: "x86_64", machine: "pc-q35-7.2"))
-    #expect(pair.requiresSMM)
-    #expect(pair.code == "/f/CODE.fd")
-    #expect(pair.variablesTemplate == "/f/VARS.fd")
+  @Test func firmwareThatNeedsSMMIsSaidToDoSo() async throws {
+    let specs = try await evaluation().specs
+    expect(
+      specs["smm"],
+      has: #"{"efiFirmware": "/f/CODE.fd", "efiVariables": "/f/VARS.fd", "efiFirmwareNeedsSMM": true}"#)
+    #expect(specs["efi"]?["efiFirmwareNeedsSMM"] == nil)
   }
 
   @Test func theModuleSetsTheImage() async throws {
@@ -150,7 +151,6 @@ import Testing
   private struct Evaluation {
     var specs: [String: [String: Any]]
     var hooks: [String: Any]
-    var firmwareDescriptor: String
     var module: [String: Any]
     var context: [String]
     var refused: [String: Bool]
@@ -167,7 +167,6 @@ import Testing
     return Evaluation(
       specs: try #require(all["specs"] as? [String: [String: Any]]),
       hooks: try #require(all["hooks"] as? [String: Any]),
-      firmwareDescriptor: try #require(all["firmwareDescriptor"] as? String),
       module: try #require(all["module"] as? [String: Any]),
       context: try #require(all["context"] as? [String]),
       refused: try #require(all["refused"] as? [String: Bool]),

@@ -39,6 +39,10 @@ in
     untouched = specOf { partitionTableType = "efi"; touchEFIVars = true; installBootLoader = false; };
     fixed = specOf { partitionTableType = "hybrid"; diskSize = 2048; bootSize = "128M"; };
     store = specOf { onlyNixStore = true; installBootLoader = false; partitionTableType = "none"; fsType = "erofs"; };
+    smm = specOf {
+      partitionTableType = "efi";
+      OVMF = { firmware = "/f/CODE.fd"; variables = "/f/VARS.fd"; systemManagementModeRequired = true; };
+    };
     seeded = specOf { deterministic = false; rootFSUID = null; };
     grub = specOf {
       config = config // { boot.loader.grub = { enable = true; device = ""; devices = [ "/dev/sda" ]; }; };
@@ -73,11 +77,6 @@ in
   # The text of a hook is among what is built before the image, with the store paths in it.
   context = builtins.attrNames (builtins.getContext
     (image { postVM = "cat ${toplevel}/system"; }).specFile.text);
-
-  # What tells Slipway that firmware needs SMM.
-  firmwareDescriptor = (image {
-    OVMF = { firmware = "/f/CODE.fd"; variables = "/f/VARS.fd"; systemManagementModeRequired = true; };
-  }).firmwareDescriptor.text;
 
   module = {
     inherit (moduleWith { image.baseName = "host"; }) imports;

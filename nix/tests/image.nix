@@ -13,6 +13,7 @@ import ../make-disk-image.nix ({
   };
   partitionTableType = "efi";
   touchEFIVars = true;
-  postVM = ''test -s "$diskImage"; cp "$efiVars" "$out/copy.fd"'';
+  # What is left beside $out is no output.
+  postVM = ''test -s "$diskImage"; cp "$efiVars" "$out/copy.fd"; echo $(sectorsToBytes 2) > left'';
   additionalSpace = "64M";
 } // pkgs.debian)

@@ -17,6 +17,7 @@ rec {
   assertOneOf = name: value: known: assertMsg (elem value known)
     "${name} must be one of ${builtins.toJSON known}, but is: ${builtins.toJSON value}";
 
+  getBin = package: package.bin or package.out or package;
   getOutput = output: package: package.${output} or package.out or package;
   cleanSource = source: source;
 

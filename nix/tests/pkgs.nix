@@ -3,7 +3,7 @@
 { slipway, kernel, kernelModules }:
 let
   # Nix leaves its structured attributes as a file of bash. Debian has bash in /bin, NixOS does not.
-  bash = name: attributes: script: derivation ({
+  builder = name: attributes: script: derivation ({
     inherit name;
     system = builtins.currentSystem;
     builder = "/bin/bash";
@@ -11,23 +11,70 @@ let
       # In its first folder. Debian's Nix 2.8 has another in NIX_ATTRS_SH_FILE, which is not in the sandbox.
       . ./.attrs.sh
       export out="''${outputs[out]}"
+      # What has inputs finds them and nothing else, as in nixpkgs.
       PATH=
       for input in "''${nativeBuildInputs[@]}"; do PATH="$PATH$input/bin:"; done
-      export PATH="$PATH/usr/bin:/bin:/usr/sbin:/sbin"
+      export PATH="''${PATH:-/usr/bin:/bin:/usr/sbin:/sbin}"
       ${script}
     '' ];
     __structuredAttrs = true;
     nativeBuildInputs = [ ];
   } // attributes);
+
+  # A package: a store path whose programs are links to the host's.
+  programs = name: list: builder name { } ''
+    mkdir -p $out/bin
+    for program in ${toString list}; do
+      path=$(command -v $program)
+      ln -s $path $out/bin/$program
+    done
+  '';
 in
 rec {
-  runCommand = name: attributes: script:
-    bash name (builtins.removeAttrs attributes [ "passthru" ]) script // (attributes.passthru or { });
+  lib = import ./lib.nix;
 
-  writeText = name: text: bash name { inherit text; } ''printf %s "$text" > $out'';
+  # The packages of ../tools.nix, each with those of its programs that are called, or that a hook may well call.
+  qemu_kvm = programs "qemu" [ "qemu-system-x86_64" "qemu-img" ];
+  kmod = programs "kmod" [ "kmod" "depmod" "modprobe" ];
+  util-linux = programs "util-linux" [ "sfdisk" "mkswap" "blkid" "blockdev" ];
+  mtools = programs "mtools" [ "mdir" "mcopy" "mtype" "mmd" ];
+  zstd = programs "zstd" [ "zstd" ];
+  squashfsTools = programs "squashfs-tools" [ "mksquashfs" ];
+  erofs-utils = programs "erofs-utils" [ "mkfs.erofs" ];
+  bash = programs "bash" [ "bash" "sh" ];
+  coreutils = programs "coreutils" [
+    "basename" "cat" "chmod" "chown" "chroot" "cp" "cut" "date" "dd" "dirname" "du" "env" "head" "id" "ln" "ls"
+    "mkdir" "mktemp" "mv" "numfmt" "od" "readlink" "realpath" "rm" "rmdir" "sha256sum" "sleep" "sort" "stat" "sync"
+    "tail" "tee" "touch" "tr" "truncate" "uname" "wc"
+  ];
+  gnugrep = programs "gnugrep" [ "grep" ];
+  e2fsprogs = programs "e2fsprogs" [ "mke2fs" "e2fsck" "mkfs.ext4" ];
+  dosfstools = programs "dosfstools" [ "mkfs.fat" "mkfs.vfat" ];
+  xfsprogs = programs "xfsprogs" [ "mkfs.xfs" ];
+  btrfs-progs = programs "btrfs-progs" [ "mkfs.btrfs" ];
+  f2fs-tools = programs "f2fs-tools" [ "mkfs.f2fs" ];
+  stdenv.cc.libc = programs "glibc-bin" [ "ldd" ];
+  pkgsStatic.busybox = programs "busybox" [ "busybox" ];
+  gnutar = programs "gnutar" [ "tar" ];
+  gzip = programs "gzip" [ "gzip" ];
+  xz = programs "xz" [ "xz" ];
+  gnused = programs "gnused" [ "sed" ];
+  findutils = programs "findutils" [ "find" "xargs" ];
+  diffutils = programs "diffutils" [ "cmp" "diff" ];
+  # Not on every host, and called by hooks alone.
+  parted = programs "parted" [ ];
+  gptfdisk = programs "gptfdisk" [ ];
+  rsync = programs "rsync" [ ];
+  bzip2 = programs "bzip2" [ ];
+  gawk = programs "gawk" [ ];
+
+  runCommand = name: attributes: script:
+    builder name (builtins.removeAttrs attributes [ "passthru" ]) script // (attributes.passthru or { });
+
+  writeText = name: text: builder name { inherit text; } ''printf %s "$text" > $out'';
 
   # The same files as nixpkgs' in the same format: hashes in base 32 with their type, no derivers.
-  closureInfo = { rootPaths }: bash "closure-info" { exportReferencesGraph.closure = rootPaths; } ''
+  closureInfo = { rootPaths }: builder "closure-info" { exportReferencesGraph.closure = rootPaths; } ''
     mkdir $out
     python3 ${./closure-info.py} .attrs.json $out
   '';
@@ -43,7 +90,6 @@ rec {
 
   # Arguments of make-disk-image.nix that have no meaning on Debian.
   debian = {
-    tools = [ ];
     kernelImage = kernel;
     inherit kernelModules;
   };

@@ -27,8 +27,10 @@ public struct Planner: Sendable {
   /// - Throws: `SpecError` for the first thing of the request that cannot be built.
   public func plan() throws(SpecError) -> BuildPlan {
     let request = try Request(spec)
-    if let limit = stepTimeLimit, limit < 1 {
-      throw SpecError("step-timeout", "\(limit) seconds are no time for a step", remedy: "Give 1 or more")
+    if let limit = stepTimeLimit, !(1...TimeLimit.longest).contains(limit) {
+      throw SpecError(
+        "step-timeout", "\(limit) seconds cannot be the limit of a step",
+        remedy: "Give 1 to \(TimeLimit.longest), which is a year")
     }
     let geometry = DiskGeometry(request)
     let root = try rootSize(request, geometry)

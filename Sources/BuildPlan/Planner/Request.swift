@@ -71,9 +71,12 @@ struct Request {
   }
 
   private static func fileName(_ name: String) throws(SpecError) -> String {
-    guard !name.contains("/"), !name.hasPrefix("."), name.utf8.count <= 200 else {
+    guard !name.isEmpty, !name.contains("/"), !name.hasPrefix("."), !name.hasPrefix("-"),
+      name.utf8.count <= 200, !name.hasControlCharacter
+    else {
       throw SpecError(
-        "baseName", "'\(name)' cannot be a file name", remedy: "Use a short name without '/' and leading '.'")
+        "baseName", "'\(name)' cannot be a file name",
+        remedy: "Use a short name without '/', control characters, and a leading '.' or '-'")
     }
     return name
   }
@@ -112,6 +115,9 @@ struct Request {
 
   private static func diskSize(_ size: DiskSize, _ formats: [ImageFormat]) throws(SpecError) -> DiskSize {
     guard case .fixed(let bytes) = size else { return size }
+    guard bytes.bytes <= 1 << 60 else {
+      throw SpecError("diskSize", "\(bytes) are more than 1 EiB", remedy: "Ask for less")
+    }
     for format in formats {
       guard let unit = format.diskUnit, bytes.bytes % unit.bytes != 0 else { continue }
       throw SpecError(
@@ -169,6 +175,10 @@ struct Request {
       throw SpecError(
         "memSize", "\(mebibytes) MiB are too little for the installer", remedy: "Use 384 or more")
     }
+    guard mebibytes <= 16 << 20 else {
+      throw SpecError(
+        "memSize", "\(mebibytes) MiB are more than 16 TiB", remedy: "Use the number of MiB: 1024 for 1 GiB")
+    }
     return mebibytes
   }
 
@@ -187,7 +197,7 @@ struct Request {
     guard let device = spec.grubDevice else { return nil }
     let names = device.split(separator: "/", omittingEmptySubsequences: false)
     guard names.count > 2, names[0].isEmpty, names[1] == "dev",
-      names[2...].allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." })
+      names[2...].allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }), !device.hasControlCharacter
     else {
       throw SpecError(
         "grubDevice", "'\(device)' is no path of a device",

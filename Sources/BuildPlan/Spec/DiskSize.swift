@@ -13,7 +13,7 @@ public enum DiskSize: Hashable, Sendable {
       self = .auto
     } else if let mebibytes = UInt64(text), mebibytes <= UInt64.max >> 20 {
       self = .fixed(.mebibytes(mebibytes))
-    } else if let size = ByteSize(text) {
+    } else if text.contains(where: \.isLetter), let size = ByteSize(text) {
       self = .fixed(size)
     } else {
       return nil

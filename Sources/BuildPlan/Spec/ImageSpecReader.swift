@@ -18,11 +18,17 @@ extension ImageSpec {
   ///
   /// - Throws: `SpecError` that names the key.
   public init(json: [UInt8]) throws(SpecError) {
+    guard !json.contains(0), String(validating: json, as: UTF8.self) != nil else {
+      throw SpecError("spec", "this is not UTF-8 text", remedy: "Save the file as UTF-8")
+    }
     let document: JSONValue
     do {
       document = try JSONDecoder().decode(JSONValue.self, from: Data(json))
     } catch {
       throw SpecError("spec", "this is not JSON", remedy: "Check it with 'python3 -m json.tool'")
+    }
+    if let key = JSONKeys.firstDuplicate(in: json) {
+      throw SpecError(key, "an object has this key twice", remedy: "Leave one of the two out")
     }
     guard case .object(let values) = document else {
       throw SpecError("spec", "the JSON is not an object", remedy: "Write {\"system\": \"/nix/store/…\"}")

@@ -78,8 +78,9 @@ extension PartitionEntry {
         "the name '\(name)' has \(name.utf16.count) UTF-16 units, and a GPT holds 1 to 36",
         "Choose a shorter name")
     }
-    guard name.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7f }) else {
-      throw Self.fault("a name has a control character", "Use letters, digits, '-', '_' and '.'")
+    guard !name.hasControlCharacter, !name.contains("/") else {
+      throw Self.fault(
+        "the name '\(name)' has a control character or a '/'", "Use letters, digits, '-', '_' and '.'")
     }
   }
 
@@ -116,7 +117,7 @@ extension PartitionEntry {
   private func checkMountPoint(_ components: [Substring]) throws(SpecError) {
     let place = mountPoint ?? ""
     guard place.hasPrefix("/"), !components.contains(".."), !components.contains("."),
-      place.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7f })
+      !place.hasControlCharacter
     else {
       throw Self.fault(
         "the mount point '\(place)' is not an absolute path without '..'", "Write it as '/srv'")
@@ -140,8 +141,7 @@ func checkLabel(_ label: String, of kind: FilesystemKind, key: String) throws(Sp
       key, "'\(label)' has \(label.utf8.count) bytes, and \(kind.rawValue) labels hold \(kind.labelLimit)",
       remedy: kind.labelLimit == 0 ? "Leave it out" : "Choose a shorter label")
   }
-  guard label.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7f }), !label.contains("/")
-  else {
+  guard !label.contains(where: \.isWhitespace), !label.hasControlCharacter, !label.contains("/") else {
     throw SpecError(
       key, "the label has a space, a control character or a '/'",
       remedy: "Use letters, digits, '-', '_' and '.'")

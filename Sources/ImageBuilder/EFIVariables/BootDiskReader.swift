@@ -20,7 +20,7 @@ package struct BootDiskReader: Sendable {
   ///
   /// - Throws: `BuildError`.
   package func read(image: String, format: ImageFormat?) async throws -> BootDisk {
-    let file = try InputFile.check(FilePath(image))
+    let file = try RegularFile.check(FilePath(image))
     let format = try format ?? Self.format(of: image)
     try SelfContainedImage.check(file, format)
     return try await ScratchFolder.with("check") { scratch in

@@ -1,3 +1,4 @@
+internal import Basics
 package import EFIVariables
 internal import Foundation
 internal import HostProbe
@@ -74,11 +75,9 @@ package struct KeyEnrolment: Sendable {
   }
 
   private func certificates(in file: String) throws -> [Certificate] {
-    guard let data = FileManager.default.contents(atPath: file) else {
-      throw BuildError(.badInput, "the certificate \(file) cannot be read", remedy: "Check its path")
-    }
+    let bytes = try readInput(file, "the certificate", limit: InputFile.keyLimit)
     do {
-      return try Certificate.all(in: Array(data))
+      return try Certificate.all(in: bytes)
     } catch {
       throw BuildError(.badInput, "\(file) is no certificate that firmware takes: \(error)")
     }

@@ -1,3 +1,4 @@
+internal import Basics
 package import EFIVariables
 internal import Foundation
 
@@ -16,10 +17,7 @@ package enum ValueChoice: Sendable {
     case .text(let text): return try VariableValue(text: text, for: key).data
     case .hexadecimal(let text): return try Self.bytes(text)
     case .file(let file):
-      guard let data = FileManager.default.contents(atPath: file) else {
-        throw BuildError(.badInput, "\(file) cannot be read", remedy: "Check its path")
-      }
-      return Array(data)
+      return try readInput(file, "the value", limit: InputFile.keyLimit)
     case .loadOption(let description, let texts, let isActive, let data):
       guard key.isLoadOption else {
         throw BuildError(
@@ -78,12 +76,10 @@ extension VariableStoreFile {
   /// - Returns: how many there were.
   /// - Throws: `BuildError`.
   package func set(json file: String, into out: String?) throws -> Int {
-    guard let data = FileManager.default.contents(atPath: file) else {
-      throw BuildError(.badInput, "\(file) cannot be read", remedy: "Check its path")
-    }
+    let bytes = try readInput(file, "the document", limit: InputFile.textLimit)
     let variables: [Variable]
     do {
-      variables = try VariablesJSON.decode(data)
+      variables = try VariablesJSON.decode(Data(bytes))
     } catch DecodingError.dataCorrupted(let context) {
       throw BuildError(.badInput, "\(file): \(context.debugDescription)")
     } catch {

@@ -95,7 +95,7 @@ struct DiskExport {
 
 extension ImageFormat {
   /// What writes and reads it on the host.
-  var tools: [ToolRequirement] {
+  var tools: [ExternalTool] {
     switch self {
     case .raw: []
     case .compressedRaw: [.zstd]

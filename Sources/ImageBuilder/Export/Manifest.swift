@@ -3,6 +3,8 @@ internal import Foundation
 public import ImageModel
 
 /// What was built, from what and with what: `manifest.json`.
+///
+/// All of it follows from the request and the tools: how long a build took, and on what machine, is in its `BuildReport`.
 public struct Manifest: Codable, Hashable, Sendable {
   /// One file of the output folder.
   public struct File: Codable, Hashable, Sendable {
@@ -31,28 +33,17 @@ public struct Manifest: Codable, Hashable, Sendable {
     public var isFirmwares: Bool
   }
 
-  /// One step's time.
-  public struct Step: Codable, Hashable, Sendable {
-    /// The step's name.
-    public var name: String
-    /// Seconds it took.
-    public var seconds: Double
-  }
-
-  /// The version that this Slipway writes, and the only one that it reads.
-  static let currentVersion = 2
-
   /// The manifest's own version; raised when a key changes its meaning.
   public var version = Manifest.currentVersion
-  /// The request as it was given.
+  /// The request as it was given, with the SHA-256 of each script in the place of its text, which may hold secrets.
   public var spec: ImageSpec
   /// The toplevel's store path.
   public var system: String
   /// Partitions, GUIDs, UUIDs and sizes of the disk.
   public var disk: DiskLayout
-  /// The disk images: formats and names in the folder.
+  /// The disk images that are in the folder: formats and names. `postVM` may have taken others away.
   public var images: [OutputImage]
-  /// The EFI variable store's name in the folder; nil for a store alone.
+  /// The EFI variable store's name in the folder; nil for a store alone, and where `postVM` took it away.
   public var efiVariables: String?
   /// The firmware that the variable store belongs to.
   public var firmware: FirmwarePair?
@@ -62,14 +53,12 @@ public struct Manifest: Codable, Hashable, Sendable {
   public var files: [File]
   /// Versions of the tools that made them.
   public var tools: [String: String]
-  /// The steps, in the order in which they ended.
-  public var steps: [Step]
-  /// What went wrong without stopping the build.
-  public var warnings: [String]
 }
 
 extension Manifest {
   static let fileName = "manifest.json"
+  /// The version that is written, and the only one that is read.
+  public static let currentVersion = 3
 
   /// The manifest as sorted, indented JSON.
   func json() throws -> [UInt8] {

@@ -6,29 +6,47 @@ internal import SystemPackage
 
 /// What a build leaves beside the disk, and what its manifest says of all of it.
 struct OutputFiles {
-  let plan: BuildPlan
+  let outputs: OutputPlan
   let folder: OutputFolder
 
   /// Writes `nix-support/hydra-build-products`, a line for each image, as Hydra reads it.
   ///
   /// - Throws: `BuildError`.
   func writeProducts() throws {
-    let support = folder.work.appending(Self.support)
-    try FileSystem.makeDirectory(support)
-    let lines = plan.outputs.images.map { image in
-      "file \(image.format.productType)-image \(folder.destination.appending(image.file))\n"
-    }
-    try FileSystem.write(Array(lines.joined().utf8), to: support.appending("hydra-build-products"))
+    try FileSystem.makeDirectory(folder.work.appending(Self.support))
+    try FileSystem.write(Array(outputs.images.map(product).joined().utf8), to: products)
   }
 
-  /// Throws when a script has taken away what the manifest would name.
-  func check(after hook: String) throws {
-    let names = plan.outputs.images.map(\.file) + [plan.outputs.efiVariables].compactMap(\.self)
-    for name in names where !FileSystem.isRegularFile(folder.work.appending(name)) {
-      throw BuildError(
-        .failed, "\(hook) removed, renamed or replaced '\(name)', which is no file any more",
-        remedy: "Change the file in place, or make copies of it")
-    }
+  /// Makes the list true again after a script: lines of ours whose image is gone are taken out, those that the script
+  /// added stay, and both name the folder's final place, which the script could not know.
+  ///
+  /// - Throws: `BuildError`.
+  func updateProducts() throws {
+    guard FileSystem.isRegularFile(products) else { return }
+    let gone = Set(outputs.images.filter { !isThere($0.file) }.map(product))
+    // Bytes, as a script's file names need not be UTF-8.
+    let lines = try FileSystem.read(products).split(
+      separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    let kept = lines.filter { !gone.contains(String(decoding: $0, as: UTF8.self) + "\n") }
+    let text = Array(kept.joined(separator: [UInt8(ascii: "\n")]))
+    let (work, place) = (Array(folder.work.string.utf8), Array(folder.destination.string.utf8))
+    try FileSystem.write(text.replacing(work, with: place), to: products)
+  }
+
+  /// The plan's images that are there. A script may have removed, renamed or compressed them.
+  var images: [OutputImage] { outputs.images.filter { isThere($0.file) } }
+
+  /// The variable store's name, where it is there.
+  var efiVariables: String? { outputs.efiVariables.flatMap { isThere($0) ? $0 : nil } }
+
+  private var products: FilePath { folder.work.appending(Self.support).appending("hydra-build-products") }
+
+  private func isThere(_ name: String) -> Bool { FileSystem.isRegularFile(folder.work.appending(name)) }
+
+  /// A path with a space is quoted, as Hydra wants it.
+  private func product(_ image: OutputImage) -> String {
+    let path = folder.destination.appending(image.file).string
+    return "file \(image.format.productType)-image \(path.contains(" ") ? "\"\(path)\"" : path)\n"
   }
 
   /// Sizes and digests of every file that is there, and makes them survive a power failure.

@@ -5,6 +5,7 @@ internal import BuildPlan
 internal import Command
 internal import EFIVariables
 internal import Foundation
+internal import HostProbe
 internal import ImageModel
 internal import Synchronization
 internal import SystemPackage

@@ -1,4 +1,5 @@
 internal import AgentProtocol
+internal import Basics
 internal import BuildPlan
 internal import EFIVariables
 internal import Foundation
@@ -89,10 +90,11 @@ struct SecureBoot: Sendable {
   }
 
   private static func read(_ file: String, _ field: String) throws(SpecError) -> [UInt8] {
-    guard let data = FileManager.default.contents(atPath: file) else {
-      throw fault("the file \(file) of '\(field)' cannot be read", "Check its path and permissions")
+    do {
+      return try InputFile.read(file, limit: InputFile.keyLimit)
+    } catch {
+      throw fault("the file of '\(field)', \(error)", "Check its path and permissions")
     }
-    return Array(data)
   }
 
   private static func fault(_ message: String, _ remedy: String) -> SpecError {

@@ -4,7 +4,7 @@ internal import Synchronization
 /// Tells about the steps of one build, and remembers how long each took and what it warned of.
 final class StepRecorder: Sendable {
   private struct Record {
-    var steps: [Manifest.Step] = []
+    var steps: [BuildReport.Step] = []
     var warnings: [String] = []
   }
 
@@ -15,13 +15,13 @@ final class StepRecorder: Sendable {
     self.events = events
   }
 
-  var steps: [Manifest.Step] { record.withLock { $0.steps } }
+  var steps: [BuildReport.Step] { record.withLock { $0.steps } }
   var warnings: [String] { record.withLock { $0.warnings } }
 
   /// Runs one step.
   ///
   /// - Parameters:
-  ///   - name: the step's name in progress lines and in the manifest.
+  ///   - name: the step's name in progress lines and in the build's log.
   ///   - detail: what to say of the result, such as its size.
   func step<Result>(
     _ name: String, detail: (Result) -> String? = { _ in nil }, _ body: () async throws -> Result
@@ -40,7 +40,9 @@ final class StepRecorder: Sendable {
       throw error
     }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
-    record.withLock { $0.steps.append(Manifest.Step(name: name, seconds: (seconds * 1000).rounded() / 1000)) }
+    record.withLock {
+      $0.steps.append(BuildReport.Step(name: name, seconds: (seconds * 1000).rounded() / 1000))
+    }
     events(.ended(step: name, seconds: seconds, detail: detail(result)))
     return result
   }

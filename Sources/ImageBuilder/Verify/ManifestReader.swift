@@ -20,7 +20,7 @@ extension Manifest {
         .badInput, "\(folder) has no \(fileName)", remedy: "Give the output folder of a build, or use --image"
       )
     }
-    guard try FileSystem.size(of: InputFile.check(file)) <= largest else {
+    guard try FileSystem.size(of: RegularFile.check(file)) <= largest else {
       throw BuildError(.badInput, "\(file) is larger than any manifest", remedy: "Build the image again")
     }
     let data = Data(try FileSystem.read(file))

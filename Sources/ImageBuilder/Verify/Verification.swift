@@ -38,9 +38,10 @@ public struct Verification: Sendable {
   /// - Throws: `BuildError`; `CancellationError`. The artefacts are never written to.
   public func run() async throws -> VerifyResult {
     var verdict = try BootVerdict(expect: request.expect)
-    guard request.timeLimit > 0 else {
+    guard (1...TimeLimit.longest).contains(request.timeLimit) else {
       throw BuildError(
-        .badInput, "--timeout \(request.timeLimit) leaves no time to boot", remedy: "Give 1 second or more")
+        .badInput, "--timeout \(request.timeLimit) cannot be the limit of a boot",
+        remedy: "Give 1 to \(TimeLimit.longest) seconds, which is a year")
     }
     let deadline = ContinuousClock.now + .seconds(request.timeLimit)
     let artefacts = try await within(deadline) { try await VerifyArtefacts.resolve(request) }

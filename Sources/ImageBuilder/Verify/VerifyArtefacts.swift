@@ -39,10 +39,10 @@ struct VerifyArtefacts: Sendable {
         remedy: "Give the output folder of a whole system")
     }
     let (named, format) = try image(of: request, manifest, folder)
-    let image = try InputFile.check(named)
+    let image = try RegularFile.check(named)
     try SelfContainedImage.check(image, format)
     for file in [request.kernel?.kernel, request.kernel?.initrd].compactMap(\.self) {
-      _ = try InputFile.check(FilePath(file))
+      _ = try RegularFile.check(FilePath(file))
     }
     let sectorSize = request.sectorSize ?? manifest?.disk.sectorSize ?? 512
     guard sectorSize == 512 || sectorSize == 4096 else {
@@ -67,15 +67,18 @@ struct VerifyArtefacts: Sendable {
   ) async throws -> EFI {
     let built = request.efiFirmware == nil ? manifest?.firmware : nil
     let wish = FirmwareWish(
-      code: try request.efiFirmware.map { try InputFile.check(FilePath($0)).string } ?? built?.code,
+      code: try request.efiFirmware.map { try RegularFile.check(FilePath($0)).string } ?? built?.code,
       variables: built?.variablesTemplate,
       needsSMM: request.efiFirmwareNeedsSMM ?? built?.requiresSMM)
     let firmware = try await hostFaultsAsBuildErrors { try await HostProbe().firmware(wish) }
+    if let manifest, manifest.firmware != nil, manifest.efiVariables == nil, request.efiVariables == nil {
+      throw manifest.taken("EFI variable store", "--efi-vars")
+    }
     let variables =
       request.efiVariables.map { FilePath($0).absolute }
       ?? folder.flatMap { folder in manifest?.efiVariables.map { folder.appending($0) } }
       ?? FilePath(firmware.variablesTemplate)
-    _ = try InputFile.check(variables)
+    _ = try RegularFile.check(variables)
     let bytes = try await flashBytes(variables)
     let store = try await store(in: bytes, of: variables, firmware)
     let enforces = firmware.secureBoot && store.enforcesSecureBoot
@@ -109,6 +112,7 @@ struct VerifyArtefacts: Sendable {
   ) throws -> (FilePath, ImageFormat) {
     if let file = request.image.map({ FilePath($0) }) { return (file, try format(of: file, request)) }
     let images = manifest?.images ?? []
+    if let manifest, images.isEmpty { throw manifest.taken("disk image", "--image and --format") }
     let wanted = images.first { request.format == nil || $0.format == request.format }
     guard let folder, let wanted else {
       let known = images.map(\.format.rawValue).joined(separator: ", ")
@@ -126,5 +130,15 @@ struct VerifyArtefacts: Sendable {
         .badInput, "the format of \(image) is not known by its name", remedy: "Name it with --format")
     }
     return known
+  }
+}
+
+extension Manifest {
+  /// An artefact that every such build makes, and that the folder does not have.
+  fileprivate func taken(_ artefact: String, _ flags: String) -> BuildError {
+    let others = files.map(\.path).joined(separator: ", ")
+    return BuildError(
+      .badInput, "the output folder has no \(artefact): the build's postVM removed, renamed or replaced it",
+      remedy: "Name the file with \(flags). The folder has: \(others)")
   }
 }

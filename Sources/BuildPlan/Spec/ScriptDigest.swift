@@ -1,0 +1,37 @@
+internal import AgentProtocol
+internal import Crypto
+
+/// What is shown of a script, which may hold secrets: that it is there, and whether it is the same as another.
+enum ScriptDigest {
+  /// `sha256:` and the digest of the script's bytes, in hexadecimal.
+  static func text(of script: String) -> String {
+    let digest = SHA256.hash(data: Array(script.utf8))
+    return "sha256:" + digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+}
+
+extension ImageSpec {
+  /// This spec with digests in the place of its scripts.
+  package var withoutScripts: ImageSpec {
+    var spec = self
+    spec.preVM = preVM.map(ScriptDigest.text)
+    spec.postInstall = postInstall.map(ScriptDigest.text)
+    spec.postVM = postVM.map(ScriptDigest.text)
+    return spec
+  }
+}
+
+extension BuildPlan {
+  /// This plan with digests in the place of its scripts.
+  var withoutScripts: BuildPlan {
+    var plan = self
+    plan.preVM = preVM.map(ScriptDigest.text)
+    plan.postVM = postVM.map(ScriptDigest.text)
+    plan.steps = steps.map { planned in
+      guard case .runScript(var step) = planned.step else { return planned }
+      step.script = ScriptDigest.text(of: step.script)
+      return PlannedStep(step: .runScript(step), timeLimit: planned.timeLimit)
+    }
+    return plan
+  }
+}
