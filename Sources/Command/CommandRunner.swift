@@ -83,9 +83,12 @@ package struct SubprocessRunner: CommandRunner {
       ) { execution in
         let lines = execution.standardOutput.strings(bufferingPolicy: .maxLineLength(Self.outputLimit))
         let errorLines = execution.standardError.strings(bufferingPolicy: .maxLineLength(Self.outputLimit))
-        async let noted: Void = { for try await line in errorLines { try output.note(line) } }()
-        for try await line in lines { try output.collect(line) }
-        try await noted
+        // Whichever stream is too long ends both: the command may wait for a reader of the other for ever.
+        try await withThrowingTaskGroup { group in
+          group.addTask { for try await line in errorLines { try output.note(line) } }
+          group.addTask { for try await line in lines { try output.collect(line) } }
+          try await group.waitForAll()
+        }
       }.terminationStatus
     } catch is TooMuchOutput {
       throw failure(.tooMuchOutput)
