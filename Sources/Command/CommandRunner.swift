@@ -83,12 +83,18 @@ package struct SubprocessRunner: CommandRunner {
       ) { execution in
         let lines = execution.standardOutput.strings(bufferingPolicy: .maxLineLength(Self.outputLimit))
         let errorLines = execution.standardError.strings(bufferingPolicy: .maxLineLength(Self.outputLimit))
-        // Whichever stream is too long ends both: the command may wait for a reader of the other for ever.
-        try await withThrowingTaskGroup { group in
-          group.addTask { for try await line in errorLines { try output.note(line) } }
-          group.addTask { for try await line in lines { try output.collect(line) } }
-          try await group.waitForAll()
+        // A command whose output is too long is killed, so that the reader of its other stream ends as well.
+        @Sendable func killing(_ body: () async throws -> Void) async throws {
+          do {
+            try await body()
+          } catch {
+            try? execution.send(signal: .kill, toProcessGroup: true)
+            throw error
+          }
         }
+        async let noted: Void = killing { for try await line in errorLines { try output.note(line) } }
+        try await killing { for try await line in lines { try output.collect(line) } }
+        try await noted
       }.terminationStatus
     } catch is TooMuchOutput {
       throw failure(.tooMuchOutput)
