@@ -34,18 +34,23 @@ package struct ClaimedFolder: Sendable {
       guard path.withPlatformString({ mkdir($0, mode) }) == 0 else {
         throw PathFailure("make the folder", path, Errno(rawValue: errno))
       }
-      let file = try opened(path)
-      guard flock(file, LOCK_EX | LOCK_NB) != 0 else {
-        return ClaimedFolder(path: path, lock: file)
-      }
-      guard errno == EWOULDBLOCK else {
+      // Somebody may see it in the moment before it is locked, and clear it away: then it is made once more.
+      guard let file = try? opened(path) else { continue }
+      let result = flock(file, LOCK_EX)
+      // Without locks of folders, nobody clears it away either.
+      if result != 0, errno != EINTR {
         close(file)
         return ClaimedFolder(path: path, lock: nil)
       }
-      // Somebody saw it in the moment before it was locked, and clears it away: make it once more.
-      flock(file, LOCK_EX)
+      if result == 0, isStillThere(path, file) { return ClaimedFolder(path: path, lock: file) }
       close(file)
     }
+  }
+
+  private static func isStillThere(_ path: FilePath, _ file: Int32) -> Bool {
+    var (named, open) = (stat(), stat())
+    return path.withPlatformString { lstat($0, &named) } == 0 && fstat(file, &open) == 0
+      && named.st_dev == open.st_dev && named.st_ino == open.st_ino
   }
 
   /// Gives the lock back. A process that ends does so, too.
@@ -56,29 +61,36 @@ package struct ClaimedFolder: Sendable {
   /// Removes the folders below `parent` that `isOurs` knows by their names, that this user owns, and that no process
   /// holds. What cannot be removed stays.
   package static func removeAbandoned(in parent: FilePath, where isOurs: (String) -> Bool) {
-    for path in abandoned(in: parent, where: isOurs) { try? TreeRemover.remove(path) }
+    for folder in abandoned(in: parent, where: isOurs) {
+      try? TreeRemover.remove(folder.path)
+      folder.release()
+    }
   }
 
-  /// Those folders, without removing them.
-  package static func abandoned(in parent: FilePath, where isOurs: (String) -> Bool) -> [FilePath] {
+  /// Those folders, locked: whoever takes them away releases them afterwards.
+  package static func abandoned(in parent: FilePath, where isOurs: (String) -> Bool) -> [ClaimedFolder] {
     guard let stream = parent.withPlatformString({ opendir($0) }) else { return [] }
     defer { closedir(stream) }
-    var found: [FilePath] = []
+    var found: [ClaimedFolder] = []
     while let entry = readdir(stream) {
       let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
-      guard isOurs(name), case let path = parent.appending(name), isAbandoned(path) else { continue }
-      found.append(path)
+      guard isOurs(name), let folder = claimed(parent.appending(name)) else { continue }
+      found.append(folder)
     }
     return found
   }
 
-  private static func isAbandoned(_ path: FilePath) -> Bool {
-    guard let file = try? opened(path) else { return false }
-    defer { close(file) }
+  /// Locks a folder of this user that nobody holds.
+  private static func claimed(_ path: FilePath) -> ClaimedFolder? {
+    guard let file = try? opened(path) else { return nil }
     var status = stat()
-    return fstat(file, &status) == 0 && status.st_uid == geteuid() && flock(file, LOCK_EX | LOCK_NB) == 0
+    guard fstat(file, &status) == 0, status.st_uid == geteuid(), flock(file, LOCK_EX | LOCK_NB) == 0 else {
+      close(file)
+      return nil
+    }
+    return ClaimedFolder(path: path, lock: file)
   }
 
   private static func opened(_ path: FilePath) throws(PathFailure) -> Int32 {

@@ -125,7 +125,10 @@ package final class ProcessFolder: Sendable {
   /// Clears the folders whose process is gone: its watchdog was killed too, or the machine lost power.
   static func clearStale(below base: FilePath) async {
     let isOurs = { ClaimedFolder.isUniqueName($0, prefix: "") }
-    for folder in ClaimedFolder.abandoned(in: base, where: isOurs) { try? await Watchdog.clear(folder) }
+    for folder in ClaimedFolder.abandoned(in: base, where: isOurs) {
+      try? await Watchdog.clear(folder.path)
+      folder.release()
+    }
   }
 }
 

@@ -83,8 +83,17 @@ package struct SubprocessRunner: CommandRunner {
       ) { execution in
         let lines = execution.standardOutput.strings(bufferingPolicy: .maxLineLength(Self.outputLimit))
         let errorLines = execution.standardError.strings(bufferingPolicy: .maxLineLength(Self.outputLimit))
-        async let noted: Void = { for try await line in errorLines { try output.note(line) } }()
-        for try await line in lines { try output.collect(line) }
+        // A command whose output is too long is killed, so that the reader of its other stream ends as well.
+        @Sendable func killing(_ body: () async throws -> Void) async throws {
+          do {
+            try await body()
+          } catch {
+            try? execution.send(signal: .kill, toProcessGroup: true)
+            throw error
+          }
+        }
+        async let noted: Void = killing { for try await line in errorLines { try output.note(line) } }
+        try await killing { for try await line in lines { try output.collect(line) } }
         try await noted
       }.terminationStatus
     } catch is TooMuchOutput {

@@ -130,6 +130,9 @@ enum FileSystem {
 
   /// Has the data of a file written in pieces, since nothing interrupts fsync(2).
   private static func writeBack(_ file: Int32) throws {
+    var status = stat()
+    // A folder has no data, and its end is where its largest position is.
+    guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return }
     var position = lseek(file, 0, slipway_SEEK_DATA)
     while position >= 0 {
       try Cancellation.check()

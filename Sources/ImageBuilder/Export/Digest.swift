@@ -6,7 +6,7 @@ internal import SystemPackage
 
 /// SHA-256 of a file, read in pieces.
 enum FileDigest {
-  private static let piece = 4 << 20
+  private static let piece = 1 << 20
 
   /// The digest in lower-case hexadecimal. Reads on a thread of its own, away from the tasks.
   ///
