@@ -13,7 +13,10 @@ extension DevicePathNode: CustomStringConvertible {
   /// Text forms leave fields out, such as the ports of `IPv4()`. Where that would lose something this is the
   /// form that holds for every node, `Path(type,subtype,data)`, so that the text always gives the node back.
   package var description: String {
-    if let text = shortText, DevicePath(text) == DevicePath([self]) { return text }
+    // Also among others: a parenthesis that a URI opens would take what follows with it.
+    if let text = shortText, DevicePath("\(text)/\(text),\(text)") == DevicePath(instances: [[self, self], [self]]) {
+      return text
+    }
     let (type, subtype, data) = payload
     return "Path(\(type),\(subtype)\(data.isEmpty ? "" : "," + hex(data)))"
   }
