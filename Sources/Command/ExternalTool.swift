@@ -65,13 +65,15 @@ package struct ExternalTool: Hashable, Sendable {
   package static let qemuImage = ExternalTool(
     "qemu-img", on: .host, debianPackage: "qemu-utils", project: "QEMU", nixPackage: "qemu_kvm",
     versionArgument: "--version")
-  package static let zstd = ExternalTool("zstd", on: .host, debianPackage: "zstd", need: "the format raw.zst")
+  package static let zstd = ExternalTool(
+    "zstd", on: .host, debianPackage: "zstd",
+    need: "the format raw.zst, or a kernel with modules packed by zstd")
   package static let tar = ExternalTool(
     "tar", on: .host, debianPackage: "tar", project: "GNU tar", nixPackage: "gnutar",
     need: "the format raw.tar.gz")
   package static let gzip = ExternalTool(
     "gzip", on: .host, debianPackage: "gzip", project: "GNU gzip", nixPackage: "gzip",
-    need: "the format raw.tar.gz")
+    need: "the format raw.tar.gz, or a kernel with modules packed by gzip")
 
   package static let xz = ExternalTool(
     "xz", on: .host, debianPackage: "xz-utils", project: "xz", need: "a kernel with modules packed by xz")

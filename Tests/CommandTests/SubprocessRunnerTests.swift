@@ -20,11 +20,11 @@ import Testing
   }
 
   @Test func aFailureCarriesTheStatusTheCommandAndItsLastLines() async throws {
-    let command = Command("sh", ["-c", "seq 1 30; exit 7"])
+    let command = Command("sh", ["-c", "seq 1 40; exit 7"])
     let failure = try await #require(throws: CommandFailure.self) { try await runner.run(command) }
     #expect(failure.reason == .exited(7))
-    #expect(failure.tail == (11...30).map(String.init))
-    #expect(failure.description.contains("$ sh -c 'seq 1 30; exit 7'"))
+    #expect(failure.tail == ["(… 10 lines …)"] + (11...40).map(String.init))
+    #expect(failure.description.contains("$ sh -c 'seq 1 40; exit 7'"))
   }
 
   @Test func aSignalIsNotAnExit() async throws {
