@@ -10,16 +10,27 @@ package struct Command: Hashable, Sendable {
   package var input: String
   /// The folder that it runs in; nil for the caller's.
   package var folder: String?
+  /// What becomes of what it prints.
+  package var output: Output
+
+  /// What becomes of what a command prints.
+  package enum Output: Hashable, Sendable {
+    /// Standard output is returned. Printing more than `SubprocessRunner` keeps is a failure.
+    case returned
+    /// It is for people: each line is shown, however many there are, and none is kept but those of a failure.
+    case shown
+  }
 
   package init(
     _ executable: String, _ arguments: [String], environment: [String: String] = [:], input: String = "",
-    folder: String? = nil
+    folder: String? = nil, output: Output = .returned
   ) {
     self.executable = executable
     self.arguments = arguments
     self.environment = environment
     self.input = input
     self.folder = folder
+    self.output = output
   }
 }
 

@@ -32,7 +32,8 @@ extension CommandRunner {
 
 /// Runs commands as child processes.
 package struct SubprocessRunner: CommandRunner {
-  /// The most that a command may print on both streams together, in bytes.
+  /// The most that a command whose output is returned may print on both streams together, in bytes. Also the longest
+  /// line of any command.
   package static let outputLimit = 4 << 20
   /// The most lines that it may print, empty ones included.
   package static let lineLimit = 1 << 17
@@ -66,7 +67,7 @@ package struct SubprocessRunner: CommandRunner {
   }
 
   package func run(_ command: Command, log: @escaping @Sendable (String) -> Void) async throws -> String {
-    let output = CommandOutput(log: log)
+    let output = CommandOutput(isReturned: command.output == .returned, log: log)
     func failure(_ reason: CommandFailure.Reason, isNotFound: Bool = false) -> CommandFailure {
       CommandFailure(command: command, reason: reason, tail: output.excerpt, isNotFound: isNotFound)
     }
@@ -115,7 +116,7 @@ package struct SubprocessRunner: CommandRunner {
   }
 }
 
-/// What a running command has printed so far. Bounded by bytes and by lines, on both streams together.
+/// What a running command has printed so far. What is kept is bounded by bytes and by lines, on both streams together.
 private final class CommandOutput: Sendable {
   private struct Printed {
     var collected = ""
@@ -125,9 +126,11 @@ private final class CommandOutput: Sendable {
   }
 
   private let printed = Mutex(Printed())
+  private let isReturned: Bool
   private let log: @Sendable (String) -> Void
 
-  init(log: @escaping @Sendable (String) -> Void) {
+  init(isReturned: Bool, log: @escaping @Sendable (String) -> Void) {
+    self.isReturned = isReturned
     self.log = log
   }
 
@@ -137,16 +140,17 @@ private final class CommandOutput: Sendable {
   /// Keeps a line of standard output for the caller, and notes it.
   func collect(_ line: String) throws {
     try note(line)
-    printed.withLock { $0.collected += line + "\n" }
+    if isReturned { printed.withLock { $0.collected += line + "\n" } }
   }
 
   /// Shows a line, and keeps it while it is among the last.
   func note(_ line: String) throws {
     try printed.withLock { printed in
-      printed.bytes += line.utf8.count + 1
-      printed.lines += 1
-      guard printed.bytes <= SubprocessRunner.outputLimit, printed.lines <= SubprocessRunner.lineLimit else {
-        throw TooMuchOutput()
+      if isReturned {
+        printed.bytes += line.utf8.count + 1
+        printed.lines += 1
+        guard printed.bytes <= SubprocessRunner.outputLimit, printed.lines <= SubprocessRunner.lineLimit
+        else { throw TooMuchOutput() }
       }
       printed.excerpt.append(line)
     }

@@ -14,7 +14,9 @@ extension DevicePathNode: CustomStringConvertible {
   /// form that holds for every node, `Path(type,subtype,data)`, so that the text always gives the node back.
   package var description: String {
     // Also among others: a parenthesis that a URI opens would take what follows with it.
-    if let text = shortText, DevicePath("\(text)/\(text),\(text)") == DevicePath(instances: [[self, self], [self]]) {
+    if let text = shortText,
+      DevicePath("\(text)/\(text),\(text)") == DevicePath(instances: [[self, self], [self]])
+    {
       return text
     }
     let (type, subtype, data) = payload

@@ -30,9 +30,7 @@ enum FileSystem {
 
   /// - Returns: nil when nothing is there.
   static func identity(of path: FilePath) -> Identity? {
-    var status = stat()
-    guard path.withPlatformString({ stat($0, &status) }) == 0 else { return nil }
-    return Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+    (try? FileStatus(of: path)).map { Identity(device: $0.device, inode: $0.inode) }
   }
 
   /// Whether another filesystem, or another part of this one, is mounted at a path that is no link.
@@ -52,9 +50,11 @@ enum FileSystem {
 
   /// The size that a file shows, in bytes.
   static func size(of path: FilePath) throws -> UInt64 {
-    var status = stat()
-    guard path.withPlatformString({ stat($0, &status) }) == 0 else { throw failed("read the size of", path) }
-    return UInt64(clamping: status.st_size)
+    do throws(Errno) {
+      return try FileStatus(of: path).size
+    } catch {
+      throw fault(PathFailure("read the size of", path, error))
+    }
   }
 
   /// Makes a folder; its parent must exist.
@@ -130,9 +130,8 @@ enum FileSystem {
 
   /// Has the data of a file written in pieces, since nothing interrupts fsync(2).
   private static func writeBack(_ file: Int32) throws {
-    var status = stat()
     // A folder has no data, and its end is where its largest position is.
-    guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return }
+    guard (try? FileStatus(of: FileDescriptor(rawValue: file)))?.kind == .file else { return }
     var position = lseek(file, 0, slipway_SEEK_DATA)
     while position >= 0 {
       try Cancellation.check()
@@ -195,8 +194,7 @@ enum FileSystem {
   }
 
   private static func mode(of path: FilePath) -> mode_t? {
-    var status = stat()
-    return path.withPlatformString { lstat($0, &status) } == 0 ? status.st_mode : nil
+    (try? FileStatus(of: path, followingLinks: false))?.mode
   }
 
   /// To be called at once, while `errno` is that of the call.

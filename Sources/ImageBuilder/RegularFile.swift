@@ -1,3 +1,4 @@
+internal import Basics
 internal import Glibc
 internal import SystemPackage
 
@@ -9,15 +10,19 @@ enum RegularFile {
   /// - Returns: the path from the root.
   /// - Throws: `BuildError`.
   static func check(_ path: FilePath) throws -> FilePath {
-    var status = stat()
-    guard stat(path.string, &status) == 0 else { throw unreadable(path, errno) }
+    let status: FileStatus
+    do throws(Errno) {
+      status = try FileStatus(of: path)
+    } catch {
+      throw unreadable(path, error.rawValue)
+    }
     let kind: String? =
-      switch status.st_mode & S_IFMT {
-      case S_IFREG: nil
-      case S_IFDIR: "a folder"
-      case S_IFIFO: "a pipe"
-      case S_IFSOCK: "a socket"
-      default: "a device"
+      switch status.kind {
+      case .file: nil
+      case .folder: "a folder"
+      case .pipe: "a pipe"
+      case .socket: "a socket"
+      case .device, .link: "a device"
       }
     if let kind {
       throw BuildError(

@@ -59,7 +59,7 @@ struct Chroot {
       "LOCALE_ARCHIVE": "\(system)/sw/lib/locale/locale-archive",
     ]
     environment.merge(settings) { $1 }
-    return Command("chroot", [root, executable] + arguments, environment: environment)
+    return Command("chroot", [root, executable] + arguments, environment: environment, output: .shown)
   }
 
   /// Writes files into the chroot's `/run`, which `prepare` has put into memory, for root alone.

@@ -83,6 +83,16 @@ import Testing
       ])
   }
 
+  @Test func outputThatIsOnlyShownHasNoEnd() async throws {
+    let count = Mutex(0)
+    let script = "yes | head -n 300000; yes '' | head -n 300000 >&2"
+    let output = try await runner.run(Command("sh", ["-c", script], output: .shown)) { _ in
+      count.withLock { $0 += 1 }
+    }
+    #expect(output == "")
+    #expect(count.withLock { $0 } == 600_000)
+  }
+
   @Test func whatIsNotThereIsToldApartFromWhatCannotStart() async throws {
     let missing = try await #require(throws: CommandFailure.self) { try await runner.run("no-such-tool") }
     #expect(missing.isNotFound)

@@ -1,3 +1,4 @@
+internal import Basics
 import Command
 import Foundation
 import Synchronization
@@ -60,9 +61,7 @@ import Testing
       for part in ["it failed\n", "  $ tool\n", "activate| the cause\n", "booting\nlogin\n"] {
         #expect(text.contains(part), "\(text)")
       }
-      var status = stat()
-      #expect(stat(path.string, &status) == 0)
-      #expect(status.st_mode & 0o077 == (isPrivate ? 0 : 0o044))
+      #expect(try FileStatus(of: path).permissions & 0o077 == (isPrivate ? 0 : 0o044))
       kept.removeEarlier()
       #expect(!FileSystem.exists(path))
     }
@@ -108,7 +107,7 @@ import Testing
       let start = ContinuousClock.now
       task.cancel()
       await #expect(throws: CancellationError.self) { try await task.value }
-      #expect(ContinuousClock.now - start < .seconds(1))
+      #expect(ContinuousClock.now - start < .seconds(5))
       let error = await #expect(throws: BuildError.self) {
         try await FileDigest.sha256(of: scratch.appending("none"))
       }

@@ -1,3 +1,4 @@
+internal import Basics
 import Command
 import EFIVariables
 import Foundation
@@ -79,8 +80,8 @@ private let hostileNames = [
 @Suite struct PrivateCopyTests {
   @Test func aScratchFolderIsThisUsersAlone() async throws {
     try await ScratchFolder.with("test") { folder in
-      var status = stat()
-      #expect(stat(folder.string, &status) == 0 && status.st_mode & 0o777 == 0o700)
+      let permissions = try FileStatus(of: folder).permissions
+      #expect(permissions == 0o700)
     }
   }
 
@@ -91,8 +92,7 @@ private let hostileNames = [
       try FileSystem.write(FileSystem.read("/usr/share/OVMF/OVMF_VARS_4M.fd"), to: store)
       chmod(store.string, source)
       try VariableStoreFile(store.string).edit(into: out.string) { _ in }
-      var status = stat()
-      #expect(stat(out.string, &status) == 0 && status.st_mode & 0o777 & ~copy == 0)
+      #expect(try FileStatus(of: out).permissions & ~copy == 0)
     }
   }
 }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import CLinux
 package import EFIVariables
 internal import Foundation
@@ -55,11 +56,10 @@ package struct VariableStoreFile: Sendable {
   }
 
   private func bytes() throws -> [UInt8] {
-    var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+    guard let status = try? FileStatus(of: FilePath(path)), status.kind == .file else {
       throw BuildError(.badInput, "\(path) is no file that can be read", remedy: "Check the path")
     }
-    guard status.st_size <= Self.limit else {
+    guard status.size <= Self.limit else {
       throw BuildError(.badInput, "\(path) is larger than any variable store", remedy: "Check the path")
     }
     guard let data = FileManager.default.contents(atPath: path) else {
@@ -160,13 +160,12 @@ private enum FileReplacement {
     do {
       try FileSystem.makePrivateFile(temporary)
       try FileSystem.write(bytes, to: temporary)
-      var status = stat()
-      if let model, stat(model, &status) == 0 {
+      if let model, let status = try? FileStatus(of: FilePath(model)) {
         // The owner is root's to give; an ordinary user owns what it replaces, or gets its own.
-        if chown(temporary.string, status.st_uid, status.st_gid) != 0 { errno = 0 }
-        chmod(temporary.string, status.st_mode & 0o7777)
+        if chown(temporary.string, status.owner, status.group) != 0 { errno = 0 }
+        chmod(temporary.string, status.permissions)
       } else {
-        let limit = source.map { stat($0, &status) == 0 ? status.st_mode : 0o600 } ?? 0o666
+        let limit = source.map { (try? FileStatus(of: FilePath($0)))?.mode ?? 0o600 } ?? 0o666
         chmod(temporary.string, limit & 0o666 & ~currentMask())
       }
       try FileSystem.synchronise(temporary)

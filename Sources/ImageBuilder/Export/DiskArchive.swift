@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import Command
 internal import Foundation
@@ -43,9 +44,9 @@ struct DiskArchive {
           "--directory=unpacking", "--", Self.member,
         ]))
     let file = folder.appending(Self.member)
-    var status = stat()
-    guard FileSystem.isRegularFile(file), stat(tools.path.appending(archive).string, &status) == 0,
-      chmod(file.string, status.st_mode & 0o666) == 0
+    guard FileSystem.isRegularFile(file),
+      let mode = (try? FileStatus(of: tools.path.appending(archive)))?.mode,
+      chmod(file.string, mode & 0o666) == 0
     else { throw Self.refusal }
     try FileSystem.rename(file, to: tools.path.appending(disk))
   }

@@ -20,12 +20,14 @@ enum ContentSource: Sendable {
   /// - Throws: `SpecError` for what is not there, cannot be read, or is neither file, folder nor FIFO;
   ///   `CancellationError`.
   init(_ path: FilePath, key: String) throws {
-    var status = stat()
-    guard path.withPlatformString({ stat($0, &status) }) == 0 else {
-      throw Self.fault(path, key, Errno(rawValue: errno))
+    let status: FileStatus
+    do throws(Errno) {
+      status = try FileStatus(of: path)
+    } catch {
+      throw Self.fault(path, key, error)
     }
-    let mode = UInt16(status.st_mode & 0o7777)
-    switch SpecialFile(mode: status.st_mode) {
+    let mode = UInt16(truncatingIfNeeded: status.permissions)
+    switch SpecialFile(mode: status.mode) {
     case .fifo: self = .stream(try Self.read(path, key), mode: mode)
     case .some(let special):
       throw SpecError(
@@ -36,25 +38,23 @@ enum ContentSource: Sendable {
         self = .stream(try Self.read(path, key), mode: mode)
         return
       }
-      self = .tree(real, isFolder: status.st_mode & S_IFMT == S_IFDIR)
+      self = .tree(real, isFolder: status.kind == .folder)
     }
   }
 
   /// The path without links; nil when it does not lead to the same file, as one in `/dev/fd` may not.
-  private static func realPath(of path: FilePath, _ status: stat) -> FilePath? {
+  private static func realPath(of path: FilePath, _ status: FileStatus) -> FilePath? {
     guard let text = path.withPlatformString({ realpath($0, nil) }) else { return nil }
     defer { free(text) }
-    var found = stat()
-    guard stat(text, &found) == 0, found.st_dev == status.st_dev, found.st_ino == status.st_ino else {
-      return nil
-    }
-    return FilePath(platformString: text)
+    let real = FilePath(platformString: text)
+    guard let found = try? FileStatus(of: real), found.device == status.device, found.inode == status.inode
+    else { return nil }
+    return real
   }
 
   private static func fault(_ path: FilePath, _ key: String, _ error: Errno) -> SpecError {
-    var status = stat()
     switch error {
-    case .noSuchFileOrDirectory where path.withPlatformString({ lstat($0, &status) }) == 0:
+    case .noSuchFileOrDirectory where FileSystem.exists(path):
       return SpecError(key, "'\(path)' is a link that leads nowhere", remedy: "Give what it should lead to")
     case .noSuchFileOrDirectory, .notDirectory:
       return SpecError(key, "there is no '\(path)'", remedy: "Check the source's path")

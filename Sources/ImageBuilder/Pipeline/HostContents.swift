@@ -93,8 +93,7 @@ struct HostContents: Sendable {
         guard case .tree(let host, true) = item.source, let rest = path.names(below: item.target) else {
           return false
         }
-        var status = stat()
-        return rest.reduce(host) { $0.appending(bytes: $1) }.withPlatformString { lstat($0, &status) } == 0
+        return FileSystem.exists(rest.reduce(host) { $0.appending(bytes: $1) })
       }
     }
   }

@@ -30,7 +30,7 @@ struct HostHook {
         try FileSystem.write(Array("\(start)\(script)\n".utf8), to: file)
         let command = Command(
           "bash", ["-e", "-o", "pipefail", file.string],
-          environment: environment.merging(["out": folder.string]) { $1 })
+          environment: environment.merging(["out": folder.string]) { $1 }, output: .shown)
         do {
           try await runner.run(command) { recorder.log(name, $0) }
           try checkNames(in: scratch)
