@@ -12,7 +12,8 @@ extension Closure {
   ///   - store: the store; read permission is enough.
   ///   - scratch: an existing, private folder that has room for a copy of the database. The copy is gone
   ///     afterwards.
-  /// - Throws: `StoreError` of code `unreadableDatabase` or `notRegistered`.
+  /// - Throws: `StoreError` of code `unreadableDatabase` or `notRegistered`; `PathFailure` when the filesystem of
+  ///   `scratch` is full.
   package static func read(
     roots: [StorePath], from store: StoreLocation, scratch: FilePath
   ) async throws -> Closure {
@@ -24,8 +25,12 @@ extension Closure {
         }
       } catch let error as StoreError {
         throw error
+      } catch let error as PathFailure {
+        throw error
       } catch let error as RowDecodingError {
         throw malformedRow("\(error)")
+      } catch let error as DatabaseError where error.isLackOfSpace {
+        throw PathFailure("copy the Nix database into", scratch, .noSpace)
       } catch {
         throw unreadable(store, "\(error)")
       }
@@ -72,6 +77,10 @@ private func withDatabaseCopy<Value>(
         // SQLite writes to its copy when it replays the log, whatever the mode of the original.
         try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: copy.string + suffix)
       } catch {
+        let size = try FileStatus(of: FilePath(source.string + suffix)).size
+        if let space = FilesystemSpace(of: folder), space.available < size {
+          throw PathFailure("copy the Nix database into", scratch, .noSpace)
+        }
         throw unreadable(store, "'\(source)\(suffix)' cannot be copied: \(error.localizedDescription)")
       }
     }

@@ -28,6 +28,8 @@ package enum NixDatabase {
         try build(closure, from: store, registrationTime: registrationTime, at: file)
       } catch let error as StoreError {
         throw error
+      } catch let error as DatabaseError where error.isLackOfSpace {
+        throw PathFailure("write the Nix database", file, .noSpace)
       } catch {
         throw StoreError(.unwritableDatabase, attempt: "write the Nix database '\(file)'", reason: "\(error)")
       }
@@ -142,4 +144,9 @@ package enum NixDatabase {
     """,
     "CREATE INDEX IndexDerivationOutputs on DerivationOutputs(path)",
   ]
+}
+
+extension DatabaseError {
+  /// Whether SQLite found no room for what it had to write.
+  var isLackOfSpace: Bool { resultCode == .SQLITE_FULL }
 }

@@ -203,6 +203,15 @@ private func write(_ bytes: [UInt8], at offset: Int64, to disk: FilePath) throws
 }
 
 @Suite struct FATReadingTests {
+  /// As a bootloader leaves it that writes no file.
+  @Test func anEmptyFATHasNoFiles() async throws {
+    try await withScratchDirectory { scratch in
+      let disk = try await BootableDisk.make(in: scratch)
+      try await SubprocessRunner().run("mkfs.vfat", "-n", "ESP", "--offset", "2048", disk.string, "16384")
+      #expect(try await BootDiskReader().read(image: disk.string, format: .raw).partitions[0].files == [])
+    }
+  }
+
   /// A FAT filesystem that is damaged is not the same as none.
   @Test func aDamagedFATIsSaidToBeDamaged() async throws {
     try await withScratchDirectory { scratch in

@@ -99,7 +99,8 @@ import Testing
         (["delete", file, "Unheard"], "Unheard"), (["get", file, "BootNext"], "BootNext"),
         (["boot-next", file, "Nobody"], "Nobody"), (["canonicalise", file, "--out", file], "exists"),
         (["enroll", file, "--pk", file], "certificate"), (["show", "/nowhere.fd"], "/nowhere.fd"),
-        (["check", file, "--image", "/dev/null"], "--format"),
+        (["check", file, "--image", "/dev/null"], "a device"),
+        (["check", file, "--image", file], "--format"),
       ] {
         let result = try await SlipwayCommand.run(["efivars"] + arguments)
         #expect(result.status == 2, "\(arguments): \(result.errors)")

@@ -35,7 +35,7 @@ import Testing
         home: socket.removingLastComponent(), settings: ["trusted-users = nobody"])
       let uri = "unix://\(socket)?root=\(builder.root)"
       let user = try await NixUser(
-        home: scratch.appending("home"), settings: ["max-jobs = 0", "builders = \(uri) x86_64-linux - 1 1"])
+        home: scratch.appending("home"), settings: ["max-jobs = 0", "builders = \(uri) x86_64-linux - 8 1"])
       let arguments = try await arguments()
       try await user.add(closureOf: arguments["system"] ?? "")
       try await builder.serve(at: socket) {

@@ -98,6 +98,8 @@ package struct BootDiskReader: Sendable {
       let lines = try await runner.run(listing).split(separator: "\n").filter { !$0.hasSuffix("/") }
       return Set(lines.map { $0.dropFirst(2).split(separator: "/").map { #"\"# + $0 }.joined() })
     } catch let failure as CommandFailure {
+      // What mdir says of an empty filesystem.
+      if failure.tail.contains(where: { $0.hasSuffix(#"File "::" not found"#) }) { return [] }
       guard case .notStarted = failure.reason else {
         throw BuildError(
           blame, "the FAT filesystem of \(partition) cannot be read: \(failure.summary)",

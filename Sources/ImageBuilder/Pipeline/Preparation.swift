@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import Command
 internal import Ext4
@@ -181,6 +182,8 @@ func storeErrorsAsBuildErrors<Result>(
 ) async throws -> Result {
   do {
     return try await body()
+  } catch let failure as PathFailure {
+    throw FileSystem.fault(failure)
   } catch let error as StoreError {
     let remedy = error.remedy.isEmpty ? nil : error.remedy
     throw BuildError(kind, "cannot \(error.attempt): \(error.reason)", remedy: remedy)
