@@ -73,9 +73,7 @@ package struct ClaimedFolder: Sendable {
     defer { closedir(stream) }
     var found: [ClaimedFolder] = []
     while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
+      let name = String(cString: entryName(entry))
       guard isOurs(name), let folder = claimed(parent.appending(name)) else { continue }
       found.append(folder)
     }

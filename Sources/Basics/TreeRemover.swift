@@ -174,9 +174,7 @@ package enum TreeRemover {
         guard errno == 0 else { throw Errno(rawValue: errno) }
         break
       }
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-        bytes.prefix { $0 != 0 }.map { CChar(bitPattern: $0) }
-      }
+      let name = entryNameBytes(entry).map { CChar(bitPattern: $0) }
       if name != [0x2E], name != [0x2E, 0x2E] { names.append(name + [0]) }
     }
     return names

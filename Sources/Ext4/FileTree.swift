@@ -1,3 +1,4 @@
+internal import Basics
 internal import CLinux
 internal import Glibc
 package import SystemPackage
@@ -201,7 +202,7 @@ package struct FileTree: NodeSource {
         guard errno == 0 else { throw .source(host, doing: "list", Errno(rawValue: errno)) }
         return names.sorted { $1.lexicographicallyPrecedes($0) }
       }
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+      let name = entryNameBytes(entry)
       if TreePath.isName(name[...]) { names.append(name) }
     }
   }

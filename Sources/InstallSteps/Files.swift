@@ -1,3 +1,4 @@
+internal import Basics
 internal import CLinux
 internal import Glibc
 internal import SystemPackage
@@ -83,7 +84,7 @@ package enum Files {
     defer { closedir(directory) }
     var names: [String] = []
     while let entry = readdir(directory) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name.0) { String(cString: $0) }
+      let name = String(cString: entryName(entry))
       if name != ".", name != ".." { names.append(name) }
     }
     return names.sorted()

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Glibc
 internal import SystemPackage
 
@@ -86,7 +87,7 @@ struct OpenDirectory {
     while true {
       errno = 0
       guard let entry = readdir(stream) else { break }
-      let name = withUnsafePointer(to: &entry.pointee.d_name.0) { RawPath(pointer: $0) }
+      let name = RawPath(pointer: entryName(entry))
       if name != .here, name != .parent { names.append(name) }
     }
     guard errno == 0 else { throw SystemFailure("list \(path)", Errno(rawValue: errno)) }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Glibc
 internal import SystemPackage
 
@@ -49,11 +50,7 @@ enum ArchiveSize {
         guard errno == 0 else { throw Failure(folder) }
         return
       }
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { field in
-        field.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: field.pointee)) {
-          Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1))
-        }
-      }
+      let name = entryNameBytes(entry).map { CChar(bitPattern: $0) } + [0]
       guard !isDotOrDotDot(name) else { continue }
       let path = folder.dropLast() + [CChar(bitPattern: UInt8(ascii: "/"))] + name
       var status = stat()

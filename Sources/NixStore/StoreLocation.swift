@@ -1,3 +1,4 @@
+internal import Basics
 internal import Glibc
 package import SystemPackage
 
@@ -128,7 +129,7 @@ package struct StoreLocation: Hashable, Sendable {
     var names: [FilePath.Component] = []
     while let entry = readdir(stream) {
       // Names are bytes, and need not be UTF-8.
-      let name = withUnsafePointer(to: &entry.pointee.d_name.0) { FilePath(platformString: $0) }
+      let name = FilePath(platformString: entryName(entry))
       if let component = name.lastComponent, component.kind == .regular { names.append(component) }
     }
     let paths = names.map { path.appending($0) }
