@@ -48,10 +48,13 @@ package struct AcceleratorProbe: Sendable {
   /// - Parameters:
   ///   - wanted: what somebody asks for; nil for whatever works.
   ///   - fresh: whether to run the loop again although its verdict of this boot is known.
+  ///   - startsGuest: whether the loop may run at all; without it, KVM whose verdict is not known counts as usable.
   /// - Throws: `HostFault` when KVM is asked for and is not usable; `CancellationError`.
-  package func accelerator(wanted: Accelerator.Kind? = nil, fresh: Bool = false) async throws -> Accelerator {
+  package func accelerator(
+    wanted: Accelerator.Kind? = nil, fresh: Bool = false, startsGuest: Bool = true
+  ) async throws -> Accelerator {
     if wanted == .tcg { return Accelerator(kind: .tcg, reason: "asked for") }
-    guard let problem = try await problem(fresh: fresh) else {
+    guard let problem = try await problem(fresh: fresh, startsGuest: startsGuest) else {
       return Accelerator(kind: .kvm, reason: "\(device) works")
     }
     guard wanted == nil else {
@@ -60,9 +63,10 @@ package struct AcceleratorProbe: Sendable {
     return Accelerator(kind: .tcg, reason: problem)
   }
 
-  private func problem(fresh: Bool) async throws -> String? {
+  private func problem(fresh: Bool, startsGuest: Bool) async throws -> String? {
     if let problem = deviceProblem(device) { return problem }
     if !fresh, let known = cachedVerdict() { return known.problem }
+    guard startsGuest else { return nil }
     let verdict: Verdict
     switch try await guest.run(accelerator: "kvm") {
     case .finished: verdict = Verdict(bootID: bootID, problem: nil)

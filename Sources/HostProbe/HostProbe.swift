@@ -26,10 +26,14 @@ package struct HostProbe: Sendable {
   /// - Parameters:
   ///   - wanted: what somebody asks for; nil for whatever works.
   ///   - fresh: whether to measure again although this boot's verdict is known.
+  ///   - startsGuest: whether a guest may be started to find out.
   /// - Throws: `HostFault` when KVM is asked for and is not usable; `CancellationError`.
-  package func accelerator(wanted: Accelerator.Kind? = nil, fresh: Bool = false) async throws -> Accelerator {
+  package func accelerator(
+    wanted: Accelerator.Kind? = nil, fresh: Bool = false, startsGuest: Bool = true
+  ) async throws -> Accelerator {
     let cache = cacheFolder?.appending("accelerator.json")
-    return try await AcceleratorProbe(runner: runner, cache: cache).accelerator(wanted: wanted, fresh: fresh)
+    return try await AcceleratorProbe(runner: runner, cache: cache)
+      .accelerator(wanted: wanted, fresh: fresh, startsGuest: startsGuest)
   }
 
   /// The firmware to use.

@@ -30,7 +30,7 @@ public struct ImageBuilder: Sendable {
   /// - Throws: `SpecError` and `BuildError` for a request that cannot be built, or a machine that is not able.
   public func plan() async throws -> BuildPlan {
     try await ScratchFolder.with("plan") { scratch in
-      try await Preparation.make(for: request, scratch: scratch, recorder: recorder).plan
+      try await Preparation.make(for: request, scratch: scratch, recorder: recorder, onlyToPlan: true).plan
     }
   }
 

@@ -16,7 +16,10 @@ struct PlanCommand: AsyncParsableCommand {
 
   func run() async throws {
     let request = BuildRequest(spec: try specOptions.spec(), machine: machineOptions.choice())
-    let plan = try await cancellingOnSignals { try await ImageBuilder(request, events: { _ in }).plan() }
+    let builder = ImageBuilder(request) { event in
+      if case .warning(let text) = event { ProgressOutput.standardError.write(line: "warning: \(text)") }
+    }
+    let plan = try await cancellingOnSignals { try await builder.plan() }
     if json {
       try DataOutput.standard.write(json: plan.json())
     } else {

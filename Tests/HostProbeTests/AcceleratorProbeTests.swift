@@ -22,7 +22,9 @@ import Testing
 
   @Test func aMissingDeviceIsAnErrorWhenKVMIsAskedFor() async throws {
     let probe = AcceleratorProbe(runner: ScriptedRunner(), cache: nil, device: "/nowhere/kvm")
-    let fault = try await #require(throws: HostFault.self) { try await probe.accelerator(wanted: .kvm) }
+    let fault = try await #require(throws: HostFault.self) {
+      try await probe.accelerator(wanted: .kvm, startsGuest: false)
+    }
     #expect(fault.message.contains("/nowhere/kvm does not exist"))
     #expect(fault.remedy.contains("--accel"))
   }
@@ -53,6 +55,15 @@ import Testing
   @Test func aGuestThatEndsItsLoopMeansKVM() async throws {
     let accelerator = try await probe(ScriptedRunner { _ in "K" }, cache: nil, bootID: "a").accelerator()
     #expect(accelerator == Accelerator(kind: .kvm, reason: "/dev/kvm works"))
+  }
+
+  @Test func aPlanStartsNoGuest() async throws {
+    let runner = ScriptedRunner { _ in
+      Issue.record("a guest was started")
+      return "K"
+    }
+    let accelerator = try await probe(runner, cache: nil, bootID: "a").accelerator(startsGuest: false)
+    #expect(accelerator.kind == .kvm)
   }
 
   @Test func aGuestThatDoesNotEndItsLoopMeansEmulation() async throws {

@@ -73,6 +73,25 @@ import Testing
     #expect(text.output.contains("installBootLoader"), "\(text.output)")
   }
 
+  @Test(arguments: ["squashfs", "erofs"])
+  func aPlanMakesNoStore(kind: String) async throws {
+    let system = try await TestSystem.path("tiny")
+    try await withScratchDirectory { scratch in
+      // A tool that tells when it runs.
+      for tool in ["mksquashfs", "mkfs.erofs"] {
+        try await SubprocessRunner().run(
+          "sh", "-c",
+          "printf '#!/bin/sh\\ntouch %s/ran' \(scratch) > \(scratch)/\(tool); chmod +x \(scratch)/\(tool)")
+      }
+      let result = try await SlipwayCommand.run(
+        ["plan", "--system", system, "--only-nix-store", "--fs-type", kind],
+        environment: ["PATH": "\(scratch):/usr/bin:/bin:/usr/sbin:/sbin"])
+      #expect(result.status == 0, "\(result.errors)")
+      #expect(result.errors.contains("known once it is made"), "\(result.errors)")
+      #expect(!FileManager.default.fileExists(atPath: scratch.appending("ran").string))
+    }
+  }
+
   @Test func theDoctorFindsThisMachineAble() async throws {
     let result = try await SlipwayCommand.run(["doctor"])
     #expect(result.status == 0, "\(result.output)")

@@ -35,10 +35,12 @@ struct Preparation: Sendable {
 
   /// Reads and checks the closure, finds firmware and accelerator, and plans.
   ///
-  /// - Parameter scratch: an existing folder for the registration and a copy of the Nix database.
+  /// - Parameters:
+  ///   - scratch: an existing folder for the registration and a copy of the Nix database.
+  ///   - onlyToPlan: whether no guest is started and no filesystem made to find something out.
   /// - Throws: `SpecError`, `BuildError`.
   static func make(
-    for request: BuildRequest, scratch: FilePath, recorder: StepRecorder
+    for request: BuildRequest, scratch: FilePath, recorder: StepRecorder, onlyToPlan: Bool = false
   ) async throws -> Preparation {
     let spec = request.spec
     try Planner.check(spec)
@@ -56,7 +58,7 @@ struct Preparation: Sendable {
       filesystems: [MountedPlace("/", spec.fsType ?? .ext4)] + planned.mounts, channel: channel)
     let witness = TreeWitness()
     let uuid = Planner.rootUUID(of: spec, system: system.path)
-    async let machine = isStoreOnly ? nil : machineFacts(for: request)
+    async let machine = isStoreOnly ? nil : machineFacts(for: request, startsGuest: !onlyToPlan)
     let need = try await recorder.step(
       "closure",
       detail: { (need: TreeNeed) in
@@ -68,7 +70,19 @@ struct Preparation: Sendable {
       try await check(closure, system: system, spec: spec, in: store)
       return try await need
     }
-    let storeImage = try await readOnlyStore(tree, request, uuid: uuid, scratch: scratch, recorder)
+    let storeImage: FilePath?
+    var storeSize: ByteSize?
+    if onlyToPlan {
+      storeImage = nil
+      storeSize = ByteSize(bytes: need.blocks * UInt64(Ext4Format.blockSize))
+      if isStoreOnly, let kind = spec.fsType, kind.isReadOnly {
+        recorder.warn(
+          "the size of a \(kind.rawValue) store is known once it is made; the plan has that of its files")
+      }
+    } else {
+      storeImage = try await readOnlyStore(tree, request, uuid: uuid, scratch: scratch, recorder)
+      storeSize = try storeImage.map { ByteSize(bytes: try FileSystem.size(of: $0)) }
+    }
     let etc = EtcTree(of: system, in: store)
     warnOfReplaced(by: etc, tree.contents, recorder)
     let planner = Planner(
@@ -77,7 +91,7 @@ struct Preparation: Sendable {
         system: system.path, tree: need, etcDirectories: etc.directories, etcLinks: etc.links,
         bootFiles: try BootFiles.size(of: system, in: store),
         contentState: tree.contents.machineState(on: planned.mounts),
-        storeImage: try storeImage.map { ByteSize(bytes: try FileSystem.size(of: $0)) }),
+        storeImage: storeSize),
       machine: try await machine, stepTimeLimit: request.stepTimeLimit)
     let plan = try planner.plan()
     if let wanted = spec.cpus, let given = plan.machine?.cpus, given < wanted {
@@ -108,10 +122,11 @@ struct Preparation: Sendable {
     }
   }
 
-  private static func machineFacts(for request: BuildRequest) async throws -> MachineFacts {
+  private static func machineFacts(for request: BuildRequest, startsGuest: Bool) async throws -> MachineFacts
+  {
     let host = HostProbe()
     let accelerator = try await hostFaultsAsBuildErrors {
-      try await host.accelerator(wanted: request.machine.accelerator.kind)
+      try await host.accelerator(wanted: request.machine.accelerator.kind, startsGuest: startsGuest)
     }
     let processors = request.machine.connection == nil ? ProcessInfo.processInfo.activeProcessorCount : nil
     let pair = try Planner.usesEFI(request.spec) ? try await firmware(request.spec, host) : nil
