@@ -50,7 +50,8 @@ import Testing
     }
   }
 
-  static let signals: [(Int32, Int32)] = [(SIGINT, 130), (SIGTERM, 143), (SIGHUP, 129)]
+  /// An interrupted build ends with 130, whichever of the two asked for it.
+  static let signals: [(Int32, Int32)] = [(SIGINT, 130), (SIGTERM, 130), (SIGHUP, 129)]
 
   @Test(arguments: signals)
   func signalsEndABuildWithItsMachine(signal: Int32, status: Int32) async throws {
