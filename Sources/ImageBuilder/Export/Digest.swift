@@ -10,7 +10,7 @@ enum FileDigest {
 
   /// The digest in lower-case hexadecimal. Reads on a thread of its own, away from the tasks.
   ///
-  /// Holes are hashed as the zeros that they are, at the speed of the processor: about a second for each gigabyte.
+  /// Holes are hashed as the zeros that they are, at the speed of the processor: some half a second for each gigabyte.
   ///
   /// - Throws: `BuildError`; `CancellationError` between two pieces.
   static func sha256(of path: FilePath) async throws -> String {
