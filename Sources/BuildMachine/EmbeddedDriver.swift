@@ -46,6 +46,30 @@ enum EmbeddedDriver {
     return access(folder, W_OK) == 0 ? folder : nil
   }
 
+  /// Kills the QEMU of a session, which may not be libvirt's yet.
+  static func killHypervisor(of session: MachineSession, in folder: ProcessFolder) {
+    kill(pidFile: folder.driverRoot.appending("run/qemu/\(session.name).pid"), of: folder)
+  }
+
+  /// Kills every QEMU that libvirt has started to ask what it can do.
+  static func killProbes(in folder: ProcessFolder) {
+    let probes = folder.driverRoot.appending("lib/qemu")
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: probes.string)) ?? []
+    where name.hasPrefix("qmp-") {
+      kill(pidFile: probes.appending(name).appending("qmp.pid"), of: folder)
+    }
+  }
+
+  private static func kill(pidFile: FilePath, of folder: ProcessFolder) {
+    guard let text = try? String(contentsOfFile: pidFile.string, encoding: .utf8),
+      let process = Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)), process > 1,
+      // The number may be in use again; ours is the one whose arguments name this folder.
+      let arguments = FileManager.default.contents(atPath: "/proc/\(process)/cmdline"),
+      arguments.firstRange(of: Data("\(folder.path)/".utf8)) != nil
+    else { return }
+    Foundation.kill(process, SIGKILL)
+  }
+
   /// Adds what is known about libvirt's refusals.
   static func remedy(for error: LibvirtError) -> String? {
     if error.message.contains("libvirt-qemu") {

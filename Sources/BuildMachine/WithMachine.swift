@@ -23,7 +23,7 @@ package func withMachine<Result: Sendable>(
   do {
     connection = try await open(configuration.hypervisor, folder)
     events = try await connection.events()
-    domain = try await connection.createDomain(xml: xml, flags: configuration.startFlags)
+    domain = try await start(xml, of: configuration, session, on: connection, folder)
   } catch let error as LibvirtError {
     throw MachineError(
       .hostNotAble, attempt: "start a machine", cause: error.description,
@@ -51,10 +51,29 @@ package func withMachine<Result: Sendable>(
 }
 
 private func open(_ hypervisor: Hypervisor, _ folder: ProcessFolder) async throws -> Connection {
-  switch hypervisor {
-  case .embedded: try await Connection.open(EmbeddedDriver.uri(root: folder.driverRoot))
-  case .uri(let uri): try await Connection.open(uri)
-  }
+  let uri =
+    switch hypervisor {
+    case .embedded: EmbeddedDriver.uri(root: folder.driverRoot)
+    case .uri(let uri): uri
+    }
+  return try await PatientCall(
+    attempt: "connect to libvirt", relieve: { EmbeddedDriver.killProbes(in: folder) }
+  ).run { try await Connection.open(uri) }
+}
+
+private func start(
+  _ xml: String, of configuration: MachineConfiguration, _ session: MachineSession, on connection: Connection,
+  _ folder: ProcessFolder
+) async throws -> Domain {
+  let flags = configuration.startFlags
+  return try await PatientCall(
+    attempt: "start a machine",
+    relieve: {
+      EmbeddedDriver.killProbes(in: folder)
+      EmbeddedDriver.killHypervisor(of: session, in: folder)
+    },
+    dispose: { try? await $0.destroy() }
+  ).run { try await connection.createDomain(xml: xml, flags: flags) }
 }
 
 extension MachineConfiguration {
@@ -71,7 +90,10 @@ extension Hypervisor {
   package func version() async throws -> String {
     let folder = try await ProcessFolder.current()
     do {
-      let versions = try await open(self, folder).versions()
+      let connection = try await open(self, folder)
+      let versions = try await PatientCall(
+        attempt: "ask libvirt for its version", relieve: { EmbeddedDriver.killProbes(in: folder) }
+      ).run { try await connection.versions() }
       return "\(versions.library), QEMU \(versions.hypervisor)"
     } catch let error as LibvirtError {
       throw MachineError(

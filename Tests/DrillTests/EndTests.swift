@@ -64,12 +64,25 @@ import Testing
     }
   }
 
+  /// In its first moment, before libvirt has reached it.
   @Test func aStoppedHypervisorEndsTheBuild() async throws {
-    try await row("guest hangs", "SIGSTOP of QEMU") { bench in
-      let result = try await bench.run(bench.build("broken-silent", ["--step-timeout", "20"])) { _ in
+    try await row("guest hangs", "SIGSTOP of QEMU", keeps: ["r.failed.log"]) { bench in
+      let result = try await bench.run(
+        bench.build("broken-silent", ["--step-timeout", "20"]), limit: .seconds(240)
+      ) { _ in
         kill(try await bench.waitForGuest(), SIGSTOP)
       }
       bench.expect(result, status: 1)
+    }
+  }
+
+  @Test func anInterruptEndsABuildWhoseHypervisorIsStopped() async throws {
+    try await row("guest hangs", "SIGSTOP of QEMU, then SIGINT to slipway") { bench in
+      let result = try await bench.run(bench.build("broken-silent"), limit: .seconds(120)) { process in
+        kill(try await bench.waitForGuest(), SIGSTOP)
+        kill(process, SIGINT)
+      }
+      bench.expect(result, status: 130)
     }
   }
 
