@@ -66,9 +66,7 @@ extension Inputs {
   /// What a console shows is judged, and shown by its lines.
   static func console(_ bytes: [UInt8]) {
     checkTerminal(text(bytes))
-    guard var verdict = try? BootVerdict(expect: "login:") else {
-      preconditionFailure("the pattern of a login is none")
-    }
+    guard var verdict = freshVerdict else { preconditionFailure("'login:' is refused as a pattern") }
     // In eight pieces at most: each is read with what was read before it.
     let size = max(Int(bytes.first ?? 0) + 1, bytes.count / 8 + 1)
     for start in stride(from: 0, to: bytes.count, by: size) {
@@ -79,6 +77,10 @@ extension Inputs {
     }
     follow(bytes)
   }
+
+  /// Made once: to compile its patterns takes longer than to judge an input.
+  // Copied and never changed, on libFuzzer's one thread.
+  nonisolated(unsafe) private static let freshVerdict = try? BootVerdict(expect: "login:")
 
   /// What is kept of a console file is bounded.
   private static func follow(_ bytes: [UInt8]) {

@@ -65,6 +65,16 @@ import Testing
     #expect(verdicts.dropLast().allSatisfy { $0 == .open })
   }
 
+  @Test func aCombiningMarkHidesNeitherTextNorLoss() throws {
+    var verdict = try BootVerdict(expect: "login:")
+    #expect(verdict.read("nixos login:\u{301}") == .up("nixos login:"))
+    var lost = try BootVerdict(expect: "login:")
+    guard case .lost = lost.read("Kernel panic - not syncing\u{301}: x") else {
+      Issue.record("a mark hid the panic")
+      return
+    }
+  }
+
   @Test func aBadExpressionIsBadInput() throws {
     let error = try #require(throws: BuildError.self) { try BootVerdict(expect: "(") }
     #expect(error.kind == .badInput)
