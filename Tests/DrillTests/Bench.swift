@@ -109,7 +109,8 @@ final class Bench: Sendable {
     }
   }
 
-  /// Processes, files and folders that should be gone; waits for the watchdog of a process that was killed.
+  /// Processes, files and folders that should be gone; waits for the watchdog of a process that was killed. The log of a
+  /// failed build is meant to stay.
   ///
   /// - Parameter expected: names in `out`.
   func leftovers(besides expected: Set<String>) async throws -> [String] {
@@ -124,7 +125,9 @@ final class Bench: Sendable {
 
   private func files(besides expected: Set<String>) throws -> [String] {
     let manager = FileManager.default
-    let made = try manager.contentsOfDirectory(atPath: out.string).filter { !expected.contains($0) }
+    let made = try manager.contentsOfDirectory(atPath: out.string).filter {
+      !expected.contains($0) && !$0.hasSuffix(".failed.log")
+    }
     // The folder of a user's machines stays, empty.
     let temporary = try manager.contentsOfDirectory(atPath: tmp.string).flatMap { name in
       name.hasPrefix("slipway-\(geteuid())")

@@ -66,7 +66,7 @@ import Testing
 
   /// In its first moment, before libvirt has reached it.
   @Test func aStoppedHypervisorEndsTheBuild() async throws {
-    try await row("guest hangs", "SIGSTOP of QEMU", keeps: ["r.failed.log"]) { bench in
+    try await row("guest hangs", "SIGSTOP of QEMU") { bench in
       let result = try await bench.run(
         bench.build("broken-silent", ["--step-timeout", "20"]), limit: .seconds(240)
       ) { _ in
