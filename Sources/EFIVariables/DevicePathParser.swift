@@ -24,8 +24,9 @@ extension DevicePath {
     // Scalars, not characters: one that combines would hide the separator before it.
     for scalar in text.unicodeScalars {
       if scalar == "(" { depth += 1 }
-      if scalar == ")" { depth -= 1 }
-      if scalar == separator, depth <= 0 {
+      // One too many, which a URI may have, must not open the next node's parentheses.
+      if scalar == ")" { depth = max(0, depth - 1) }
+      if scalar == separator, depth == 0 {
         parts.append(String.UnicodeScalarView())
       } else {
         parts[parts.count - 1].append(scalar)

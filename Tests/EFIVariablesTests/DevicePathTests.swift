@@ -92,9 +92,11 @@ struct DevicePathTests {
       .generic(type: 4, subtype: 4, [0, 0xd8, 0, 0]), .generic(type: 4, subtype: 1, [1]),
     ] as [DevicePathNode])
   func long(node: DevicePathNode) throws {
-    let path = DevicePath([node])
-    #expect(DevicePath(path.description) == path, "\(path)")
-    #expect(try DevicePath(reading: path.data) == path)
+    // Its text must not change how the one behind it is read.
+    for path in [DevicePath([node]), DevicePath([node, .generic(type: 1, subtype: 0xff, [1])])] {
+      #expect(DevicePath(path.description) == path, "\(path)")
+      #expect(try DevicePath(reading: path.data) == path)
+    }
   }
 
   @Test(
