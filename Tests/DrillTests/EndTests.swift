@@ -50,6 +50,25 @@ import Testing
     }
   }
 
+  /// In a container every run may have the number of the one that died before it, watchdog and all.
+  @Test func aProcessNumberThatComesAgainIsNoObstacle() async throws {
+    try await row(
+      "process number used again", "killed PID namespace, then the same in a new one", keeps: ["r"]
+    ) {
+      bench in
+      let command = """
+        contained() { unshare --pid --fork --kill-child --mount-proc "$@"; }
+        contained "$@" & first=$!
+        while [ -z "$(ls -A '\(bench.out)')" ]; do sleep 0.01; done
+        kill -9 $first; wait $first
+        ls -A '\(bench.out)' >&2
+        contained "$@"
+        """
+      let result = try await bench.run(bench.storeBuild(), command: command)
+      bench.expect(result, status: 0, says: "slipway-")
+    }
+  }
+
   /// An interrupted build ends with 130, whichever of the two asked for it.
   static let signals: [(Int32, Int32)] = [(SIGINT, 130), (SIGTERM, 130), (SIGHUP, 129)]
 
