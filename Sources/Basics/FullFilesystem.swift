@@ -28,6 +28,15 @@ package struct FullFilesystem: Hashable, Sendable {
     lacksInodes = space.map { $0.freeInodes == 0 && $0.inodes > 0 } ?? false
   }
 
+  /// A filesystem with less room than this is full: tools write in pieces, and some give back what they wrote last.
+  private static let leastRoom: UInt64 = 1 << 20
+
+  /// Whether nothing can be written to the filesystem of `place` now.
+  package static func isFull(_ place: FilePath) -> Bool {
+    guard let space = FilesystemSpace(of: place) else { return false }
+    return space.available < leastRoom || (space.inodes > 0 && space.freeInodes == 0)
+  }
+
   package var remedy: String {
     switch reason {
     case .diskQuotaExceeded: "Free some of this user's space there, or have the quota raised"

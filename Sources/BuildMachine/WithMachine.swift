@@ -25,9 +25,7 @@ package func withMachine<Result: Sendable>(
     events = try await connection.events()
     domain = try await start(xml, of: configuration, session, on: connection, folder)
   } catch let error as LibvirtError {
-    throw MachineError(
-      .hostNotAble, attempt: "start a machine", cause: error.description,
-      remedy: EmbeddedDriver.remedy(for: error))
+    throw folder.fault("start a machine", error)
   }
   let machine = Machine(
     session: session, domain: domain, consoleLimit: configuration.consoleLimit)
@@ -76,6 +74,21 @@ private func start(
   ).run { try await connection.createDomain(xml: xml, flags: flags) }
 }
 
+extension ProcessFolder {
+  /// A refusal of libvirt's. It writes into this folder.
+  fileprivate func fault(_ attempt: String, _ error: LibvirtError) -> MachineError {
+    let isOverQuota = error.message.contains(Errno.diskQuotaExceeded.description)
+    if isOverQuota || FullFilesystem.isFull(path) {
+      let full = FullFilesystem(of: path, reason: isOverQuota ? .diskQuotaExceeded : .noSpace)
+      return MachineError(
+        .failed, attempt: attempt, cause: full.description, remedy: full.remedy,
+        evidence: [TerminalText.escaped(error.description)])
+    }
+    return MachineError(
+      .hostNotAble, attempt: attempt, cause: error.description, remedy: EmbeddedDriver.remedy(for: error))
+  }
+}
+
 extension MachineConfiguration {
   /// The embedded driver refuses to destroy domains by itself: the watchdog does it.
   fileprivate var startFlags: DomainStartFlags {
@@ -96,9 +109,7 @@ extension Hypervisor {
       ).run { try await connection.versions() }
       return "\(versions.library), QEMU \(versions.hypervisor)"
     } catch let error as LibvirtError {
-      throw MachineError(
-        .hostNotAble, attempt: "reach libvirt", cause: error.description,
-        remedy: EmbeddedDriver.remedy(for: error))
+      throw folder.fault("reach libvirt", error)
     }
   }
 }

@@ -43,9 +43,6 @@ struct HostCommand {
 }
 
 extension FullFilesystem {
-  /// A filesystem with less room than this is full: tools write in pieces, and some give back what they wrote last.
-  private static let leastRoom: UInt64 = 1 << 20
-
   /// What a failed command tells of the filesystem that it wrote to.
   ///
   /// - Returns: nil when neither its words nor the filesystem itself say that it is full.
@@ -58,11 +55,5 @@ extension FullFilesystem {
     } else {
       return nil
     }
-  }
-
-  /// Whether nothing can be written to the filesystem of `place` now.
-  static func isFull(_ place: FilePath) -> Bool {
-    guard let space = FilesystemSpace(of: place) else { return false }
-    return space.available < leastRoom || (space.inodes > 0 && space.freeInodes == 0)
   }
 }
