@@ -33,7 +33,7 @@ import Testing
   @Test func anOutputFolderThatFillsUpUnderTheGuestEndsTheBuild() async throws {
     try await row("host disk full during guest writes", "all of 900 MiB taken once the guest runs") { bench in
       let mount = "mount -t tmpfs -o size=900m tmpfs '\(bench.out)'"
-      let script = try bench.write("head -c 300M /dev/urandom > /srv/fill; sync", "fill")
+      let script = try bench.write("head -c 300M /dev/urandom > /fill; sync", "fill")
       let result = try await bench.run(
         bench.build("tiny", ["--post-install", script]), setUp: mount, command: command(bench)
       ) { process in

@@ -29,7 +29,7 @@ import Testing
       script: "dd if=/dev/zero of=/dev/vda bs=512 count=64 conv=notrunc; sync",
       words: "partition"),
     Case(fault: "ESP full", script: "cat /dev/zero > /boot/fill", words: "space"),
-    Case(fault: "root full", script: "cat /dev/zero > /srv/fill", words: "space"),
+    Case(fault: "root full", script: "cat /dev/zero > /fill", words: "space"),
     Case(
       fault: "boot loader's file gone", script: "rm -r /boot/EFI/systemd /boot/EFI/BOOT",
       words: "systemd-bootx64"),
