@@ -132,7 +132,7 @@ let package = Package(
     .testTarget(name: "CommandTests", dependencies: ["Command", "TestSupport"]),
     .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
     .testTarget(
-      name: "BuildPlanTests", dependencies: ["AgentProtocol", "BuildPlan", "Ext4Geometry", "TestSupport"],
+      name: "BuildPlanTests", dependencies: ["AgentProtocol", "Basics", "BuildPlan", "Ext4Geometry", "TestSupport"],
       exclude: ["Snapshots"]),
     .testTarget(
       name: "NixStoreTests",
@@ -158,7 +158,7 @@ let package = Package(
       exclude: ["Snapshots"]),
     .testTarget(
       name: "EFIVariablesTests",
-      dependencies: ["EFIVariables", "Command", "ImageModel", "TestSupport", systemPackage]),
+      dependencies: ["Basics", "EFIVariables", "Command", "ImageModel", "TestSupport", systemPackage]),
     .testTarget(name: "LibvirtTests", dependencies: ["Libvirt"]),
     .testTarget(
       name: "BuildMachineTests",

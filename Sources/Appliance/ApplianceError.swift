@@ -1,3 +1,4 @@
+internal import Basics
 package import SystemPackage
 
 /// Why no appliance could be made. Every case names the file or tool, and what to do.
@@ -46,16 +47,16 @@ extension ApplianceError: CustomStringConvertible {
         + "build it with -static-executable"
     case .kernelMissing(let folder):
       "no kernel 'vmlinuz-*' in '\(folder)' has its modules in /lib/modules; "
-        + "apt-get install linux-image-cloud-amd64, or name one with --kernel and --modules"
+        + "apt-get install \(Architecture.current.smallKernelPackage), or name one with --kernel and --modules"
     case .modulesMissing(let folder):
       "'\(folder)' has no modules.dep, so it is not a kernel's modules folder or was never indexed; "
         + "name the right one with --modules, or run depmod for it"
     case .moduleMissing(let name, let folder):
       "the kernel of '\(folder)' has no driver '\(name)', built in or as a module; "
-        + "use a kernel that has it (apt-get install linux-image-cloud-amd64)"
+        + "use a kernel that has it (apt-get install \(Architecture.current.smallKernelPackage))"
     case .driverMissing(let name, let folder):
       "the kernel of '\(folder)' cannot mount the filesystem '\(name)', and no other in /boot can; "
-        + "apt-get install linux-image-amd64, or name one that has it with --kernel and --modules"
+        + "apt-get install \(Architecture.current.kernelPackage), or name one that has it with --kernel and --modules"
     case .kernelMismatch(let kernel, let version, let modules):
       "the kernel '\(kernel)' is version \(version) and would refuse the modules in '\(modules)'; "
         + "name the modules folder of that version with --modules"

@@ -1,3 +1,5 @@
+internal import Basics
+
 /// How a machine ended, or why it is as good as ended.
 package enum MachineEnd: Hashable, Sendable {
   /// The guest powered off or reset itself; the two look the same from outside.
@@ -37,7 +39,7 @@ extension MachineEnd: CustomStringConvertible {
     case .crashed: "The host's kernel log says who killed it, if the host ran out of memory"
     case .diskFailed(let fault): fault.remedy
     case .talkative:
-      "Keep what runs in the guest from writing to /dev/ttyS0, /dev/console or the kernel's log"
+      "Keep what runs in the guest from writing to /dev/\(Architecture.current.console), /dev/console or the kernel's log"
     case .silent:
       "Try --accel tcg if KVM was used; check that the firmware and the machine fit each other (slipway doctor)"
     default: nil

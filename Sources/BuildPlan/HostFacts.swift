@@ -4,7 +4,7 @@ package import ImageModel
 package struct HostFacts: Hashable, Codable, Sendable {
   /// What runs a guest's processors here.
   package var accelerator: Accelerator
-  /// The machine type that `q35` stands for in the QEMU found; nil when QEMU does not say.
+  /// The versioned name of the guest's machine type in the QEMU found; nil when QEMU does not say.
   package var machine: String?
   /// The firmware that QEMU's descriptors name for that machine.
   package var firmware: FirmwareSearch

@@ -1,3 +1,5 @@
+internal import Basics
+
 /// A program that Slipway runs, and what has it. `all` is the one list: what `slipway doctor` looks for, what the appliance
 /// is given, and the packages of `nix/tools.nix` follow from it.
 package struct ExternalTool: Hashable, Sendable {
@@ -80,7 +82,8 @@ package struct ExternalTool: Hashable, Sendable {
 
   private static let machine = [
     ExternalTool(
-      "qemu-system-x86_64", on: .host, debianPackage: "qemu-system-x86", project: "QEMU",
+      Architecture.current.emulator, on: .host, debianPackage: Architecture.current.emulatorPackage,
+      project: "QEMU",
       nixPackage: "qemu_kvm", versionArgument: "--version"),
     qemuImage,
     ExternalTool(

@@ -1,3 +1,5 @@
+internal import Basics
+
 /// What a disk has for a firmware that boots from it.
 package struct BootDisk: Hashable, Sendable {
   /// One partition.
@@ -40,12 +42,9 @@ package struct BootDisk: Hashable, Sendable {
     self.sectorSize = sectorSize
   }
 
-  /// What firmware starts from a disk of which it has no entry (UEFI 2.10, 3.5.1.1).
-  package static let fallbackLoader = #"\EFI\BOOT\BOOTX64.EFI"#
-
   /// Whether an EFI system partition has the file that firmware starts without an entry.
   package var hasFallbackLoader: Bool {
-    partitions.contains { $0.isSystem && $0.has(Self.fallbackLoader) }
+    partitions.contains { $0.isSystem && $0.has(Architecture.current.fallbackLoader) }
   }
 }
 
@@ -133,7 +132,7 @@ package struct DiskCheck: Hashable, Sendable {
     // One path may be cut into several nodes (UEFI 2.10, 10.3.5.4).
     var file = files.joined(separator: #"\"#).split(separator: #"\"#).joined(separator: #"\"#)
     file = #"\"# + file
-    if files.isEmpty { file = BootDisk.fallbackLoader }
+    if files.isEmpty { file = Architecture.current.fallbackLoader }
     guard partition.files != nil else {
       return problem("names partition \(partition.number), which has no FAT filesystem that can be read")
     }

@@ -1,3 +1,4 @@
+internal import Basics
 package import BuildPlan
 internal import Command
 internal import Foundation
@@ -110,7 +111,7 @@ package struct DoctorReport: Hashable, Codable, Sendable {
     guard let kernel = facts.kernel.path else {
       return Check(
         name: "kernel", state: .missing, detail: facts.kernel.problem ?? "there is none",
-        remedy: install("linux-image-cloud-amd64", "a Linux kernel")
+        remedy: install(Architecture.current.smallKernelPackage, "a Linux kernel")
           + "; or name one with --kernel and --modules")
     }
     return Check(name: "kernel", state: .ok, detail: kernel)

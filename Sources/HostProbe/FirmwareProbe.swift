@@ -16,7 +16,7 @@ package struct FirmwareProbe: Sendable {
   ///
   /// - Parameters:
   ///   - environment: the caller's; it names the user's own folder, see `XDGFolders`.
-  ///   - qemu: where `qemu-system-x86_64` is; nil when there is none.
+  ///   - qemu: where QEMU is; nil when there is none.
   package init(environment: [String: String], qemu: String?) {
     let config = XDGFolders(environment: environment).config
     let own = qemu.map { qemu in
@@ -46,7 +46,9 @@ package struct FirmwareProbe: Sendable {
     for file in FirmwareDescriptorFile.effective(in: files) {
       do {
         let descriptor = try FirmwareDescriptor(file: file.path, json: file.bytes)
-        guard let pair = descriptor.pair(architecture: "x86_64", machine: machine) else { continue }
+        guard let pair = descriptor.pair(architecture: Architecture.current.name, machine: machine) else {
+          continue
+        }
         search.found.append(try found(pair, namedBy: file.path))
       } catch {
         search.problems.append("\(error)")

@@ -41,13 +41,13 @@ package struct HostProbe: Sendable {
   /// - Throws: `HostFault` when there is no such pair, or its files do not fit each other.
   package func firmware(_ wish: FirmwareWish = FirmwareWish()) async throws -> FirmwarePair {
     let probe = FirmwareProbe(environment: environment, qemu: await qemu.path)
-    return try probe.pair(wish, machine: await machine() ?? Self.anyQ35)
+    return try probe.pair(wish, machine: await machine() ?? Self.guest.anyMachineVersion)
   }
 
   /// Variable store templates with enrolled Secure Boot keys that the descriptors name, in their order.
   package func enrolledTemplates() async -> [String] {
     let probe = FirmwareProbe(environment: environment, qemu: await qemu.path)
-    let found = probe.search(machine: await machine() ?? Self.anyQ35).found
+    let found = probe.search(machine: await machine() ?? Self.guest.anyMachineVersion).found
     return found.filter(\.pair.enrolledKeys).map(\.pair.variablesTemplate)
   }
 
@@ -62,11 +62,12 @@ package struct HostProbe: Sendable {
     let finder = ToolFinder(runner: runner, path: path)
     var tools: [Tool] = []
     for tool in ExternalTool.all { tools.append(await finder.find(tool)) }
-    let qemu = tools.first { $0.name == Self.emulator }?.path
+    let qemu = tools.first { $0.name == Self.guest.emulator }?.path
     let machine = qemu == nil ? nil : await machine()
     return HostFacts(
       accelerator: try await accelerator(fresh: true), machine: machine,
-      firmware: FirmwareProbe(environment: environment, qemu: qemu).search(machine: machine ?? Self.anyQ35),
+      firmware: FirmwareProbe(environment: environment, qemu: qemu).search(
+        machine: machine ?? Self.guest.anyMachineVersion),
       tools: tools, libvirtVersion: libvirtVersion, kernel: kernel, workFolder: workFolder,
       freeSpace: Self.freeSpace(workFolder), cpus: ProcessInfo.processInfo.activeProcessorCount,
       memory: ByteSize(bytes: ProcessInfo.processInfo.physicalMemory))
@@ -82,19 +83,16 @@ package struct HostProbe: Sendable {
   private var qemu: Tool {
     get async {
       await ToolFinder(runner: runner, path: path)
-        .find(ExternalTool(Self.emulator, on: .host, debianPackage: "qemu-system-x86"))
+        .find(ExternalTool(Self.guest.emulator, on: .host, debianPackage: Self.guest.emulatorPackage))
     }
   }
 
-  private static let emulator = "qemu-system-x86_64"
+  private static let guest = Architecture.current
 
-  /// Stands for whatever version `q35` has where QEMU cannot be asked; descriptors have `pc-q35-*`.
-  private static let anyQ35 = "pc-q35-0.0"
-
-  /// The versioned machine type that `q35` stands for; descriptors know no aliases.
+  /// The versioned machine type that the guest's stands for; descriptors know no aliases.
   private func machine() async -> String? {
-    guard let list = try? await runner.run("qemu-system-x86_64", "-machine", "help") else { return nil }
-    return Self.machine(behind: "q35", in: list)
+    guard let list = try? await runner.run(Self.guest.emulator, "-machine", "help") else { return nil }
+    return Self.machine(behind: Self.guest.machineType, in: list)
   }
 
   /// Reads `q35  Standard PC (Q35 + ICH9, 2009) (alias of pc-q35-7.2)`.

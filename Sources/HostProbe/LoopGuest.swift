@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 package import Command
 internal import Foundation
@@ -50,9 +51,10 @@ package struct LoopGuest: Sendable {
     }
     defer { try? FileManager.default.removeItem(at: rom) }
     let command = Command(
-      "qemu-system-x86_64",
+      Architecture.current.emulator,
       [
-        "-accel", accelerator, "-machine", "q35", "-m", "16", "-nodefaults", "-no-user-config", "-display",
+        "-accel", accelerator, "-machine", Architecture.current.machineType, "-m", "16", "-nodefaults",
+        "-no-user-config", "-display",
         "none", "-no-reboot", "-serial", "stdio", "-bios", rom.path,
       ])
     return try await race(command)

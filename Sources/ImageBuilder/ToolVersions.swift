@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import Command
 internal import HostProbe
@@ -18,7 +19,7 @@ enum ToolVersions {
 
   private static func tools(of plan: BuildPlan) -> [(String, String)] {
     var tools: [(String, String)] = []
-    if plan.machine != nil { tools.append(("qemu-system-x86_64", "--version")) }
+    if plan.machine != nil { tools.append((Architecture.current.emulator, "--version")) }
     // The installation writes to an overlay.
     let own = plan.machine == nil ? [] : [ImageFormat.qcow2]
     let formats = own + plan.outputs.images.map(\.format)

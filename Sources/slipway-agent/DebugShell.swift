@@ -5,7 +5,7 @@ internal import InstallSteps
 
 /// A shell for a person, on the guest's second serial line.
 enum DebugShell {
-  private static let terminal = "/dev/ttyS1"
+  private static let terminal = Architecture.current.secondTerminal
 
   /// The end of a session's leader hangs its line up, and what is still to be sent is lost. So the leader is not
   /// the shell; it waits until all is sent, which `stty` does before it changes anything. The signal would stop

@@ -1,3 +1,4 @@
+import Basics
 import EFIVariables
 import ImageModel
 import Testing
@@ -57,7 +58,7 @@ struct DiskCheckTests {
       (option(start: 2049), "4096 sectors from 2048"),
       (option(size: 1), "4096 sectors from 2048"),
       (option(file: #"\EFI\NONE.EFI"#), #"\EFI\NONE.EFI"#),
-      (option(file: nil), BootDisk.fallbackLoader),
+      (option(file: nil), Architecture.current.fallbackLoader),
       (option(second, start: 8192, size: 100), "no FAT"),
     ]
     for (option, words) in cases {

@@ -1,9 +1,13 @@
+package import Basics
+
 /// The values of the placeholders that both templates have.
 public struct DomainValues: Hashable, Sendable {
   /// Unique among the domains of a libvirt.
   public var name: String
   /// The domain's UUID.
   public var uuid: String
+  /// The guest's processor architecture.
+  package var architecture: Architecture
   /// What runs the guest's processors.
   public var accelerator: Accelerator.Kind
   /// Memory, in MiB.
@@ -20,12 +24,14 @@ public struct DomainValues: Hashable, Sendable {
   public var hostCPUs: String
 
   /// Gathers the values.
-  public init(
-    name: String, uuid: String, accelerator: Accelerator.Kind, memory: UInt64, cpus: Int,
+  package init(
+    name: String, uuid: String, architecture: Architecture = .current, accelerator: Accelerator.Kind,
+    memory: UInt64, cpus: Int,
     firmware: FirmwarePair?, variables: String, consoleLog: String, hostCPUs: String
   ) {
     self.name = name
     self.uuid = uuid
+    self.architecture = architecture
     self.accelerator = accelerator
     self.memory = memory
     self.cpus = cpus
@@ -43,6 +49,8 @@ public struct DomainValues: Hashable, Sendable {
     [
       "name": name,
       "uuid": uuid,
+      "architecture": architecture.name,
+      "machineType": architecture.machineType,
       "domainType": accelerator == .kvm ? "kvm" : "qemu",
       "cpuMode": accelerator == .kvm ? "host-passthrough" : "maximum",
       "memory": "\(memory)",

@@ -1,3 +1,5 @@
+internal import Basics
+
 /// A descriptor's file, before it is read as one.
 package struct FirmwareDescriptorFile: Hashable, Sendable {
   /// Its name without the folder; it decides the order.
@@ -88,7 +90,8 @@ extension FirmwareSearch {
       let isEnrolled = found.contains { $0.pair.enrolledKeys }
       let others = isEnrolled ? "; those with enrolled Secure Boot keys do not count" : ""
       throw HostFault(
-        "no descriptor in \(folders.joined(separator: ", ")) names a UEFI firmware for x86_64 q35"
+        "no descriptor in \(folders.joined(separator: ", ")) names a UEFI firmware for "
+          + "\(Architecture.current.name) \(Architecture.current.machineType)"
           + "\(secureBoot ? " with Secure Boot" : "")\(others)",
         remedy: Self.remedy)
     }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Ext4Geometry
 package import ImageModel
 
@@ -81,7 +82,8 @@ public struct Planner: Sendable {
 
   /// `panic=-1` turns a panic into a reset, which ends the domain. A static Swift program needs `SWIFT_ROOT`
   /// to start where `/proc` is not mounted yet; the kernel hands words it does not know to init.
-  package static let kernelCommandLine = "console=ttyS0 panic=-1 SWIFT_ROOT=/ quiet cryptomgr.notests"
+  package static let kernelCommandLine =
+    "console=\(Architecture.current.console) panic=-1 SWIFT_ROOT=/ quiet cryptomgr.notests"
 
   private func rootSize(_ request: Request, _ geometry: DiskGeometry) throws(SpecError) -> RootSize {
     var fixed: ByteSize?

@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import EFIVariables
 internal import ImageModel
@@ -19,7 +20,7 @@ struct LoaderCheck: SealedDiskCheck {
     if isForBIOS, problem == nil { return }
     let ended = "the bootloader's installation ended well, and nothing would boot: "
     let withoutESP =
-      "the EFI system partition has no \(BootDisk.fallbackLoader), and no boot entry starts another file"
+      "the EFI system partition has no \(Architecture.current.fallbackLoader), and no boot entry starts another file"
     guard hasESP else {
       throw BuildError(
         .failed, ended + (problem ?? ""),

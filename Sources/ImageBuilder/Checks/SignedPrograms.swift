@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import EFIVariables
 internal import ImageModel
@@ -86,7 +87,8 @@ extension SignedPrograms {
           guard let bytes = try await reader.program(path, in: partition) else { continue }
           let file = BootProgram(partition: partition.number, path: path)
           let isStarted =
-            entries.isEmpty ? path.uppercased() == BootDisk.fallbackLoader : entries.contains(folded(file))
+            entries.isEmpty
+            ? path.uppercased() == Architecture.current.fallbackLoader : entries.contains(folded(file))
           programs.append(
             Program(name: name(of: file, layout), isStarted: isStarted, verdict: verdict(on: bytes, trust)))
         }

@@ -22,7 +22,7 @@ struct BootVerdict {
     ("BdsDxe: No bootable option or device was found", "the firmware found nothing to boot"),
     ("UEFI Interactive Shell v", "the firmware found nothing to boot and started its shell"),
     ("Press any key to enter the Boot Manager Menu", "the firmware found nothing to boot"),
-    ("X64 Exception Type", "the firmware or a boot loader crashed"),
+    (Architecture.current.firmwareCrash, "the firmware or a boot loader crashed"),
   ]
 
   /// A loader that Secure Boot does not let start.
