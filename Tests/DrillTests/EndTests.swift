@@ -57,7 +57,7 @@ import Testing
     ) {
       bench in
       let command = """
-        contained() { unshare --pid --fork --kill-child --mount-proc "$@"; }
+        contained() { exec unshare --pid --fork --kill-child --mount-proc "$@"; }
         contained "$@" & first=$!
         while [ -z "$(ls -A '\(bench.out)')" ]; do sleep 0.01; done
         kill -9 $first; wait $first
