@@ -44,7 +44,7 @@ let package = Package(
     // What every module may need of the system, without Foundation: threads, files, text for terminals.
     .target(name: "Basics", dependencies: ["CLinux", systemPackage]),
     // One external command: value, runner, failure that can be pasted into a shell.
-    .target(name: "Command", dependencies: ["Basics", subprocess, systemPackage]),
+    .target(name: "Command", dependencies: ["Basics", "ImageModel", subprocess, systemPackage]),
     // What host and guest say to each other, and the frames it travels in.
     .target(name: "AgentProtocol", dependencies: ["ImageModel"]),
     // Request and host facts in, plan out: geometry, identifiers, domain, steps.
@@ -132,7 +132,8 @@ let package = Package(
     .testTarget(name: "CommandTests", dependencies: ["Command", "TestSupport"]),
     .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
     .testTarget(
-      name: "BuildPlanTests", dependencies: ["AgentProtocol", "Basics", "BuildPlan", "Ext4Geometry", "TestSupport"],
+      name: "BuildPlanTests",
+      dependencies: ["AgentProtocol", "Basics", "BuildPlan", "Ext4Geometry", "TestSupport"],
       exclude: ["Snapshots"]),
     .testTarget(
       name: "NixStoreTests",

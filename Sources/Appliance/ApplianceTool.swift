@@ -1,4 +1,5 @@
 package import Command
+internal import ImageModel
 package import SystemPackage
 
 /// One program of the guest, and other names that it goes by there.
@@ -51,9 +52,7 @@ enum ApplianceModules {
   static let required = [
     "ext4", "vfat", "nls_cp437", "nls_iso8859-1", "nls_ascii", "nls_utf8", "efivarfs",
   ]
-  /// As above, where the kernel has them. The hashes are btrfs's and f2fs's, named by alias in their dependencies.
-  static let optional = [
-    "xfs", "btrfs", "f2fs", "squashfs", "erofs", "crc32c-intel", "xxhash_generic", "blake2b_generic",
-    "sha256_generic", "crc32_generic",
-  ]
+  /// As above, where the kernel has them: every filesystem's driver, and what it loads by alias.
+  static let optional = FilesystemTraits.all.flatMap { [$0.driver].compactMap(\.self) + $0.helperModules }
+    .filter { !required.contains($0) }
 }

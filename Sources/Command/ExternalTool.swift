@@ -1,4 +1,5 @@
 internal import Basics
+internal import ImageModel
 
 /// A program that Slipway runs, and what has it. `all` is the one list: what `slipway doctor` looks for, what the appliance
 /// is given, and the packages of `nix/tools.nix` follow from it.
@@ -98,16 +99,13 @@ package struct ExternalTool: Hashable, Sendable {
       nixPackage: "pkgsStatic.busybox", mustBeStatic: true),
   ]
 
-  private static let disks = [
-    ExternalTool("sfdisk", on: .both, debianPackage: "fdisk", project: "util-linux"),
-    ExternalTool("mdir", on: .host, debianPackage: "mtools"),
-    ExternalTool("mcopy", on: .host, debianPackage: "mtools"),
-    zstd, xz, tar, gzip,
-    ExternalTool(
-      "mksquashfs", on: .host, debianPackage: "squashfs-tools", nixPackage: "squashfsTools",
-      need: "a store as squashfs", versionArgument: "-version"),
-    ExternalTool("mkfs.erofs", on: .host, debianPackage: "erofs-utils", need: "a store as erofs"),
-  ]
+  private static let disks =
+    [
+      ExternalTool("sfdisk", on: .both, debianPackage: "fdisk", project: "util-linux"),
+      ExternalTool("mdir", on: .host, debianPackage: "mtools"),
+      ExternalTool("mcopy", on: .host, debianPackage: "mtools"),
+      zstd, xz, tar, gzip,
+    ] + makers(isHosts: true)
 
   /// What scripts, hooks and the clean-up after an interruption call.
   private static let shell = [
@@ -120,17 +118,21 @@ package struct ExternalTool: Hashable, Sendable {
     ExternalTool("grep", on: .host, debianPackage: "grep", nixPackage: "gnugrep", isEverywhere: true),
   ]
 
-  private static let filesystems = [
-    ExternalTool(
-      "mke2fs", on: .guest, debianPackage: "e2fsprogs", aliases: ["mkfs.ext2", "mkfs.ext3", "mkfs.ext4"]),
-    ExternalTool(
-      "e2fsck", on: .guest, debianPackage: "e2fsprogs", aliases: ["fsck.ext2", "fsck.ext3", "fsck.ext4"]),
-    ExternalTool("mkfs.fat", on: .guest, debianPackage: "dosfstools", aliases: ["mkfs.vfat"]),
-    ExternalTool("mkfs.xfs", on: .guest, debianPackage: "xfsprogs"),
-    ExternalTool("mkfs.btrfs", on: .guest, debianPackage: "btrfs-progs"),
-    ExternalTool("mkfs.f2fs", on: .guest, debianPackage: "f2fs-tools"),
-    ExternalTool("mkswap", on: .guest, debianPackage: "util-linux"),
-    ExternalTool("blkid", on: .guest, debianPackage: "util-linux"),
-    ExternalTool("blockdev", on: .guest, debianPackage: "util-linux"),
-  ]
+  private static let filesystems =
+    makers(isHosts: false) + [
+      ExternalTool("blkid", on: .guest, debianPackage: "util-linux"),
+      ExternalTool("blockdev", on: .guest, debianPackage: "util-linux"),
+    ]
+
+  /// What the kinds of filesystems name, each program once.
+  private static func makers(isHosts: Bool) -> [ExternalTool] {
+    var names: Set<String> = []
+    return FilesystemTraits.all.flatMap(\.programs).filter {
+      $0.isHosts == isHosts && names.insert($0.name).inserted
+    }.map {
+      ExternalTool(
+        $0.name, on: isHosts ? .host : .guest, debianPackage: $0.debianPackage, nixPackage: $0.nixPackage,
+        need: $0.need, versionArgument: $0.versionArgument, aliases: $0.aliases)
+    }
+  }
 }

@@ -25,7 +25,9 @@ enum ToolVersions {
     let formats = own + plan.outputs.images.map(\.format)
     tools += Set(formats.flatMap(\.tools)).map { ($0.name, "--version") }
     if plan.disk.table != .none { tools.append(("sfdisk", "--version")) }
-    if plan.pour.filesystem.kind == .squashfs { tools.append(("mksquashfs", "-version")) }
+    tools += (FilesystemTraits.of(plan.pour.filesystem.kind)?.programs ?? []).compactMap { program in
+      program.versionArgument.map { (program.name, $0) }
+    }
     return tools
   }
 }

@@ -122,7 +122,7 @@ extension Filesystem {
   /// The UUID as blkid prints it, empty for none. A FAT volume id is 32 bits: the first four bytes.
   var deviceUUID: String {
     guard let uuid else { return "" }
-    guard kind == .vfat else { return uuid.description }
+    guard kind.hasVolumeID else { return uuid.description }
     let digits = uuid.description.uppercased()
     return "\(digits.prefix(4))-\(digits.dropFirst(4).prefix(4))"
   }

@@ -36,60 +36,14 @@ extension Filesystem {
     guard !kind.isReadOnly else { return nil }
     do {
       let words = try MkfsWords(options, for: kind)
-      return Command(
-        kind.tool,
-        makeArguments(size: size, sectorSize: sectorSize, words)
-          + words.words(without: kind.isExt ? ["-E"] : [])
-          + [node])
+      let writable = kind.writable
+      let request = WritableFilesystem.MakeRequest(
+        kind: kind, label: label.isEmpty ? nil : label, uuid: uuid, size: size, sectorSize: sectorSize,
+        inodes: inodes, words: words)
+      let own = writable?.arguments(request) ?? []
+      return Command(kind.tool, own + words.words(without: writable?.mergedOptions ?? []) + [node])
     } catch {
       throw StepFailure(message: error.message, remedy: error.remedy)
     }
   }
-
-  /// - Parameter words: a user's. `-E` of theirs is merged with ours, as `mke2fs` only takes the last one.
-  private func makeArguments(size: UInt64, sectorSize: UInt64, _ words: MkfsWords) -> [String] {
-    func flag(_ flag: String, _ value: String?) -> [String] { value.map { [flag, $0] } ?? [] }
-    let label = label.isEmpty ? nil : label
-    let uuid = uuid?.description
-    switch kind {
-    case .ext2, .ext3, .ext4:
-      // Without the last, tables are zeroed on a disk of zeros, or left for the kernel to be zeroed later.
-      let extended =
-        ["nodiscard", "assume_storage_prezeroed=1"] + (uuid.map { ["hash_seed=\($0)"] } ?? [])
-        + words.values(of: "-E")
-      // A number of inodes would go before a user's ratio.
-      let inodes = words.has("-i", "-N") ? nil : inodes
-      return ["-q", "-F", "-t", kind.rawValue, "-b", "4096", "-E", extended.joined(separator: ",")]
-        + flag("-N", inodes.map(String.init)) + flag("-U", uuid) + flag("-L", label)
-    case .xfs:
-      return ["-q", "-f", "-K"] + flag("-m", uuid.map { "uuid=\($0)" }) + flag("-L", label)
-    case .btrfs:
-      return ["-q", "-f", "-K"] + flag("-U", uuid) + flag("-L", label)
-    case .f2fs:
-      // -t 0: no discard; -r: no random start of its checkpoints' numbers.
-      return ["-q", "-f", "-t", "0", "-r"] + flag("-U", uuid) + flag("-l", label)
-    case .swap:
-      return flag("-U", uuid) + flag("-L", label)
-    case .vfat:
-      return ["--invariant"] + flag("-i", uuid.map { String($0.prefix(8)) }) + flag("-n", label)
-        + fatGeometry(size: size, sectorSize: sectorSize)
-    default:
-      return []
-    }
-  }
-}
-
-/// FAT32 with the largest clusters, up to 4 KiB, that leave it one; nothing below that, where mkfs.fat
-/// chooses.
-///
-/// UEFI wants FAT32, which needs 65525 clusters. mkfs.fat alone takes clusters of 512 bytes up to 260 MiB,
-/// and the kernel and the firmware work cluster by cluster.
-private func fatGeometry(size: UInt64, sectorSize: UInt64) -> [String] {
-  let sectors = size / sectorSize
-  for clusterSize in [4096, 2048, 1024, 512] as [UInt64] where clusterSize >= sectorSize {
-    // 32 reserved sectors, and twice four bytes a cluster.
-    let clusters = (sectors - min(sectors, 32)) * sectorSize / (clusterSize + 8)
-    if clusters >= 65525 + 16 { return ["-F", "32", "-s", String(clusterSize / sectorSize)] }
-  }
-  return []
 }

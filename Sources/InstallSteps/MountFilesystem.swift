@@ -46,16 +46,7 @@ extension MountFilesystem {
     try dropCachedBlocks(of: device.node)
     try Mounts.mount(
       device.node, on: place, type: filesystem.kind.rawValue, options: .noAccessTimes,
-      data: filesystem.kind.mountData)
+      data: filesystem.kind.writable?.mountData ?? "")
     return device
-  }
-}
-
-extension FilesystemKind {
-  /// Options of the filesystem's own.
-  fileprivate var mountData: String {
-    // FAT stores no modes, so this leaves no trace in the image; but bootctl warns of a random seed that
-    // others could read, and nobody but root works in the guest.
-    self == .vfat ? "umask=0077" : ""
   }
 }

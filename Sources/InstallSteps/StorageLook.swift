@@ -22,13 +22,13 @@ extension StorageFigures.Place {
     var status = statfs()
     guard slipway_statfs(mount.place, &status) == 0, status.f_blocks > 0 else { return nil }
     // Root may use what ext4 reserves; what other filesystems keep back is for nobody.
-    let isExt = FilesystemKind(rawValue: mount.type)?.isExt ?? false
+    let keepsBlocks = FilesystemKind(rawValue: mount.type)?.hasInodeTable ?? false
     func bytes(_ blocks: UInt) -> ByteSize {
       let (product, overflow) = UInt64(blocks).multipliedReportingOverflow(by: UInt64(max(status.f_bsize, 0)))
       return ByteSize(bytes: overflow ? .max : product)
     }
     self.init(
-      path: path, type: mount.type, free: bytes(isExt ? status.f_bfree : status.f_bavail),
+      path: path, type: mount.type, free: bytes(keepsBlocks ? status.f_bfree : status.f_bavail),
       size: bytes(status.f_blocks), freeInodes: status.f_files > 0 ? UInt64(status.f_ffree) : nil)
   }
 }

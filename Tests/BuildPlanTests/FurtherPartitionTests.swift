@@ -91,7 +91,7 @@ import Testing
       let size = root.sectors * 512
       #expect(size >= (space << 20) + 15_000 * 4096 && size >= kind.least.bytes && size >= before)
       #expect(size < (space << 20) * 105 / 100 + (700 << 20))
-      #expect((root.filesystem?.inodes != nil) == kind.isExt)
+      #expect((root.filesystem?.inodes != nil) == kind.hasInodeTable)
       before = size
     }
   }

@@ -25,7 +25,7 @@ struct FittingNodes: NodeSource {
     guard var node = try nodes.next() else { return nil }
     guard let limits = places.first(where: { node.path.isAtOrIn($0.path) })?.limits else { return node }
     try limits.check(node)
-    if limits.kind == .vfat {
+    if limits.kind.names.isFAT {
       // It keeps none of the others, and its driver refuses these.
       node.attributes.mode &= 0o777
       let name = String(decoding: node.path.bytes, as: UTF8.self).uppercased()
@@ -42,26 +42,21 @@ struct FittingNodes: NodeSource {
 struct FilesystemLimits: Sendable {
   let kind: FilesystemKind
 
-  /// The longest name in bytes: mkfs.erofs cuts one of 255, and does not find the file then.
-  private var nameLimit: Int { kind == .erofs ? 254 : 255 }
-  /// The longest target of a symbolic link, in bytes; nil where ext4's is the least (XFS_SYMLINK_MAXLEN).
-  private var targetLimit: Int? { kind == .xfs ? 1023 : nil }
-
   func check(_ node: Node) throws(Ext4Error) {
     let length = node.path.names.last?.count ?? 0
-    guard length <= nameLimit else {
+    guard length <= kind.names.nameLimit else {
       throw .unfit(
         node.path,
-        "its name has \(length) bytes, and mkfs.\(kind.rawValue) takes names of up to \(nameLimit); "
+        "its name has \(length) bytes, and mkfs.\(kind.rawValue) takes names of up to \(kind.names.nameLimit); "
           + "use another fsType, such as squashfs")
     }
-    if case .symbolicLink(let target) = node.kind, let limit = targetLimit, target.count > limit {
+    if case .symbolicLink(let target) = node.kind, let limit = kind.names.targetLimit, target.count > limit {
       throw .unfit(
         node.path,
         "its target has \(target.count) bytes, and \(kind.rawValue) links hold \(limit); "
           + "use another fsType, such as ext4")
     }
-    if kind == .vfat { try checkFAT(node) }
+    if kind.names.isFAT { try checkFAT(node) }
   }
 
   private func checkFAT(_ node: Node) throws(Ext4Error) {

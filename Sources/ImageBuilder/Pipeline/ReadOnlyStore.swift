@@ -22,39 +22,20 @@ struct ReadOnlyStore: Sendable {
   /// - Parameter scratch: a folder for what the tool needs.
   /// - Throws: `BuildError` with the failed tool's last lines.
   func write(to file: FilePath, scratch: FilePath) async throws {
+    guard case .readOnly(let arguments)? = FilesystemTraits.of(kind)?.use else {
+      throw BuildError(.badInput, "no tool makes a \(kind.rawValue) filesystem from a folder")
+    }
     let staged = StagedTree(folder: scratch.appending("store"))
     try await ext4ErrorsAsBuildErrors(.failed) {
       try await onThread { try staged.write(tree.nodes()) }
     }
     let command = HostCommand(
       attempt: "make the \(kind.rawValue) filesystem of the store", place: file,
-      package: kind == .squashfs ? "squashfs-tools" : "erofs-utils",
+      package: FilesystemTraits.of(kind)?.programs.first?.debianPackage ?? kind.tool,
       remedy: "Check the store with: nix-store --verify --check-contents")
     try await command.run {
-      switch kind {
-      case .squashfs: try await runner.run(squashfs(staged.folder, file))
-      default: try await runner.run(erofs(staged.folder, file))
-      }
+      try await runner.run(Command(kind.tool, arguments(staged.folder.string, file.string, uuid)))
     }
     try FileSystem.remove(staged.folder)
-  }
-
-  /// Errors that it would only warn of, and replace by empty files, end it. Nothing of the host shows: no owners, no
-  /// labels, no times.
-  private func squashfs(_ folder: FilePath, _ file: FilePath) -> Command {
-    Command(
-      "mksquashfs",
-      [
-        folder.string, file.string, "-exit-on-error", "-noappend", "-no-progress", "-quiet", "-comp", "zstd",
-        "-all-root", "-no-xattrs", "-all-time", "1", "-mkfs-time", "1", "-root-time", "1", "-root-mode",
-        "0755",
-      ])
-  }
-
-  /// -x-1: no extended attributes, which are the host's. Compression is off: reading is what such a store is for.
-  private func erofs(_ folder: FilePath, _ file: FilePath) -> Command {
-    Command(
-      "mkfs.erofs",
-      ["--quiet", "-T1", "--all-root", "-x-1", "-U", uuid.description, file.string, folder.string])
   }
 }

@@ -18,7 +18,7 @@ package struct MkfsWords: Sendable {
 
   /// In their order.
   package let options: [Option]
-  private let tool: Tool?
+  private let tool: MkfsGrammar?
   private let words: [String]
 
   /// Takes words apart; those for a tool that is not known stay as they are.
@@ -26,7 +26,7 @@ package struct MkfsWords: Sendable {
   /// - Throws: `Fault` for a word that is no option, or that says what the plan says.
   package init(_ words: [String], for kind: FilesystemKind) throws(Fault) {
     self.words = words
-    tool = Tool(kind)
+    tool = kind.writable?.grammar
     options = try tool.map { tool throws(Fault) in try tool.parse(words) } ?? []
     guard let tool else { return }
     for option in options { try tool.check(option) }
@@ -52,71 +52,32 @@ package struct MkfsWords: Sendable {
   }
 }
 
-extension MkfsWords {
-  /// What is known of a tool's options.
-  fileprivate struct Tool: Sendable {
-    let name: String
-    /// Short options with a value, by the tool's own getopt string.
-    let valued: Set<Character>
-    /// Long options with a value.
-    let longValued: Set<String>
-    /// Options, or `option:suboption`, that say what the plan says, and the key that says it.
-    let fixed: [String: String]
-    /// Options with which the tool makes nothing.
-    let idle: Set<String>
+/// What is known of the options of a tool that makes filesystems.
+package struct MkfsGrammar: Sendable {
+  fileprivate let name: String
+  /// Short options with a value, by the tool's own getopt string.
+  fileprivate let valued: Set<Character>
+  /// Long options with a value.
+  fileprivate let longValued: Set<String>
+  /// Options, or `option:suboption`, that say what the plan says, and the key that says it.
+  fileprivate let fixed: [String: String]
+  /// Options with which the tool makes nothing.
+  fileprivate let idle: Set<String>
 
-    init?(_ kind: FilesystemKind) {
-      let identity = ["-U": "rootFSUID", "-L": "label", "--uuid": "rootFSUID", "--label": "label"]
-      switch kind {
-      case .ext2, .ext3, .ext4:
-        // mke2fs 1.47: "b:cd:e:g:i:jl:m:no:qr:s:t:vC:DE:FG:I:J:KL:M:N:O:R:ST:U:Vz:"
-        self.init(
-          "mke2fs", "bdegilmorstCEGIJLMNORTUz",
-          fixed: identity.merging(
-            ["-t": "fsType", "-E:hash_seed": "rootFSUID", "-E:offset": "diskSize", "-d": "contents"]) { $1 },
-          idle: ["-n", "-S", "-V"])
-      case .xfs:
-        // mkfs.xfs 6.1: "b:c:d:i:l:L:m:n:KNp:qr:s:CfV"
-        self.init(
-          "mkfs.xfs", "bcdilLmnprs",
-          fixed: [
-            "-L": "label", "-m:uuid": "rootFSUID", "-d:name": "fsType", "-d:file": "fsType",
-            "-d:size": "diskSize", "-p": "contents",
-          ], idle: ["-N", "-V"])
-      case .btrfs:
-        // mkfs.btrfs 6.2: "A:b:fl:n:s:m:d:L:R:O:r:U:VvMKq"
-        self.init(
-          "mkfs.btrfs", "AblnsmdLROrU",
-          long: [
-            "--alloc-start", "--byte-count", "--leafsize", "--nodesize", "--sectorsize", "--metadata",
-            "--data",
-            "--label", "--features", "--runtime-features", "--rootdir", "--uuid", "--csum", "--checksum",
-          ],
-          fixed: identity.merging(["-r": "contents", "--rootdir": "contents"]) { $1 },
-          idle: ["-V", "--version", "--help"])
-      case .f2fs:
-        // mkfs.f2fs 1.15: "qa:c:C:d:e:E:g:hil:mo:O:rR:s:S:z:t:T:U:Vfw:"
-        self.init(
-          "mkfs.f2fs", "acCdeEgloORsSztTUw", fixed: ["-U": "rootFSUID", "-l": "label", "-c": "partitions"],
-          idle: ["-h", "-V"])
-      default: return nil
-      }
-    }
-
-    private init(
-      _ name: String, _ valued: String, long: Set<String> = [], fixed: [String: String], idle: Set<String>
-    ) {
-      self.name = name
-      self.valued = Set(valued)
-      longValued = long
-      self.fixed = fixed
-      self.idle = idle
-    }
+  init(_ name: String, _ valued: String, long: Set<String> = [], fixed: [String: String], idle: Set<String>) {
+    self.name = name
+    self.valued = Set(valued)
+    longValued = long
+    self.fixed = fixed
+    self.idle = idle
   }
+
+  /// The usual options that give UUID and label.
+  static let identity = ["-U": "rootFSUID", "-L": "label", "--uuid": "rootFSUID", "--label": "label"]
 }
 
-extension MkfsWords.Tool {
-  func parse(_ words: [String]) throws(MkfsWords.Fault) -> [MkfsWords.Option] {
+extension MkfsGrammar {
+  fileprivate func parse(_ words: [String]) throws(MkfsWords.Fault) -> [MkfsWords.Option] {
     var options: [MkfsWords.Option] = []
     var rest = words[...]
     while let word = rest.popFirst() {
@@ -170,7 +131,7 @@ extension MkfsWords.Tool {
     return value
   }
 
-  func check(_ option: MkfsWords.Option) throws(MkfsWords.Fault) {
+  fileprivate func check(_ option: MkfsWords.Option) throws(MkfsWords.Fault) {
     guard !idle.contains(option.name) else {
       throw MkfsWords.Fault(
         message: "with \(option.name) \(name) makes no filesystem", remedy: "Leave it out")

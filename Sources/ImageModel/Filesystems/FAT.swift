@@ -1,0 +1,37 @@
+extension FilesystemKind {
+  /// FAT, for boot partitions.
+  public static let vfat = FilesystemKind("vfat")
+}
+
+extension FilesystemTraits {
+  static let fat = FilesystemTraits(
+    kind: .vfat,
+    // the 8.3 name of the label's directory entry
+    labelLimit: 11, least: .mebibytes(1), hasVolumeID: true,
+    programs: [FilesystemProgram(name: "mkfs.fat", debianPackage: "dosfstools", aliases: ["mkfs.vfat"])],
+    driver: "vfat", names: FilesystemNames(isFAT: true),
+    signature: FilesystemSignature(offset: 510, magic: [0x55, 0xaa], uuid: nil),
+    use: .writable(
+      WritableFilesystem(
+        arguments: {
+          ["--invariant"] + $0.flag("-i", $0.uuid.map { String("\($0)".prefix(8)) })
+            + $0.flag("-n", $0.label) + geometry(size: $0.size, sectorSize: $0.sectorSize)
+        },
+        // FAT stores no modes, so this leaves no trace in the image; but bootctl warns of a random seed that others
+        // could read, and nobody but root works in the guest.
+        mountData: "umask=0077")))
+
+  /// FAT32 with the largest clusters, up to 4 KiB, that leave it one; nothing below that, where mkfs.fat chooses.
+  ///
+  /// UEFI wants FAT32, which needs 65525 clusters. mkfs.fat alone takes clusters of 512 bytes up to 260 MiB, and the
+  /// kernel and the firmware work cluster by cluster.
+  private static func geometry(size: UInt64, sectorSize: UInt64) -> [String] {
+    let sectors = size / sectorSize
+    for clusterSize in [4096, 2048, 1024, 512] as [UInt64] where clusterSize >= sectorSize {
+      // 32 reserved sectors, and twice four bytes a cluster.
+      let clusters = (sectors - min(sectors, 32)) * sectorSize / (clusterSize + 8)
+      if clusters >= 65525 + 16 { return ["-F", "32", "-s", String(clusterSize / sectorSize)] }
+    }
+    return []
+  }
+}
