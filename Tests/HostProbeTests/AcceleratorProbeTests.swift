@@ -150,7 +150,7 @@ import Testing
 
 @Suite(.enabled(if: qemuIsInstalled, "QEMU is not installed")) struct LoopGuestTests {
   @Test func theROMRunsItsLoopAndSaysSo() async throws {
-    let guest = LoopGuest(runner: SubprocessRunner(), limit: .seconds(30))
+    let guest = LoopGuest(runner: SubprocessRunner(), limit: .seconds(120))
     #expect(try await guest.run(accelerator: "tcg") == .finished)
   }
 
@@ -160,7 +160,7 @@ import Testing
   }
 
   @Test func anAcceleratorThatQEMUDoesNotKnowIsAFailure() async throws {
-    let guest = LoopGuest(runner: SubprocessRunner(), limit: .seconds(30))
+    let guest = LoopGuest(runner: SubprocessRunner(), limit: .seconds(120))
     guard case .failed(let why) = try await guest.run(accelerator: "nonsense") else {
       Issue.record("QEMU took an accelerator that does not exist")
       return
