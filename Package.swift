@@ -40,7 +40,7 @@ let package = Package(
   ],
   targets: [
     // Words both sides share: sizes, GUIDs, partitions, filesystems.
-    .target(name: "ImageModel"),
+    .target(name: "ImageModel", dependencies: ["Basics"]),
     // What every module may need of the system, without Foundation: threads, files, text for terminals.
     .target(name: "Basics", dependencies: ["CLinux", systemPackage]),
     // One external command: value, runner, failure that can be pasted into a shell.

@@ -18,7 +18,6 @@ final class Bench: Sendable {
   var tmp: FilePath { folder.appending("tmp") }
   /// What a row brings along; not looked at afterwards.
   var inputs: FilePath { folder.appending("inputs") }
-  private var namespaces: FilePath { folder.appending("namespaces") }
 
   init() throws {
     folder = FilePath("/var/tmp/slipway-drill-\(UUID().uuidString.prefix(8))")
@@ -48,7 +47,6 @@ final class Bench: Sendable {
     meanwhile: @escaping @Sendable (Int32) async throws -> Void = { _ in }
   ) async throws -> SlipwayCommand.Result {
     let script = """
-      readlink /proc/self/ns/mnt >> '\(namespaces)'
       mount --bind '\(tmp)' /tmp || exit 99
       { \(setUp); } || exit 99
       cd /tmp
@@ -95,15 +93,14 @@ final class Bench: Sendable {
     expect(said, "'\(words)' is not in: \(result.errors.suffix(500))")
   }
 
-  /// Processes of the row's namespaces.
+  /// Processes of the row's mount namespaces, told by its `/tmp`: the kernel gives a namespace's number again.
   func processes() -> [(id: Int32, command: String)] {
-    let known = Set(
-      ((try? String(contentsOfFile: namespaces.string, encoding: .utf8)) ?? "").split(separator: "\n")
-        .map(String.init))
+    let mount = "/\(folder.lastComponent?.string ?? "")/tmp /tmp "
     let ids = ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap(Int32.init)
     return ids.compactMap { id in
-      guard let namespace = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(id)/ns/mnt"),
-        known.contains(namespace), let text = FileManager.default.contents(atPath: "/proc/\(id)/cmdline")
+      guard let mounts = FileManager.default.contents(atPath: "/proc/\(id)/mountinfo"),
+        mounts.firstRange(of: Data(mount.utf8)) != nil,
+        let text = FileManager.default.contents(atPath: "/proc/\(id)/cmdline")
       else { return nil }
       return (id, String(decoding: text, as: UTF8.self).replacing("\0", with: " "))
     }

@@ -1,3 +1,4 @@
+internal import ImageModel
 internal import SystemPackage
 
 /// A raw disk that is read in pieces. What is past its end reads as nothing.
@@ -44,6 +45,9 @@ struct DiskFile {
     return Array(bytes.prefix(length))
   }
 
+  /// The file for what reads a format's structures.
+  var image: ImageBytes { ImageBytes(size: size) { try bytes($0, at: $1) } }
+
   /// The sector of a number; empty past the end.
   func sector(_ number: UInt64, size: UInt64) throws(Errno) -> [UInt8] {
     let (offset, isTooLarge) = number.multipliedReportingOverflow(by: size)
@@ -52,12 +56,6 @@ struct DiskFile {
 }
 
 extension [UInt8] {
-  /// The little-endian number of `size` bytes at an offset; 0 where there are not as many.
-  func littleEndian(at offset: Int, _ size: Int) -> UInt64 {
-    guard offset >= 0, offset + size <= count else { return 0 }
-    return self[offset..<offset + size].reversed().reduce(0) { $0 << 8 | UInt64($1) }
-  }
-
   /// Whether bytes are somewhere in it, in that order.
   func contains(_ bytes: [UInt8]) -> Bool {
     guard count >= bytes.count else { return false }

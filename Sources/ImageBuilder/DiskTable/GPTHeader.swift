@@ -1,3 +1,4 @@
+internal import Basics
 internal import EFIVariables
 internal import ImageModel
 internal import SystemPackage

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Command
 package import EFIVariables
 internal import Foundation

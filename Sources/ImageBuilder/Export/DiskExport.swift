@@ -46,7 +46,7 @@ struct DiskExport {
     let tools = ToolFolder(path: disk.removingLastComponent())
     let command = HostCommand(
       attempt: "convert the disk to \(image.format.rawValue)", place: place,
-      package: image.format == .compressedRaw ? "zstd" : "qemu-utils")
+      package: image.format.tools.first?.debianPackage ?? "qemu-utils")
     try await command.run {
       let name = "./" + (disk.lastComponent?.string ?? "")
       try await runner.run(conversion(of: name, as: image.format, to: "./\(image.file)", in: tools))
@@ -59,24 +59,16 @@ struct DiskExport {
   private func conversion(
     of disk: String, as format: ImageFormat, to image: String, in tools: ToolFolder
   ) -> Command {
-    let options: [String]
-    switch format {
-    case .archivedRaw: return DiskArchive(tools: tools).packing(disk, into: image)
-    case .compressedRaw:
+    switch format.packing {
+    case .tar: return DiskArchive(tools: tools).packing(disk, into: image)
+    case .zstd:
       // Any number of threads gives the same bytes, but for --single-thread, which cuts the input in another way.
       return tools.command("zstd", ["-q", "-3", "-T0", disk, "-o", image])
-    case .compressedQcow2: options = ["-c", "-o", "compression_type=zstd"]
-    // Without force_size the size is rounded to whole cylinders.
-    case .vpc: options = ["-o", "force_size=on"]
-    case .fixedVPC: options = ["-o", "subformat=fixed,force_size=on"]
-    // What VMware and VirtualBox run, and write to, as it is.
-    case .vmdk: options = ["-o", "subformat=monolithicSparse"]
-    // vSphere attaches a disk that says "ide" to no SCSI controller.
-    case .streamVMDK: options = ["-o", "subformat=streamOptimized,adapter_type=lsilogic"]
-    case .raw, .qcow2, .vdi, .vhdx: options = []
+    case nil: break
     }
     return tools.command(
-      "qemu-img", ["convert", "-f", "raw", "-O", format.qemuName] + options + [disk, image])
+      "qemu-img",
+      ["convert", "-f", "raw", "-O", format.qemuName] + format.conversionOptions + [disk, image])
   }
 
   /// Unpacks an image of a packed format, in a folder of tools, into a raw disk with holes and the mode of the image.
@@ -84,7 +76,7 @@ struct DiskExport {
   /// - Throws: `BuildError`; `CommandFailure`.
   func unpack(_ image: String, _ format: ImageFormat, to disk: String, in tools: ToolFolder) async throws {
     try await check([format])
-    if format == .archivedRaw {
+    if format.packing == .tar {
       try await DiskArchive(tools: tools).unpack(image, to: disk, by: runner)
     } else {
       // By force alone it follows a link.
@@ -96,11 +88,10 @@ struct DiskExport {
 extension ImageFormat {
   /// What writes and reads it on the host.
   var tools: [ExternalTool] {
-    switch self {
-    case .raw: []
-    case .compressedRaw: [.zstd]
-    case .archivedRaw: [.tar, .gzip]
-    case .qcow2, .compressedQcow2, .vdi, .vpc, .fixedVPC, .vmdk, .streamVMDK, .vhdx: [.qemuImage]
+    switch packing {
+    case .zstd: [.zstd]
+    case .tar: [.tar, .gzip]
+    case nil: self == .raw ? [] : [.qemuImage]
     }
   }
 }

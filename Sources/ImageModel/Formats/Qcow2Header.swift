@@ -1,3 +1,5 @@
+internal import Basics
+
 /// The header of a disk image in QEMU's qcow2 format (`docs/interop/qcow2.txt` in QEMU's source).
 public struct Qcow2Header: Hashable, Sendable {
   /// The bytes that a guest sees.
@@ -12,15 +14,12 @@ public struct Qcow2Header: Hashable, Sendable {
 
   /// Reads the header; nil for bytes that are not the beginning of a qcow2 file.
   public init?(_ bytes: [UInt8]) {
-    func number(_ offset: Int, _ size: Int) -> UInt64 {
-      bytes[offset..<offset + size].reduce(0) { $0 << 8 | UInt64($1) }
-    }
     guard bytes.count >= 72, bytes.starts(with: Array("QFI".utf8) + [0xfb]) else { return nil }
-    let hasFeatures = number(4, 4) >= 3 && bytes.count >= Self.length
+    let hasFeatures = bytes.bigEndian(at: 4, 4) >= 3 && bytes.count >= Self.length
     // The third of the incompatible features: an external data file.
-    let hasDataFile = hasFeatures && number(72, 8) & 4 != 0
-    size = number(24, 8)
-    needsOtherFiles = number(8, 8) != 0 || hasDataFile
-    isEncrypted = number(32, 4) != 0
+    let hasDataFile = hasFeatures && bytes.bigEndian(at: 72, 8) & 4 != 0
+    size = bytes.bigEndian(at: 24, 8)
+    needsOtherFiles = bytes.bigEndian(at: 8, 8) != 0 || hasDataFile
+    isEncrypted = bytes.bigEndian(at: 32, 4) != 0
   }
 }
