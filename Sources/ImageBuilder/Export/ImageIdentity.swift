@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 internal import ImageModel
 internal import SystemPackage
@@ -14,6 +15,7 @@ struct ImageIdentity {
   /// Writes them into a file that qemu-img has made; formats without any are left alone.
   ///
   /// - Throws: `BuildError` when the file is not as its format says; nothing but identifiers is lost then.
+  ///   `CancellationError`.
   func write(to image: FilePath, _ format: ImageFormat) throws {
     let edit: (FileDescriptor) throws -> Void
     switch format {
@@ -97,7 +99,7 @@ struct ImageIdentity {
     let isFirstNewer = headers[0].number(at: 8, 8) > headers[1].number(at: 8, 8)
     let log = (size: headers[0].number(at: 68, 4), place: headers[0].number(at: 72, 8))
     guard log.size <= 64 << 20, log.place >= 1 << 20 else { throw OddImage() }
-    try file.write(Array(repeating: 0, count: Int(log.size)), at: Int64(clamping: log.place))
+    try file.writeZeros(log.size, at: log.place)
     for index in headers.indices {
       headers[index].replace(at: 8, by: [(index == 0) == isFirstNewer ? 2 : 1, 0, 0, 0, 0, 0, 0, 0])
       headers[index].replace(at: 16, by: identifier.littleEndianBytes)
@@ -156,6 +158,7 @@ extension FileDescriptor {
   fileprivate func bytes(_ count: Int, at offset: Int64) throws -> [UInt8] {
     let bytes = try [UInt8](unsafeUninitializedCapacity: count) { buffer, length in
       while length < count {
+        try Cancellation.check()
         let part = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[length...])
         let read = try read(fromAbsoluteOffset: offset + Int64(length), into: part)
         guard read > 0 else { throw OddImage() }
@@ -165,7 +168,20 @@ extension FileDescriptor {
     return bytes
   }
 
+  /// In pieces, as a log may have many MiB.
+  fileprivate func writeZeros(_ count: UInt64, at offset: UInt64) throws {
+    let zeros = [UInt8](repeating: 0, count: 1 << 20)
+    var done: UInt64 = 0
+    while done < count {
+      try Cancellation.check()
+      let piece = Int(min(count - done, UInt64(zeros.count)))
+      _ = try writeAll(toAbsoluteOffset: Int64(clamping: offset + done), zeros[..<piece])
+      done += UInt64(piece)
+    }
+  }
+
   fileprivate func write(_ bytes: [UInt8], at offset: Int64) throws {
+    try Cancellation.check()
     _ = try writeAll(toAbsoluteOffset: offset, bytes)
   }
 }
