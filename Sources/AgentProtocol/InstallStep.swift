@@ -80,11 +80,16 @@ package struct CopyTree: Hashable, Codable, Sendable {
   package var sourceType: String
   /// How many copies run side by side.
   package var workers: Int
+  /// What all of it takes. For the message when there is no room.
+  package var content: ByteSize
 
-  package init(sourceDisk: String, sourceType: String, workers: Int) {
+  package init(
+    sourceDisk: String, sourceType: String, workers: Int, content: ByteSize = ByteSize(bytes: 0)
+  ) {
     self.sourceDisk = sourceDisk
     self.sourceType = sourceType
     self.workers = workers
+    self.content = content
   }
 }
 
@@ -153,12 +158,18 @@ package struct InstallBootLoader: Hashable, Codable, Sendable {
   package var disk: String
   /// The path by which the system's configuration knows that disk, if it is another than the kernel's.
   package var diskName: String?
+  /// What it copies at least: kernels and initrds. For the message when there is no room.
+  package var bootFiles: ByteSize
 
-  package init(system: String, touchEFIVariables: Bool, disk: String, diskName: String? = nil) {
+  package init(
+    system: String, touchEFIVariables: Bool, disk: String, diskName: String? = nil,
+    bootFiles: ByteSize = ByteSize(bytes: 0)
+  ) {
     self.system = system
     self.touchEFIVariables = touchEFIVariables
     self.disk = disk
     self.diskName = diskName
+    self.bootFiles = bootFiles
   }
 }
 

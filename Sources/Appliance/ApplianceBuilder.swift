@@ -1,6 +1,5 @@
 package import Basics
 package import Command
-internal import Foundation
 package import SystemPackage
 
 /// Makes the appliance, or finds the one that the same inputs made before.
@@ -60,7 +59,7 @@ package struct ApplianceBuilder: Sendable {
         let entries = parts.entries(modulesIn: scratch) + indexes
         progress(.writing(nodes: entries.count))
         try CpioArchive.write(entries, to: folder.appending("initramfs"))
-        remove(folder.appending("modules"))
+        try onFile(scratch) { try TreeRemover.remove(scratch) }
         let changed = stamps.filter { $0 != FileStamp($0.path) }
         guard changed.isEmpty else {
           throw ApplianceError.inputsChanged(changed.map { FilePath($0.path) })
@@ -101,8 +100,8 @@ package struct ApplianceBuilder: Sendable {
     try await parts.modules.unpack(
       from: parts.kernel.modules, to: folder, find: inputs.find, runner: runner)
     // Which of /lib and /usr/lib depmod looks in differs between distributions.
-    try FileManager.default.createSymbolicLink(
-      atPath: scratch.appending("lib").string, withDestinationPath: "usr/lib")
+    let link = scratch.appending("lib")
+    try onFile(link) { try Folder.link(link, to: "usr/lib") }
     let version = folder.lastComponent?.string ?? ""
     try await runner.run(parts.depmod.string, "-b", scratch.string, version)
     // modprobe reads none of these.

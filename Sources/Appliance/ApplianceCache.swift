@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 internal import SystemPackage
 
@@ -80,7 +81,7 @@ struct ApplianceCache {
   func make(_ digest: String, _ fill: (FilePath) async throws -> Void) async throws -> Appliance {
     let temporary = folder.appending("\(digest.prefix(16))-\(UUID().uuidString).tmp")
     try makeFolder(temporary)
-    defer { remove(temporary) }
+    defer { try? TreeRemover.remove(temporary) }
     try await fill(temporary)
     let made = Appliance(
       kernel: temporary.appending("kernel"), initramfs: temporary.appending("initramfs"), digest: digest)
@@ -100,11 +101,9 @@ struct ApplianceCache {
     if let other = appliance(digest) { return other }
     let place = folder.appending(digest)
     // A damaged folder of this name can be in the way.
-    remove(place)
-    do {
-      try FileManager.default.moveItem(atPath: temporary.string, toPath: place.string)
-    } catch {
-      throw ApplianceError.file(place, reason: "the new appliance could not be moved there: \(error)")
+    try onFile(place) {
+      try TreeRemover.remove(place)
+      try Folder.move(temporary, to: place)
     }
     guard let appliance = appliance(digest) else {
       throw ApplianceError.file(place, reason: "the new appliance is not whole")
@@ -114,16 +113,16 @@ struct ApplianceCache {
 
   /// Removes what was last used more than a day ago, and what killed builds left.
   func removeUnused(now: Date = Date()) {
-    for name in (try? names(in: folder)) ?? [] {
-      let path = folder.appending(name)
+    for name in (try? Folder.names(in: folder)) ?? [] {
+      let path = folder.appending(bytes: name)
       guard let used = try? path.stat().st_mtim.tv_sec else { continue }
-      if now.timeIntervalSince1970 - Double(used) > 86_400 { remove(path) }
+      if now.timeIntervalSince1970 - Double(used) > 86_400 { try? TreeRemover.remove(path) }
     }
   }
 
   private func markUsed(_ path: FilePath) {
     // Failing only means that it is removed and made again.
-    try? FileManager.default.setAttributes([.modificationDate: Date()], ofItemAtPath: path.string)
+    _ = path.withPlatformString { utimensat(AT_FDCWD, $0, nil, 0) }
   }
 
   private func memoryPath(_ key: String) -> FilePath {
@@ -161,7 +160,7 @@ extension Appliance {
     let place = kernel.removingLastComponent()
     let cache = ApplianceCache(folder: place.removingLastComponent(), readsAll: true)
     guard place.lastComponent?.string == digest, cache.appliance(digest) == nil else { return false }
-    remove(place)
+    try? TreeRemover.remove(place)
     return true
   }
 }

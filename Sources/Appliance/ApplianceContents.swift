@@ -1,3 +1,4 @@
+internal import Basics
 internal import Command
 internal import Crypto
 internal import Foundation
@@ -101,8 +102,7 @@ extension ApplianceInputs {
   /// - Throws: `ApplianceError.toolMissing`.
   func find(_ tool: ApplianceTool) throws -> FilePath {
     let candidates = tool.path.map { [$0] } ?? searchPath.map { $0.appending(tool.name) }
-    guard let found = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0.string) })
-    else {
+    guard let found = candidates.first(where: FileStatus.isProgram) else {
       throw ApplianceError.toolMissing(
         name: tool.path?.string ?? tool.name, debianPackage: tool.debianPackage)
     }

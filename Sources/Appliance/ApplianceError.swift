@@ -67,15 +67,3 @@ extension ApplianceError: CustomStringConvertible {
     }
   }
 }
-
-/// Runs a file operation, and names the file when it fails.
-func onFile<Result>(_ path: FilePath, _ operation: () throws -> Result) throws -> Result {
-  do {
-    return try operation()
-  } catch Errno.permissionDenied {
-    let remedy = "permission denied; make it readable (chmod a+r \(path)), or pass a readable copy"
-    throw ApplianceError.file(path, reason: remedy)
-  } catch let error as Errno {
-    throw ApplianceError.file(path, reason: error.description)
-  }
-}

@@ -1,60 +1,47 @@
-internal import Foundation
+internal import Basics
+internal import Glibc
 internal import SystemPackage
 
 /// Reads a whole file.
 ///
-/// - Throws: `ApplianceError.file`.
+/// - Throws: `ApplianceError.file`; `CancellationError`.
 func contents(of path: FilePath) throws -> [UInt8] {
-  try onFile(path) {
-    let file = try FileDescriptor.open(path, .readOnly)
-    return try file.closeAfter {
-      // A growing file would otherwise be read in full, beyond the size that was looked at.
-      let size = Int(try path.stat().size)
-      return try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-        while count < size {
-          let rest = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...])
-          let read = try file.read(into: rest)
-          if read == 0 { return }
-          count += read
-        }
-      }
-    }
-  }
+  try onFile(path) { try WholeFile.read(path) }
 }
 
 /// Reads a whole file as UTF-8 text; malformed bytes become replacement characters.
 ///
-/// - Throws: `ApplianceError.file`.
+/// - Throws: `ApplianceError.file`; `CancellationError`.
 func text(of path: FilePath) throws -> String {
   String(decoding: try contents(of: path), as: UTF8.self)
 }
 
 /// Whether something is there, links followed.
 func exists(_ path: FilePath) -> Bool {
-  (try? path.stat()) != nil
+  (try? FileStatus(of: path)) != nil
 }
 
 /// Makes a folder and those above it.
 ///
 /// - Throws: `ApplianceError.file`.
 func makeFolder(_ path: FilePath) throws {
-  try onFoundation(path) {
-    try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: true)
-  }
+  try onFile(path) { try Folder.makeAll(path) }
 }
 
-/// The names in a folder, sorted.
+/// The names in a folder that are text, sorted.
 ///
 /// - Throws: `ApplianceError.file`.
 func names(in folder: FilePath) throws -> [String] {
-  try onFoundation(folder) { try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted() }
+  try onFile(folder) { try Folder.names(in: folder) }.compactMap { String(validating: $0, as: UTF8.self) }
 }
 
-/// Writes a file so that it is there completely or not at all.
+/// Writes a file so that it is there completely or not at all, beside whoever writes the same one.
 ///
 /// - Throws: `ApplianceError.file`.
 func write(_ bytes: [UInt8], to path: FilePath) throws {
-  try onFoundation(path) { try Data(bytes).write(to: URL(filePath: path.string), options: .atomic) }
+  // What a crash leaves by this name is removed with all that nobody used for a day.
+  let temporary = path.removingLastComponent().appending(ClaimedFolder.uniqueName("new-"))
+  try onFile(path) { try WholeFile.make(path, replacingBy: temporary) { try $0.writeAll(bytes) } }
 }
 
 /// Waits until a file's bytes are on the disk: after a crash of the host it is whole, or its name is not there.
@@ -69,22 +56,28 @@ func flush(_ path: FilePath) throws {
   }
 }
 
-/// Copies a file's bytes.
+/// Copies a file's bytes; of a link, those of what it leads to.
 ///
-/// - Throws: `ApplianceError.file`.
+/// - Throws: `ApplianceError.file`; `CancellationError`.
 func copy(_ source: FilePath, to target: FilePath) throws {
-  try onFoundation(source) { try FileManager.default.copyItem(atPath: source.string, toPath: target.string) }
+  try onFile(source) { try WholeFile.copy(source, to: target) }
 }
 
-/// Removes a file or a whole folder if it is there.
-func remove(_ path: FilePath) {
-  try? FileManager.default.removeItem(atPath: path.string)
-}
-
-private func onFoundation<Result>(_ path: FilePath, _ operation: () throws -> Result) throws -> Result {
+/// Runs a file operation, and names the file when it fails.
+func onFile<Result>(_ path: FilePath, _ operation: () throws -> Result) throws -> Result {
   do {
     return try operation()
-  } catch let error as CocoaError {
-    throw ApplianceError.file(path, reason: error.localizedDescription)
+  } catch let failure as PathFailure {
+    throw fault(failure.path, failure.reason, attempt: failure.attempt)
+  } catch let error as Errno {
+    throw fault(path, error, attempt: nil)
   }
+}
+
+private func fault(_ path: FilePath, _ error: Errno, attempt: String?) -> ApplianceError {
+  guard let attempt, attempt != "open" else {
+    let remedy = "permission denied; make it readable (chmod a+r \(path)), or pass a readable copy"
+    return .file(path, reason: error == .permissionDenied ? remedy : error.description)
+  }
+  return .file(path, reason: "could not \(attempt) it: \(error)")
 }

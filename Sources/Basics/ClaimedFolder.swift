@@ -69,15 +69,8 @@ package struct ClaimedFolder: Sendable {
 
   /// Those folders, locked: whoever takes them away releases them afterwards.
   package static func abandoned(in parent: FilePath, where isOurs: (String) -> Bool) -> [ClaimedFolder] {
-    guard let stream = parent.withPlatformString({ opendir($0) }) else { return [] }
-    defer { closedir(stream) }
-    var found: [ClaimedFolder] = []
-    while let entry = readdir(stream) {
-      let name = String(cString: entryName(entry))
-      guard isOurs(name), let folder = claimed(parent.appending(name)) else { continue }
-      found.append(folder)
-    }
-    return found
+    let names = ((try? Folder.names(in: parent)) ?? []).compactMap { String(validating: $0, as: UTF8.self) }
+    return names.filter(isOurs).compactMap { claimed(parent.appending($0)) }
   }
 
   /// Locks a folder of this user that nobody holds.

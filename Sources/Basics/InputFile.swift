@@ -1,4 +1,3 @@
-internal import Glibc
 internal import Synchronization
 internal import SystemPackage
 
@@ -19,52 +18,31 @@ package enum InputFile {
   /// - Parameters:
   ///   - path: the file, or `-`.
   ///   - limit: the most bytes that it may have.
-  /// - Throws: `InputFault`.
-  package static func read(_ path: String, limit: Int) throws(InputFault) -> [UInt8] {
+  /// - Throws: `InputFault`; `CancellationError`, also while a stream says nothing.
+  package static func read(_ path: String, limit: Int) throws -> [UInt8] {
     guard path != "-" else { return try readStandardInput(limit: limit) }
-    do {
-      let file = try FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec)
-      defer { try? file.close() }
-      return try contents(of: file, named: path, limit: limit)
-    } catch let fault as InputFault {
-      throw fault
-    } catch {
-      throw InputFault(path, reason(error))
-    }
+    return try faults(of: path, limit) { try WholeFile.read(FilePath(path), limit: limit) }
   }
 
-  private static func readStandardInput(limit: Int) throws(InputFault) -> [UInt8] {
+  private static func readStandardInput(limit: Int) throws -> [UInt8] {
     let isTaken = isInputTaken.withLock { isTaken in
       defer { isTaken = true }
       return isTaken
     }
     guard !isTaken else { throw InputFault("-", "standard input was read already; '-' can be given once") }
+    return try faults(of: "-", limit) { try WholeFile.read(.standardInput, named: "-", limit: limit) }
+  }
+
+  private static func faults<Result>(
+    of path: String, _ limit: Int, _ body: () throws -> Result
+  ) throws -> Result {
     do {
-      return try contents(of: .standardInput, named: "-", limit: limit)
-    } catch let fault as InputFault {
-      throw fault
-    } catch {
-      throw InputFault("-", reason(error))
+      return try body()
+    } catch let failure as PathFailure where failure.reason == .fileTooLarge {
+      throw InputFault(path, "it has more than the \(limit >> 10) KiB that are read at most")
+    } catch let failure as PathFailure {
+      throw InputFault(path, failure.reason.description)
     }
-  }
-
-  private static func contents(
-    of file: FileDescriptor, named path: String, limit: Int
-  ) throws -> [UInt8] {
-    var bytes: [UInt8] = []
-    var piece = [UInt8](repeating: 0, count: 64 << 10)
-    while true {
-      let count = try piece.withUnsafeMutableBytes { try file.read(into: $0) }
-      guard count > 0 else { return bytes }
-      bytes += piece[..<count]
-      guard bytes.count <= limit else {
-        throw InputFault(path, "it has more than the \(limit >> 10) KiB that are read at most")
-      }
-    }
-  }
-
-  private static func reason(_ error: any Error) -> String {
-    (error as? Errno).map { String(cString: strerror($0.rawValue)) } ?? "\(error)"
   }
 }
 

@@ -54,9 +54,7 @@ package final class ProcessFolder: Sendable {
     let folder = try await current()
     let link = folder.leftovers.appending("\(folder.nextNumber())")
     try attempt("note that \(path) is temporary") {
-      guard symlink(path.string, link.string) == 0 else {
-        throw PathFailure("make", link, Errno(rawValue: errno))
-      }
+      try Folder.link(link, to: path)
     }
     return Leftover(link: link)
   }
@@ -144,20 +142,12 @@ package struct Leftover: Sendable {
 
 /// Makes a folder that only this user can enter.
 func makePrivateFolder(_ path: FilePath) throws(PathFailure) {
-  guard mkdir(path.string, 0o700) == 0 else {
-    throw PathFailure("make the folder", path, Errno(rawValue: errno))
-  }
+  try Folder.make(path, mode: 0o700)
 }
 
 /// Makes a file that only this user can read.
-func writeFile(_ path: FilePath, _ text: String) throws(PathFailure) {
-  do {
-    let file = try FileDescriptor.open(
-      path, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: .ownerReadWrite)
-    _ = try file.closeAfter { try file.writeAll(text.utf8) }
-  } catch {
-    throw PathFailure("write", path, error as? Errno ?? .ioError)
-  }
+func writeFile(_ path: FilePath, _ text: String) throws {
+  try WholeFile.write(Array(text.utf8), to: path, mode: 0o600)
 }
 
 /// Runs work on the host's files; what goes wrong means that the host is not able, or that it is full.

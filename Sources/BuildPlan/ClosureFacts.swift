@@ -15,13 +15,16 @@ public struct ClosureFacts: Hashable, Sendable {
   public var bootFiles: ByteSize
   /// Paths in the image of one machine's state, of `Finish.machineState`, that the contents bring.
   package var contentState: [String]
+  /// What the contents take of other filesystems than the root's, by the paths where these are mounted.
+  package var contentSizes: [String: ContentSizes]
   /// The size of a read-only filesystem with the store in it, made already; nil for those that are poured.
   public var storeImage: ByteSize?
 
   /// Describes a closure.
   package init(
     system: String, tree: TreeNeed, etcDirectories: UInt64 = 0, etcLinks: UInt64 = 0,
-    bootFiles: ByteSize = ByteSize(bytes: 0), contentState: [String] = [], storeImage: ByteSize? = nil
+    bootFiles: ByteSize = ByteSize(bytes: 0), contentState: [String] = [],
+    contentSizes: [String: ContentSizes] = [:], storeImage: ByteSize? = nil
   ) {
     self.system = system
     self.tree = tree
@@ -29,6 +32,7 @@ public struct ClosureFacts: Hashable, Sendable {
     self.etcLinks = etcLinks
     self.bootFiles = bootFiles
     self.contentState = contentState
+    self.contentSizes = contentSizes
     self.storeImage = storeImage
   }
 }

@@ -94,6 +94,8 @@ static inline int slipway_write_back(int file, long offset, long length) {
 }
 
 static const int slipway_O_PATH = 010000000;
+/// To be given with O_DIRECTORY.
+static const int slipway_O_TMPFILE = 020000000;
 
 /// Hidden without _GNU_SOURCE; from the kernel's <linux/fs.h> and <asm-generic/fcntl.h>.
 static const int slipway_SEEK_DATA = SEEK_DATA;

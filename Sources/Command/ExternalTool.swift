@@ -113,6 +113,7 @@ package struct ExternalTool: Hashable, Sendable {
     ExternalTool("sh", on: .host, debianPackage: "dash", nixPackage: "bash", isEverywhere: true),
     ExternalTool("env", on: .host, debianPackage: "coreutils", isEverywhere: true),
     ExternalTool("cp", on: .host, debianPackage: "coreutils", isEverywhere: true),
+    ExternalTool("dd", on: .host, debianPackage: "coreutils", isEverywhere: true),
     ExternalTool("chmod", on: .host, debianPackage: "coreutils", isEverywhere: true),
     ExternalTool("chroot", on: .guest, debianPackage: "coreutils", isEverywhere: true),
     ExternalTool("grep", on: .host, debianPackage: "grep", nixPackage: "gnugrep", isEverywhere: true),

@@ -1,3 +1,4 @@
+internal import Basics
 internal import CLinux
 internal import Glibc
 package import SystemPackage
@@ -120,7 +121,7 @@ extension HostFile {
   /// Copies its bytes to an open, empty file, sharing blocks where the filesystem can.
   ///
   /// - Parameter failure: the error for a write that failed.
-  /// - Throws: `Ext4Error` when it cannot be read or has changed.
+  /// - Throws: `Ext4Error` when it cannot be read or has changed; `CancellationError` between two pieces.
   package func copy(to output: CInt, failure: (Errno) -> any Error) throws {
     let source = try SourceFile(self)
     try source.copy(to: output, failure: failure)
@@ -129,12 +130,16 @@ extension HostFile {
 }
 
 extension SourceFile {
+  /// The most that is handed to the kernel at once: where it cannot share blocks, it copies them before it returns.
+  private static let piece: UInt64 = 64 << 20
+
   fileprivate func copy(to output: CInt, failure: (Errno) -> any Error) throws {
     var position: off_t = 0
     // Not all filesystems share blocks, and no two of them.
     var shares = true
     while UInt64(position) < file.size {
-      let rest = Int(min(file.size - UInt64(position), 1 << 30))
+      try Cancellation.check()
+      let rest = Int(min(file.size - UInt64(position), Self.piece))
       var count = shares ? slipway_copy_range(descriptor, &position, output, UInt(rest)) : -1
       if count < 0 {
         shares = false
@@ -151,7 +156,7 @@ extension SourceFile {
 
 extension Node.Content {
   /// Its length, in bytes.
-  var size: UInt64 {
+  package var size: UInt64 {
     switch self {
     case .host(let file): file.size
     case .bytes(let bytes): UInt64(bytes.count)

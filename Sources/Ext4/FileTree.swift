@@ -78,7 +78,7 @@ package struct FileTree: NodeSource {
       modes: .ofStoreObjects, takesSpecialFiles: false)
   }
 
-  private struct Folder {
+  private struct OpenFolder {
     var host: FilePath
     var path: TreePath
     /// Names not yet visited, the next one last.
@@ -88,7 +88,7 @@ package struct FileTree: NodeSource {
   private let rules: Rules
   /// Roots not yet visited, the next one last.
   private var roots: [Root]
-  private var folders: [Folder] = []
+  private var folders: [OpenFolder] = []
 
   /// Takes roots in any order; none may be inside another.
   package init(_ roots: [Root], rules: Rules = .asFound) {
@@ -116,7 +116,7 @@ package struct FileTree: NodeSource {
     }
     let kind = try kind(host, path, status)
     if kind == .directory {
-      folders.append(Folder(host: host, path: path, names: try names(in: host)))
+      folders.append(OpenFolder(host: host, path: path, names: try names(in: host)))
     }
     var node = Node(path: path, kind: kind, attributes: try attributes(host, status))
     if case .within(let scope) = rules.hardLinks, kind != .directory, status.st_nlink > 1 {
@@ -190,20 +190,12 @@ package struct FileTree: NodeSource {
     return attributes
   }
 
+  /// The last name first.
   private func names(in host: FilePath) throws(Ext4Error) -> [[UInt8]] {
-    guard let stream = host.withPlatformString({ opendir($0) }) else {
-      throw .source(host, doing: "list", Errno(rawValue: errno))
-    }
-    defer { closedir(stream) }
-    var names: [[UInt8]] = []
-    while true {
-      errno = 0
-      guard let entry = readdir(stream) else {
-        guard errno == 0 else { throw .source(host, doing: "list", Errno(rawValue: errno)) }
-        return names.sorted { $1.lexicographicallyPrecedes($0) }
-      }
-      let name = entryNameBytes(entry)
-      if TreePath.isName(name[...]) { names.append(name) }
+    do throws(PathFailure) {
+      return try Folder.names(in: host).reversed()
+    } catch {
+      throw .source(host, doing: "list", error.reason)
     }
   }
 }
@@ -261,15 +253,5 @@ package enum SpecialFile: String, Hashable, Sendable {
     case S_IFCHR, S_IFBLK: self = .device
     default: return nil
     }
-  }
-}
-
-extension FilePath {
-  /// The path of an entry, whose name may be any bytes.
-  package func appending(bytes name: [UInt8]) -> FilePath {
-    let component = (name + [0]).withUnsafeBytes { bytes in
-      bytes.baseAddress.map { FilePath(platformString: $0.assumingMemoryBound(to: CChar.self)) }
-    }
-    return component.map { appending($0.components) } ?? self
   }
 }

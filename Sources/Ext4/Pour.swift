@@ -26,7 +26,7 @@ package enum Ext4 {
   ///
   /// The work is done on a thread of its own.
   ///
-  /// - Throws: `Ext4Error`, or `CancellationError` between two nodes.
+  /// - Throws: `Ext4Error`, or `CancellationError` between two nodes or two pieces of a file.
   package static func pour(
     _ nodes: any NodeSource, to file: FilePath, _ options: Ext4Options
   ) async throws -> Poured {
@@ -36,7 +36,7 @@ package enum Ext4 {
   /// Counts the blocks and inodes that a tree needs. Reads of the files no more than tells where holes are.
   ///
   /// - Parameter hashSeed: the one that the filesystem will have; it decides how entries share blocks.
-  /// - Throws: `Ext4Error`, or `CancellationError` between two nodes.
+  /// - Throws: `Ext4Error`, or `CancellationError` between two nodes or two pieces of a file.
   package static func measure(_ nodes: any NodeSource, hashSeed: GUID) async throws -> TreeNeed {
     try await onThread {
       let meter = TreeMeter(hashSeed: hashSeed)

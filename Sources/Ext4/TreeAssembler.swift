@@ -24,7 +24,9 @@ protocol TreeStore: AnyObject {
   /// The highest inode number that there is.
   var inodeLimit: UInt32 { get }
   /// Takes any node but a directory.
-  func store(_ node: Node, inode: UInt32) throws(Ext4Error)
+  ///
+  /// - Throws: `Ext4Error`; `CancellationError` between two pieces of a file.
+  func store(_ node: Node, inode: UInt32) throws
   /// Takes a directory with all its entries.
   func store(_ directory: OpenDirectory) throws(Ext4Error)
   /// Says how many names an inode has that was stored with one.
@@ -78,21 +80,22 @@ struct TreeAssembler {
     for link in shared { try target.setLinks(link.count, of: link.inode) }
   }
 
-  private mutating func add(_ node: Node) throws(Ext4Error) {
+  private mutating func add(_ node: Node) throws {
     if node.path == .root {
-      guard open.isEmpty else { throw .duplicate(node.path) }
+      guard open.isEmpty else { throw Ext4Error.duplicate(node.path) }
       return try openRoot(node)
     }
     try openRoot(nil)
     if let previous, !(previous < node.path) {
-      throw previous == node.path ? .duplicate(node.path) : .outOfOrder(node.path, after: previous)
+      throw previous == node.path
+        ? Ext4Error.duplicate(node.path) : Ext4Error.outOfOrder(node.path, after: previous)
     }
     guard node.path.bytes != Self.lostAndFound else {
-      throw .unsupported(node.path, "every filesystem gets its own, for e2fsck")
+      throw Ext4Error.unsupported(node.path, "every filesystem gets its own, for e2fsck")
     }
     previous = node.path
     while let directory = open.last, !node.path.isEntry(of: directory.path) {
-      guard open.count > 1 else { throw .noDirectory(node.path) }
+      guard open.count > 1 else { throw Ext4Error.noDirectory(node.path) }
       open.removeLast()
       try target.store(directory)
     }
@@ -104,7 +107,7 @@ struct TreeAssembler {
   }
 
   /// The first name of a group makes the inode. So does the one after the last that an inode can have.
-  private mutating func addLink(_ node: Node, _ group: LinkGroup) throws(Ext4Error) {
+  private mutating func addLink(_ node: Node, _ group: LinkGroup) throws {
     if let link = links[group] {
       if link.count < UInt16(EXT2_LINK_MAX) {
         links[group]?.count += 1

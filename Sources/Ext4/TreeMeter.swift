@@ -1,3 +1,4 @@
+internal import Basics
 internal import Ext4Geometry
 internal import Glibc
 internal import ImageModel
@@ -19,7 +20,7 @@ final class TreeMeter: TreeStore {
     buffer.deallocate()
   }
 
-  func store(_ node: Node, inode: UInt32) throws(Ext4Error) {
+  func store(_ node: Node, inode: UInt32) throws {
     try countAttributes(node.attributes, node.path)
     switch node.kind {
     case .file(let content):
@@ -53,7 +54,7 @@ final class TreeMeter: TreeStore {
     blocks += rows.reduce(0, +) + Ext4Format.treeBlocks(extents: Int(extents))
   }
 
-  private func countContent(_ content: Node.Content) throws(Ext4Error) {
+  private func countContent(_ content: Node.Content) throws {
     let size = content.size
     let blockSize = UInt64(Ext4Options.blockSize)
     let all = size.dividedRoundingUp(by: blockSize)
@@ -64,6 +65,7 @@ final class TreeMeter: TreeStore {
     var row: UInt64 = 0
     var chunk: UInt64 = 0
     while chunk < Chunk.whole(size) {
+      try Cancellation.check()
       let data = Chunk.whole(try source.data(from: chunk * UInt64(Chunk.size)) ?? size)
       var isHole = data > chunk
       if !isHole { isHole = try isZero(source, chunk) }

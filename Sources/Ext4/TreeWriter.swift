@@ -1,3 +1,4 @@
+internal import Basics
 internal import CExt2fs
 internal import Ext4Geometry
 internal import ImageModel
@@ -27,10 +28,10 @@ final class TreeWriter: TreeStore {
     allocator.settle()
   }
 
-  func store(_ node: Node, inode number: UInt32) throws(Ext4Error) {
+  func store(_ node: Node, inode number: UInt32) throws {
     var inode = ext2_inode_large(node.kind, node.attributes, created: created)
     switch node.kind {
-    case .directory: throw .unsupported(node.path, "a directory needs its entries")
+    case .directory: throw Ext4Error.unsupported(node.path, "a directory needs its entries")
     case .file(let content): try storeFile(content, in: &inode, number, node.path)
     case .symbolicLink(let target): try storeLink(target, in: &inode, number, node.path)
     case .characterDevice(let major, let minor), .blockDevice(let major, let minor):
@@ -99,29 +100,30 @@ final class TreeWriter: TreeStore {
 
   private func storeFile(
     _ content: Node.Content, in inode: inout ext2_inode_large, _ number: UInt32, _ path: TreePath
-  ) throws(Ext4Error) {
+  ) throws {
     try checkFileSize(content.size, path)
     inode.setSize(content.size)
     let source = try OpenContent(content)
     let free = allocator.free
-    do throws(Ext4Error) {
+    do {
       let extents = try copy(source, size: content.size, path)
       try source.checkUnchanged()
       try storeExtents(extents, in: &inode, number, path)
-    } catch .noSpace {
+    } catch Ext4Error.noSpace {
       let have = ByteSize(bytes: free * UInt64(Ext4Options.blockSize))
-      throw .noSpace(path, need: ByteSize(bytes: content.size), have: have)
+      throw Ext4Error.noSpace(path, need: ByteSize(bytes: content.size), have: have)
     }
   }
 
   /// Copies all that is not zeros, piece by piece.
   private func copy(
     _ source: borrowing OpenContent, size: UInt64, _ path: TreePath
-  ) throws(Ext4Error) -> ExtentList {
+  ) throws -> ExtentList {
     let blockSize = Ext4Options.blockSize
     var extents = ExtentList()
     var position: UInt64 = 0
     while position < size {
+      try Cancellation.check()
       // A hole of the source may be skipped as far as it would be found to be zeros.
       let data = try source.data(from: position) ?? size
       position = max(position, min(Chunk.whole(data), Chunk.whole(size)) * UInt64(Chunk.size))

@@ -1,3 +1,4 @@
+internal import Basics
 package import BuildPlan
 package import Command
 internal import Foundation
@@ -39,7 +40,7 @@ package struct AcceleratorProbe: Sendable {
 
   /// The kernel's random name of this boot.
   package static func currentBootID() -> String? {
-    FileManager.default.contents(atPath: "/proc/sys/kernel/random/boot_id")
+    (try? WholeFile.read("/proc/sys/kernel/random/boot_id", limit: 4096))
       .map { String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines) }
   }
 
@@ -85,8 +86,8 @@ package struct AcceleratorProbe: Sendable {
   }
 
   private func cachedVerdict() -> Verdict? {
-    guard let cache, let bootID, let data = FileManager.default.contents(atPath: cache.string),
-      let verdict = try? JSONDecoder().decode(Verdict.self, from: data), verdict.bootID == bootID
+    guard let cache, let bootID, let bytes = try? WholeFile.read(cache, limit: 64 << 10),
+      let verdict = try? JSONDecoder().decode(Verdict.self, from: Data(bytes)), verdict.bootID == bootID
     else { return nil }
     return verdict
   }
@@ -94,8 +95,8 @@ package struct AcceleratorProbe: Sendable {
   /// A verdict that cannot be kept is found again next time, so failures are of no consequence.
   private func keep(_ verdict: Verdict) {
     guard let cache, bootID != nil, let data = try? JSONEncoder().encode(verdict) else { return }
-    let folder = cache.removingLastComponent().string
-    try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    try? data.write(to: URL(fileURLWithPath: cache.string), options: .atomic)
+    try? Folder.makeAll(cache.removingLastComponent())
+    let temporary = FilePath(cache.string + ".new")
+    try? WholeFile.make(cache, replacingBy: temporary) { try $0.writeAll(data) }
   }
 }

@@ -2,6 +2,7 @@ internal import Basics
 package import BuildPlan
 internal import EFIVariables
 internal import Foundation
+internal import SystemPackage
 
 /// Finds the firmware that QEMU's descriptors name.
 package struct FirmwareProbe: Sendable {
@@ -35,14 +36,7 @@ package struct FirmwareProbe: Sendable {
   /// - Parameter machine: a versioned machine type: `pc-q35-7.2`.
   package func search(machine: String) -> FirmwareSearch {
     var search = FirmwareSearch(folders: folders)
-    let files = folders.map { folder in
-      ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).compactMap { name in
-        let path = "\(folder)/\(name)"
-        return FileManager.default.contents(atPath: path).map {
-          FirmwareDescriptorFile(name: name, path: path, bytes: Array($0))
-        }
-      }
-    }
+    let files = folders.map { descriptors(in: FilePath($0), &search.problems) }
     for file in FirmwareDescriptorFile.effective(in: files) {
       do {
         let descriptor = try FirmwareDescriptor(file: file.path, json: file.bytes)
@@ -55,6 +49,27 @@ package struct FirmwareProbe: Sendable {
       }
     }
     return search
+  }
+
+  /// The files of one folder that can be read, and why others cannot. Most of the folders are not there.
+  private func descriptors(in folder: FilePath, _ problems: inout [String]) -> [FirmwareDescriptorFile] {
+    var names: [[UInt8]] = []
+    do throws(PathFailure) {
+      names = try Folder.names(in: folder)
+    } catch {
+      if error.reason != .noSuchFileOrDirectory { problems.append("\(error)") }
+    }
+    return names.filter { $0.suffix(5).elementsEqual(".json".utf8) }.compactMap { name in
+      let path = folder.appending(bytes: name)
+      do {
+        return FirmwareDescriptorFile(
+          name: String(decoding: name, as: UTF8.self), path: path.string,
+          bytes: try WholeFile.read(path, limit: InputFile.keyLimit))
+      } catch {
+        problems.append("\(error)")
+        return nil
+      }
+    }
   }
 
   /// The pair to use.
@@ -104,12 +119,8 @@ package struct FirmwareProbe: Sendable {
     try pair.checkSizes(code: sizes.code, variables: sizes.variables)
     // What is in qcow2 is read when it is converted, by a build.
     guard !template.isQcow2 else { return sizes }
-    guard let bytes = FileManager.default.contents(atPath: pair.variablesTemplate) else {
-      throw HostFault(
-        "the variable store template \(pair.variablesTemplate) cannot be read", remedy: FirmwareSearch.remedy)
-    }
     do {
-      _ = try VariableStore(reading: Array(bytes))
+      _ = try VariableStore(reading: WholeFile.read(FilePath(pair.variablesTemplate)))
     } catch {
       throw HostFault(
         "\(pair.variablesTemplate) is no variable store: \(error)", remedy: FirmwareSearch.remedy)
@@ -119,7 +130,7 @@ package struct FirmwareProbe: Sendable {
 }
 
 private func absolute(_ path: String) -> String {
-  path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)"
+  FilePath(path).absolute.string
 }
 
 /// A path with all symbolic links followed; the path itself where that is not possible.

@@ -1,7 +1,8 @@
+internal import Basics
 package import BuildPlan
 package import Command
-internal import Foundation
 internal import ImageModel
+internal import SystemPackage
 
 /// A file with a flash image, the firmware's code or its variables: raw, or in the format qcow2, as Fedora ships them.
 ///
@@ -22,17 +23,23 @@ package struct FlashFile: Hashable, Sendable {
   ///
   /// - Throws: `HostFault` for a file that cannot be read, and for one in qcow2 that is not whole by itself.
   package init(_ path: String) throws(HostFault) {
-    var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, access(path, R_OK) == 0,
-      let start = Self.beginning(of: path)
-    else {
-      throw HostFault(
-        "the firmware file \(path) is not there or may not be read", remedy: FirmwareSearch.remedy)
+    func unusable(_ reason: String) -> HostFault {
+      HostFault("the firmware file \(path) cannot be used: \(reason)", remedy: FirmwareSearch.remedy)
     }
+    let (status, start): (FileStatus, [UInt8])
+    do throws(Errno) {
+      status = try FileStatus(of: FilePath(path))
+      // A FIFO would be waited for.
+      start =
+        status.kind == .file ? try WholeFile.beginning(of: FilePath(path), count: Qcow2Header.length) : []
+    } catch {
+      throw unusable("\(error)")
+    }
+    guard status.kind == .file else { throw unusable("it is no file") }
     let header = Qcow2Header(start)
     self.path = path
     isQcow2 = header != nil
-    size = header?.size ?? UInt64(status.st_size)
+    size = header?.size ?? status.size
     guard let header else { return }
     guard !header.needsOtherFiles, !header.isEncrypted else {
       throw HostFault(
@@ -46,12 +53,6 @@ package struct FlashFile: Hashable, Sendable {
         "the firmware file \(path) is qcow2 of \(ByteSize(bytes: size)), and no flash image is that large",
         remedy: "Check the path")
     }
-  }
-
-  private static func beginning(of path: String) -> [UInt8]? {
-    guard let file = FileHandle(forReadingAtPath: path) else { return nil }
-    defer { try? file.close() }
-    return (try? file.read(upToCount: Qcow2Header.length)).map { Array($0) }
   }
 
   /// The path of a raw file with the flash image: the file itself, or `name` in the folder, which is made.
@@ -76,14 +77,15 @@ package struct FlashFile: Hashable, Sendable {
         remedy: "Check it: qemu-img check FILE; or convert it by hand: qemu-img convert -O raw IN OUT")
     }
     do {
-      try FileManager.default.createSymbolicLink(atPath: "\(folder)/\(link)", withDestinationPath: path)
-      defer { try? FileManager.default.removeItem(atPath: "\(folder)/\(link)") }
+      let place = FilePath(folder).appending(link)
+      try Folder.link(place, to: FilePath(path))
+      defer { try? TreeRemover.remove(place) }
       try await runner.run(
         Command("qemu-img", ["convert", "-q", "-f", "qcow2", "-O", "raw", link, name], folder: folder))
     } catch let failure as CommandFailure {
       throw fault(failure.summary, failure.evidence)
-    } catch let error as CocoaError {
-      throw fault(error.localizedDescription, [])
+    } catch let failure as PathFailure {
+      throw fault("\(failure)", [])
     }
   }
 }

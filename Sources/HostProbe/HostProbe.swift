@@ -103,11 +103,10 @@ package struct HostProbe: Sendable {
   }
 
   private static func freeSpace(_ path: String) -> ByteSize? {
-    var folder = FilePath(FileManager.default.currentDirectoryPath).pushing(FilePath(path))
-    var status = statvfs()
-    while statvfs(folder.string, &status) != 0 {
-      guard errno == ENOENT, folder.removeLastComponent() else { return nil }
+    var folder = FilePath(path).absolute
+    while true {
+      if let space = FilesystemSpace(of: folder) { return ByteSize(bytes: space.available) }
+      guard folder.removeLastComponent() else { return nil }
     }
-    return ByteSize(UInt64(status.f_bavail), times: UInt64(status.f_frsize))
   }
 }

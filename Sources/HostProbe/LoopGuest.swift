@@ -2,6 +2,7 @@ internal import Basics
 internal import BuildPlan
 package import Command
 internal import Foundation
+internal import SystemPackage
 
 /// The smallest guest that tells a processor from an emulation of one: it counts down, then says so.
 ///
@@ -40,22 +41,21 @@ package struct LoopGuest: Sendable {
   /// - Parameter accelerator: what QEMU calls it: `kvm`.
   /// - Throws: `CancellationError`; `HostFault` when its ROM cannot be written.
   package func run(accelerator: String) async throws -> Outcome {
-    let rom = FileManager.default.temporaryDirectory.appendingPathComponent(
-      "slipway-\(UUID().uuidString).rom")
+    let rom = FilePath(NSTemporaryDirectory()).appending(ClaimedFolder.uniqueName("slipway-rom-"))
+    defer { try? TreeRemover.remove(rom) }
     do {
-      try Data(Self.rom(iterations: Self.iterations)).write(to: rom)
-    } catch {
+      try WholeFile.write(Self.rom(iterations: Self.iterations), to: rom)
+    } catch let failure as PathFailure {
       throw HostFault(
-        "the ROM of the KVM probe cannot be written to \(rom.path): \(error.localizedDescription)",
+        "the ROM of the KVM probe cannot be written: \(failure)",
         remedy: "Make room there, or set TMPDIR to another folder")
     }
-    defer { try? FileManager.default.removeItem(at: rom) }
     let command = Command(
       Architecture.current.emulator,
       [
         "-accel", accelerator, "-machine", Architecture.current.machineType, "-m", "16", "-nodefaults",
         "-no-user-config", "-display",
-        "none", "-no-reboot", "-serial", "stdio", "-bios", rom.path,
+        "none", "-no-reboot", "-serial", "stdio", "-bios", rom.string,
       ])
     return try await race(command)
   }

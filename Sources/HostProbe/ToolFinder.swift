@@ -1,6 +1,7 @@
+internal import Basics
 package import BuildPlan
 package import Command
-internal import Foundation
+internal import SystemPackage
 
 /// Finds programs, and asks them for their versions.
 package struct ToolFinder: Sendable {
@@ -32,15 +33,11 @@ package struct ToolFinder: Sendable {
   }
 
   private func isProgram(_ path: String) -> Bool {
-    var isFolder: ObjCBool = false
-    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
-      && access(path, X_OK) == 0
+    FileStatus.isProgram(FilePath(path))
   }
 
   private func isStatic(_ path: String) -> Bool {
-    guard let file = FileHandle(forReadingAtPath: path) else { return false }
-    defer { try? file.close() }
-    return (try? file.read(upToCount: 4096)).map { ELF.isStatic(Array($0)) } ?? false
+    (try? WholeFile.beginning(of: FilePath(path), count: 4096)).map(ELF.isStatic) ?? false
   }
 
   /// The word after "version" in what a program says of itself.

@@ -59,7 +59,11 @@ enum FileSystem {
 
   /// Makes a folder; its parent must exist.
   static func makeDirectory(_ path: FilePath, mode: mode_t = 0o755) throws {
-    guard path.withPlatformString({ mkdir($0, mode) }) == 0 else { throw failed("make the folder", path) }
+    do {
+      try Folder.make(path, mode: mode)
+    } catch {
+      throw fault(error)
+    }
   }
 
   /// Makes an empty file that only this user can read.
@@ -82,40 +86,26 @@ enum FileSystem {
   }
 
   /// Reads a whole file: one with a size, or a stream, such as a pipe.
+  ///
+  /// - Throws: `BuildError`; `CancellationError`.
   static func read(_ path: FilePath) throws -> [UInt8] {
-    let file = try opened(path, O_RDONLY)
-    defer { close(file) }
-    var bytes: [UInt8] = []
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
-    defer { buffer.deallocate() }
-    while true {
-      let count = Glibc.read(file, buffer.baseAddress, buffer.count)
-      if count < 0, errno == EINTR { continue }
-      guard count >= 0 else { throw failed("read", path) }
-      guard count > 0 else { return bytes }
-      bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+    do {
+      return try WholeFile.read(path)
+    } catch let failure as PathFailure {
+      throw fault(failure)
     }
   }
 
   /// Writes a whole file.
+  ///
+  /// - Throws: `BuildError`; `CancellationError`.
   static func write(_ bytes: some Sequence<UInt8>, to path: FilePath, mode: mode_t = 0o644) throws {
     let bytes = Array(bytes)
-    let file = path.withPlatformString { open($0, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, mode) }
-    guard file >= 0 else { throw failed("write", path) }
-    var written = 0
-    while written < bytes.count {
-      let count = bytes.withUnsafeBytes { bytes in
-        Glibc.write(file, bytes.baseAddress.map { $0 + written }, bytes.count - written)
-      }
-      if count < 0, errno == EINTR { continue }
-      guard count >= 0 else {
-        let failure = failed("write", path, need: UInt64(bytes.count))
-        close(file)
-        throw failure
-      }
-      written += count
+    do {
+      try WholeFile.write(bytes, to: path, mode: mode)
+    } catch let failure as PathFailure {
+      throw fault(failure, need: UInt64(bytes.count))
     }
-    guard close(file) == 0 else { throw failed("write", path, need: UInt64(bytes.count)) }
   }
 
   /// Makes a file's or folder's contents survive a power failure.
@@ -145,7 +135,11 @@ enum FileSystem {
   }
 
   static func rename(_ old: FilePath, to new: FilePath) throws {
-    guard Glibc.rename(old.string, new.string) == 0 else { throw failed("rename \(old) to", new) }
+    do {
+      try Folder.move(old, to: new)
+    } catch {
+      throw fault(error)
+    }
   }
 
   /// Swaps two names of one filesystem in one step (renameat2, Linux 3.15).

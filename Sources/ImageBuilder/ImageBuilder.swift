@@ -58,7 +58,7 @@ public struct ImageBuilder: Sendable {
         }
         // A request that is refused has no output to look into.
         guard error.kind == .failed, !Task.isCancelled else { throw error }
-        throw kept.keep(error, log, console: folder.work.appending("log").appending("console.log"))
+        throw await kept.keep(error, log, console: folder.work.appending("log").appending("console.log"))
       }
     }
   }

@@ -41,11 +41,11 @@ func machineErrorsAsBuildErrors<Result>(_ body: () async throws -> Result) async
 /// - Parameters:
 ///   - what: what the file is: `the certificate`.
 ///   - limit: the most bytes that it may have.
-/// - Throws: `BuildError` of kind `badInput`.
+/// - Throws: `BuildError` of kind `badInput`; `CancellationError`.
 func readInput(_ file: String, _ what: String, limit: Int) throws -> [UInt8] {
   do {
     return try InputFile.read(file, limit: limit)
-  } catch {
+  } catch let error as InputFault {
     throw BuildError(.badInput, "\(what), \(error)", remedy: "Check its path and permissions")
   }
 }

@@ -1,5 +1,5 @@
+internal import Basics
 internal import Command
-internal import Foundation
 internal import SystemPackage
 
 /// The one way in which a file of the host gets to a tool: by a fixed name, in the folder that the tool runs in.
@@ -14,12 +14,10 @@ struct ToolFolder {
   ///
   /// - Throws: `BuildError`.
   func link(_ file: FilePath, as name: String) throws {
-    let result = file.absolute.withPlatformString { target in
-      path.appending(name).withPlatformString { symlink(target, $0) }
-    }
-    guard result == 0 else {
-      let reason = String(cString: strerror(errno))
-      throw BuildError(.failed, "could not make a link to \(file): \(reason)")
+    do {
+      try Folder.link(path.appending(name), to: file.absolute)
+    } catch {
+      throw FileSystem.fault(error)
     }
   }
 
@@ -28,12 +26,5 @@ struct ToolFolder {
     _ executable: String, _ arguments: [String], environment: [String: String] = [:], input: String = ""
   ) -> Command {
     Command(executable, arguments, environment: environment, input: input, folder: path.string)
-  }
-}
-
-extension FilePath {
-  /// The same path from the root; links and `..` stay as they are.
-  var absolute: FilePath {
-    isAbsolute ? self : FilePath(FileManager.default.currentDirectoryPath).pushing(self)
   }
 }

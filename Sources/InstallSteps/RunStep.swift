@@ -1,6 +1,7 @@
 package import AgentProtocol
 internal import Basics
 internal import Command
+internal import ImageModel
 
 extension InstallStep {
   /// Does the step.
@@ -21,18 +22,33 @@ extension InstallStep {
       case .finish(let step): try await step.run(in: context)
       }
     } catch {
-      throw await context.explained(StepFailure(of: error))
+      throw await context.explained(StepFailure(of: error), need: need)
+    }
+  }
+}
+
+extension InstallStep {
+  /// What the step is known to write, where the plan tells.
+  private var need: StorageNeed? {
+    switch self {
+    case .installBootLoader(let step) where step.bootFiles.bytes > 0:
+      StorageNeed(path: "/boot", size: step.bootFiles, what: "the kernels and initrds need")
+    case .copyTree(let step) where step.content.bytes > 0:
+      StorageNeed(path: "/", size: step.content, what: "the tree needs")
+    default: nil
     }
   }
 }
 
 extension StepContext {
   /// A failure for want of space with what is full, and what to do about that: the one place where it is told.
-  func explained(_ failure: StepFailure) async -> StepFailure {
+  ///
+  /// - Parameter need: what the step is known to write.
+  func explained(_ failure: StepFailure, need: StorageNeed? = nil) async -> StepFailure {
     let lines = [failure.message] + failure.output
     guard lines.contains(where: saysNoSpace) else { return failure }
     guard let figures = try? await onThread({ [storage, root] in storage(root) }) else { return failure }
-    let verdict = figures.verdict(on: lines)
+    let verdict = figures.verdict(on: lines, need: need)
     var explained = failure
     explained.message += "; \(verdict.cause)"
     explained.remedy = failure.remedy ?? verdict.remedy

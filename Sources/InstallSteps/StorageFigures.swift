@@ -32,9 +32,12 @@ package struct StorageFigures: Hashable, Sendable {
 
   /// What is full, by these figures and the lines of the program that failed.
   ///
+  /// - Parameter need: what was to be written, as far as it is known.
   /// - Returns: the cause, with figures; and what to do, when one thing is to blame.
-  func verdict(on lines: [String]) -> (cause: String, remedy: String?) {
-    var full = places.filter(\.isFull).map(\.verdict)
+  func verdict(on lines: [String], need: StorageNeed? = nil) -> (cause: String, remedy: String?) {
+    let needing = need.flatMap { place(of: $0.path[...]) }
+    func needed(by place: Place) -> StorageNeed? { place == needing ? need : nil }
+    var full = places.filter(\.isFull).map { $0.verdict(needed(by: $0)) }
     if let variables, variables.isFull { full.append(variables.verdict) }
     if full.count == 1 { return full[0] }
     if !full.isEmpty {
@@ -44,7 +47,8 @@ package struct StorageFigures: Hashable, Sendable {
     // What did not fit may be removed again by now; then its name tells where it was to go.
     if let place = place(namedIn: lines) {
       return (
-        "what it wrote was too large for \(place.title): \(place.figures)", place.verdict.remedy
+        "what it wrote was too large for \(place.title): \(place.figures)\(needed(by: place)?.words ?? "")",
+        place.remedy
       )
     }
     let all = places.map { "\($0.path): \($0.figures)" }.joined(separator: "; ")
@@ -55,14 +59,28 @@ package struct StorageFigures: Hashable, Sendable {
   private func place(namedIn lines: [String]) -> Place? {
     for line in lines where saysNoSpace(line) {
       for word in line.split(whereSeparator: { " '\"`‘’,:;()=".contains($0) }) where word.hasPrefix("/") {
-        let holding = places.filter {
-          $0.path == "/" || word == $0.path || word.hasPrefix($0.path + "/")
-        }
-        if let place = holding.max(by: { $0.path.count < $1.path.count }) { return place }
+        if let place = place(of: word) { return place }
       }
     }
     return nil
   }
+
+  /// The filesystem that has a path.
+  private func place(of path: Substring) -> Place? {
+    places.filter { $0.path == "/" || path == $0.path || path.hasPrefix($0.path + "/") }
+      .max { $0.path.count < $1.path.count }
+  }
+}
+
+/// What a step is known to write.
+package struct StorageNeed: Hashable, Sendable {
+  /// Where it goes, as the target sees it.
+  var path: String
+  var size: ByteSize
+  /// What it is, with its verb: "the tree needs".
+  var what: String
+
+  fileprivate var words: String { ", and \(what) \(size)" }
 }
 
 /// Whether a line is what programs print for ENOSPC: glibc's words, musl's and the C library's of Python.
@@ -95,16 +113,18 @@ extension StorageFigures.Place {
     }
   }
 
-  fileprivate var verdict: (cause: String, remedy: String?) {
-    let remedy =
-      switch path {
-      case _ where isInMemory: "Give the VM more memory with memSize"
-      case "/": "Give the image a larger diskSize, or more additionalSpace"
-      case "/boot": "Give the image a larger bootSize, or the system fewer kernels"
-      case "/efi": "Use the partition table \"efi\": bootSize is the size of its EFI system partition"
-      default: "Give it a larger size in partitions"
-      }
-    return ("\(title) is full: \(figures)", remedy)
+  fileprivate var remedy: String {
+    switch path {
+    case _ where isInMemory: "Give the VM more memory with memSize"
+    case "/": "Give the image a larger diskSize, or more additionalSpace"
+    case "/boot": "Give the image a larger bootSize, or the system fewer kernels"
+    case "/efi": "Use the partition table \"efi\": bootSize is the size of its EFI system partition"
+    default: "Give it a larger size in partitions"
+    }
+  }
+
+  fileprivate func verdict(_ need: StorageNeed?) -> (cause: String, remedy: String?) {
+    ("\(title) is full: \(figures)\(need?.words ?? "")", remedy)
   }
 }
 

@@ -18,8 +18,9 @@ enum ArchiveSize {
 
   /// Counts one object. Links are not followed, other filesystems are entered.
   ///
-  /// - Throws: `Failure` at the first entry that is special, vanishes, or may not be looked at.
-  static func of(_ path: FilePath) throws(Failure) -> UInt64 {
+  /// - Throws: `Failure` at the first entry that is special, vanishes, or may not be looked at; `CancellationError`
+  ///   between two entries.
+  static func of(_ path: FilePath) throws -> UInt64 {
     var size = narString("nix-archive-1".utf8.count)
     // Names are bytes and need not be UTF-8. They stay C strings also because a FilePath for each of them
     // takes most of the time of a walk.
@@ -36,7 +37,7 @@ enum ArchiveSize {
 
   private static func add(
     entriesOf folder: [CChar], to size: inout UInt64, _ folders: inout [[CChar]]
-  ) throws(Failure) {
+  ) throws {
     let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
     guard descriptor >= 0 else { throw Failure(folder) }
     guard let stream = fdopendir(descriptor) else {
@@ -45,6 +46,7 @@ enum ArchiveSize {
     }
     defer { closedir(stream) }
     while true {
+      try Cancellation.check()
       errno = 0
       guard let entry = readdir(stream) else {
         guard errno == 0 else { throw Failure(folder) }

@@ -1,5 +1,4 @@
 internal import Basics
-internal import Foundation
 internal import SystemPackage
 
 extension Closure {
@@ -22,12 +21,12 @@ extension Closure {
   ///   - system: the toplevel.
   ///   - installsBootLoader: whether the system must be able to install its bootloader, with
   ///     `bin/switch-to-configuration` and the boot specification `boot.json` (NixOS RFC 125).
-  /// - Throws: `InvalidClosure` with every problem found.
+  /// - Throws: `InvalidClosure` with every problem found; `CancellationError`.
   package func check(
     in store: StoreLocation, system: StorePath, installsBootLoader: Bool = true
   ) async throws {
     try await onThread {
-      var problems = damage(in: store)
+      var problems = try damage(in: store)
       if !paths.contains(where: { $0.path == system }) {
         problems.append(
           StoreError(
@@ -40,12 +39,14 @@ extension Closure {
   }
 
   /// What is wrong with the closure, whatever it is a closure of.
-  func damage(in store: StoreLocation) -> [StoreError] {
+  ///
+  /// - Throws: `CancellationError`.
+  func damage(in store: StoreLocation) throws -> [StoreError] {
     var problems = danglingReferences()
     for info in paths {
-      do throws(StoreError) {
+      do {
         try info.checkSize(in: store)
-      } catch {
+      } catch let error as StoreError {
         problems.append(error)
       }
     }
@@ -98,20 +99,20 @@ extension Closure {
   /// Whether the toplevel's `nixos-version` tells a release of which every system has a boot specification.
   private func needsBootSpecification(_ system: StorePath, in store: StoreLocation) -> Bool {
     let file = store.file(of: system).appending("nixos-version")
-    guard let version = try? String(contentsOfFile: file.string, encoding: .utf8),
-      let release = Double(version.prefix(5))
+    guard let text = try? WholeFile.read(file, limit: 4096),
+      let release = Double(String(decoding: text.prefix(5), as: UTF8.self))
     else { return false }
     return release >= Self.firstWithBootSpecification
   }
 }
 
 extension StorePathInfo {
-  fileprivate func checkSize(in store: StoreLocation) throws(StoreError) {
+  fileprivate func checkSize(in store: StoreLocation) throws {
     let size: UInt64
     do {
       size = try ArchiveSize.of(store.file(of: path))
-    } catch {
-      throw problem(error)
+    } catch let failure as ArchiveSize.Failure {
+      throw problem(failure)
     }
     guard size == narSize else {
       throw StoreError(

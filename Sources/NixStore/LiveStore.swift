@@ -1,6 +1,6 @@
 internal import Basics
-internal import Foundation
 internal import GRDB
+internal import Glibc
 package import SystemPackage
 
 extension Closure {
@@ -27,6 +27,8 @@ extension Closure {
         throw error
       } catch let error as PathFailure {
         throw error
+      } catch let error as CancellationError {
+        throw error
       } catch let error as RowDecodingError {
         throw malformedRow("\(error)")
       } catch let error as DatabaseError where error.isLackOfSpace {
@@ -42,12 +44,12 @@ private func checkSchema(of store: StoreLocation) throws {
   let file = store.databaseDirectory.appending("schema")
   let text: String
   do {
-    text = try String(contentsOfFile: file.string, encoding: .utf8)
-  } catch {
-    throw unreadable(store, "'\(file)' cannot be read: \(error.localizedDescription)")
+    text = String(decoding: try WholeFile.read(file, limit: 4096), as: UTF8.self)
+  } catch let failure as PathFailure {
+    throw unreadable(store, "\(failure)")
   }
   let known = NixDatabase.schemaVersion
-  guard text.trimmingCharacters(in: .whitespacesAndNewlines) == known else {
+  guard text.split(whereSeparator: \.isWhitespace) == [known[...]] else {
     throw unreadable(store, "'\(file)' says \(text.debugDescription), and only \(known) is known")
   }
 }
@@ -61,10 +63,9 @@ private func withDatabaseCopy<Value>(
   of store: StoreLocation, scratch: FilePath, _ body: (DatabaseQueue) throws -> Value
 ) throws -> Value {
   let source = store.databaseDirectory.appending("db.sqlite")
-  let folder = scratch.appending("nix-db-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(
-    atPath: folder.string, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
-  defer { try? FileManager.default.removeItem(atPath: folder.string) }
+  let folder = scratch.appending(ClaimedFolder.uniqueName("nix-db-"))
+  try Folder.make(folder, mode: 0o700)
+  defer { try? TreeRemover.remove(folder) }
   let copy = folder.appending("db.sqlite")
   for attempt in 1...5 {
     // Log and rollback journal belong to the database: without them it may be old, or half written.
@@ -73,23 +74,22 @@ private func withDatabaseCopy<Value>(
     guard before[0] != nil else { throw unreadable(store, "'\(source)' does not exist") }
     for (suffix, stamp) in zip(files, before) where stamp != nil {
       do {
-        try FileManager.default.copyItem(atPath: source.string + suffix, toPath: copy.string + suffix)
         // SQLite writes to its copy when it replays the log, whatever the mode of the original.
-        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: copy.string + suffix)
-      } catch {
-        let size = try FileStatus(of: FilePath(source.string + suffix)).size
-        if let space = FilesystemSpace(of: folder), space.available < size {
-          throw PathFailure("copy the Nix database into", scratch, .noSpace)
+        try WholeFile.copy(
+          FilePath(source.string + suffix), to: FilePath(copy.string + suffix), mode: 0o600)
+      } catch let failure as PathFailure {
+        if failure.reason.isLackOfSpace {
+          throw PathFailure("copy the Nix database into", scratch, failure.reason)
         }
-        throw unreadable(store, "'\(source)\(suffix)' cannot be copied: \(error.localizedDescription)")
+        throw unreadable(store, "\(failure)")
       }
     }
     let after = try files.map { try FileStamp(of: FilePath(source.string + $0)) }
     if before == after {
       return try body(DatabaseQueue(path: copy.string))
     }
-    for suffix in files { try? FileManager.default.removeItem(atPath: copy.string + suffix) }
-    Thread.sleep(forTimeInterval: 0.1 * Double(attempt))
+    for suffix in files { try? TreeRemover.remove(FilePath(copy.string + suffix)) }
+    usleep(100_000 * UInt32(attempt))
   }
   throw unreadable(store, "'\(source)' changed each time it was copied; let other Nix commands finish first")
 }
@@ -123,6 +123,7 @@ private func closure(of roots: [StorePath], in database: Database) throws -> Clo
       FROM closure JOIN Refs ON Refs.referrer = closure.id JOIN ValidPaths ON ValidPaths.id = Refs.reference
       """)
   while let row = try edges.next() {
+    try Cancellation.check()
     let reference = try storePath(row.decode(forColumn: "path"))
     references[try row.decode(forColumn: "id"), default: []].append(reference)
   }
@@ -131,6 +132,7 @@ private func closure(of roots: [StorePath], in database: Database) throws -> Clo
     database,
     sql: walk + "SELECT id, path, hash, narSize, deriver, ca FROM closure JOIN ValidPaths USING (id)")
   while let row = try rows.next() {
+    try Cancellation.check()
     paths.append(try info(row, references: references[try row.decode(forColumn: "id")] ?? []))
   }
   return Closure(roots: roots, paths: paths)

@@ -1,5 +1,4 @@
 internal import Basics
-internal import Foundation
 internal import GRDB
 package import SystemPackage
 
@@ -27,6 +26,8 @@ package enum NixDatabase {
         guard try FileStamp(of: file) == nil else { throw Errno.fileExists }
         try build(closure, from: store, registrationTime: registrationTime, at: file)
       } catch let error as StoreError {
+        throw error
+      } catch let error as CancellationError {
         throw error
       } catch let error as DatabaseError where error.isLackOfSpace {
         throw PathFailure("write the Nix database", file, .noSpace)
@@ -86,13 +87,18 @@ package enum NixDatabase {
   ) throws {
     for (id, info) in zip(Int64(1)..., closure.paths) where info.path.isDerivation {
       let file = store.file(of: info.path)
-      guard let text = FileManager.default.contents(atPath: file.string),
-        let outputs = Derivation.outputs(of: text)
-      else {
-        throw StoreError(
-          .damaged, attempt: "register \(info.path)", reason: "'\(file)' cannot be read as a derivation",
+      func damaged(_ reason: String) -> StoreError {
+        StoreError(
+          .damaged, attempt: "register \(info.path)", reason: reason,
           remedy: "Run: nix-store --repair-path \(info.path)")
       }
+      let text: [UInt8]
+      do {
+        text = try WholeFile.read(file)
+      } catch let failure as PathFailure {
+        throw damaged("\(failure)")
+      }
+      guard let outputs = Derivation.outputs(of: text) else { throw damaged("'\(file)' is no derivation") }
       for output in outputs {
         try database.execute(
           sql: "INSERT INTO DerivationOutputs (drv, id, path) VALUES (?, ?, ?)",

@@ -1,5 +1,4 @@
 internal import Basics
-internal import Foundation
 package import SystemPackage
 
 extension Closure {
@@ -118,9 +117,9 @@ private struct RegistrationLines {
 
 private func contents(of name: String, in folder: FilePath) throws -> [UInt8] {
   do {
-    return [UInt8](try Data(contentsOf: URL(filePath: folder.appending(name).string)))
-  } catch {
-    throw malformed(folder, "'\(name)' cannot be read: \(error.localizedDescription)")
+    return try WholeFile.read(folder.appending(name))
+  } catch let failure as PathFailure {
+    throw malformed(folder, "\(failure)")
   }
 }
 

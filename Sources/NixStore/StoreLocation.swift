@@ -122,20 +122,8 @@ package struct StoreLocation: Hashable, Sendable {
   /// The `/nix/store/…` paths of what is in the folder that one leads to, in the order of their names' bytes; empty
   /// when it leads to none.
   package func entries(of path: FilePath) -> [FilePath] {
-    guard let folder = resolved(path), let stream = folder.withPlatformString({ opendir($0) }) else {
-      return []
-    }
-    defer { closedir(stream) }
-    var names: [FilePath.Component] = []
-    while let entry = readdir(stream) {
-      // Names are bytes, and need not be UTF-8.
-      let name = FilePath(platformString: entryName(entry))
-      if let component = name.lastComponent, component.kind == .regular { names.append(component) }
-    }
-    let paths = names.map { path.appending($0) }
-    return paths.sorted { left, right in
-      left.withPlatformString { left in right.withPlatformString { strcmp(left, $0) < 0 } }
-    }
+    guard let folder = resolved(path), let names = try? Folder.names(in: folder) else { return [] }
+    return names.map { path.appending(bytes: $0) }
   }
 }
 

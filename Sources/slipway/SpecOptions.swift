@@ -284,7 +284,7 @@ struct SpecOptions: ParsableArguments {
   private static func read(_ file: String, _ what: String) throws -> [UInt8] {
     do {
       return try InputFile.read(file, limit: InputFile.textLimit)
-    } catch {
+    } catch let error as InputFault {
       throw BuildError(.badInput, "\(what), \(error)", remedy: "Check its path and permissions")
     }
   }

@@ -48,7 +48,7 @@ struct ApplianceBuilderTests {
       let host = try FakeHost(in: scratch)
       let first = try await host.builder(FakeDepmod()).build()
       let bytes = try contents(of: first.initramfs)
-      remove(host.cache)
+      try TreeRemover.remove(host.cache)
       let second = try await host.builder(FakeDepmod()).build()
       #expect(first == second)
       #expect(try contents(of: second.initramfs) == bytes)
@@ -69,7 +69,7 @@ struct ApplianceBuilderTests {
   @Test func missingAgentIsNamed() async throws {
     try await withScratchDirectory { scratch in
       let host = try FakeHost(in: scratch)
-      remove(host.agent)
+      try TreeRemover.remove(host.agent)
       await #expect(throws: ApplianceError.agentMissing(host.agent)) {
         try await host.builder(FakeDepmod()).build()
       }
@@ -111,7 +111,7 @@ struct ApplianceBuilderTests {
   @Test func aToolOfTheUsersIsTakenFromItsPath() async throws {
     try await withScratchDirectory { scratch in
       let host = try FakeHost(in: scratch)
-      try copy("/usr/bin/busybox", to: host.root.appending("mkfs.mine"))
+      try await SubprocessRunner().run("cp", "/usr/bin/busybox", host.root.appending("mkfs.mine").string)
       var inputs = host.inputs
       inputs.tools = [ApplianceTool(added: host.root.appending("mkfs.mine").string)]
       let appliance = try await host.builder(FakeDepmod(), inputs: inputs).build()

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import SystemPackage
 import TestSupport
@@ -113,7 +114,7 @@ struct ApplianceCacheTests {
       let depmod = FakeDepmod()
       let made = try await host.builder(depmod).build()
       let bytes = try contents(of: made.initramfs)
-      remove(made.initramfs)
+      try TreeRemover.remove(made.initramfs)
       try write(bytes, to: made.initramfs)
       #expect(try await host.builder(depmod).build() == made)
       #expect(depmod.runs == 1)

@@ -25,7 +25,7 @@ import Testing
           _ = try InputFile.read(path, limit: limit)
           return ""
         } catch {
-          return error.reason
+          return (error as? InputFault)?.reason ?? "\(error)"
         }
       }
       #expect(reason("\(scratch)/none").contains("No such file"))

@@ -340,6 +340,77 @@ import Testing
     #expect(error.key == "diskSize" && error.remedy.contains("at least 2048M"))
   }
 
+  /// A disk is as large as somebody says, or is refused.
+  @Test(arguments: [PartitionTable.efi, .legacy, .none])
+  func aFixedDiskIsWholeMebibytes(table: PartitionTable) throws {
+    let error = try #require(throws: SpecError.self) {
+      try plan {
+        $0.partitionTableType = table
+        $0.diskSize = .fixed(ByteSize(bytes: (3072 << 20) + 512))
+      }
+    }
+    #expect(error.key == "diskSize" && error.message.contains("3221225984 bytes are not whole MiB"))
+    #expect(error.remedy.contains("3072M or 3073M"))
+  }
+
+  private func sizes(_ files: [UInt64], directories: Int = 0) -> ContentSizes {
+    var sizes = ContentSizes()
+    for file in files { sizes.addFile(file) }
+    for _ in 0..<directories { sizes.addDirectory() }
+    return sizes
+  }
+
+  /// `bootFiles` are 60 MiB, and the ESP has 248.
+  @Test func contentsOnTheESPAreCountedBeforeAnythingIsBuilt() throws {
+    func plan(
+      _ sizes: ContentSizes, at place: String = "/boot", _ change: (inout ImageSpec) -> Void = { _ in }
+    )
+      throws
+    {
+      _ = try self.plan(contentSizes: [place: sizes], change)
+    }
+    try plan(sizes([183 << 20]))
+    let error = try #require(throws: SpecError.self) { try plan(sizes([190 << 20], directories: 1)) }
+    #expect(error.key == "bootSize")
+    #expect(
+      error.message
+        == "the partition ESP has 248.0 MiB, and the kernels, initrds and bootloader and the contents need 254.0 MiB"
+    )
+    let least = try #require(error.remedy.split(separator: " ").compactMap { UInt64($0.dropLast(2)) }.first)
+    try plan(sizes([190 << 20], directories: 1)) { $0.bootSize = .mebibytes(least) }
+    // A file of one byte takes a cluster.
+    #expect(throws: SpecError.self) { try plan(sizes(Array(repeating: 1, count: 100_000))) }
+    // Without a bootloader there is room for the contents alone, and for FAT's own tables.
+    try plan(sizes([243 << 20])) { $0.installBootLoader = false }
+    #expect(throws: SpecError.self) { try plan(sizes([248 << 20])) { $0.installBootLoader = false } }
+    #expect(throws: SpecError.self) { try plan(sizes([UInt64.max, 4096])) }
+  }
+
+  @Test func contentsOnOtherFATPartitionsAreCountedToo() throws {
+    let small = try #require(throws: SpecError.self) {
+      try plan(contentSizes: ["/efi": sizes([93 << 20])]) { $0.partitionTableType = .efixbootldr }
+    }
+    #expect(small.key == "contents" && small.message.contains("the partition ESP has 92.0 MiB"))
+    let further = try #require(throws: SpecError.self) {
+      try plan(contentSizes: ["/data": sizes([64 << 20])]) {
+        $0.partitions = [
+          PartitionEntry(name: "data", size: .mebibytes(64), fsType: .vfat, mountPoint: "/data")
+        ]
+      }
+    }
+    #expect(further.key == "partitions" && further.message.contains("the partition data has 64.0 MiB"))
+  }
+
+  @Test func theGuestKnowsWhatItsStepsNeed() throws {
+    let steps = try plan { $0.fsType = .xfs }.steps.map(\.step)
+    let content = ByteSize(bytes: tree.blocks * 4096)
+    #expect(steps.contains { if case .copyTree(let step) = $0 { step.content == content } else { false } })
+    #expect(
+      steps.contains {
+        if case .installBootLoader(let step) = $0 { step.bootFiles == .mebibytes(60) } else { false }
+      })
+  }
+
   @Test("more processors than the host has are not more than sense", arguments: [(2, 4), (1, 2), (64, 64)])
   func processors(host: Int, given: Int) throws {
     #expect(try plan(processors: host) { $0.cpus = 64 }.machine?.cpus == given)
@@ -349,7 +420,8 @@ import Testing
   }
 
   private func plan(
-    processors: Int? = nil, _ change: (inout ImageSpec) -> Void = { _ in }
+    processors: Int? = nil, contentSizes: [String: ContentSizes] = [:],
+    _ change: (inout ImageSpec) -> Void = { _ in }
   ) throws -> BuildPlan {
     var spec = ImageSpec()
     change(&spec)
@@ -357,7 +429,8 @@ import Testing
     return try Planner(
       spec: spec,
       closure: ClosureFacts(
-        system: system, tree: tree, etcDirectories: 3, etcLinks: 20, bootFiles: .mebibytes(60)),
+        system: system, tree: tree, etcDirectories: 3, etcLinks: 20, bootFiles: .mebibytes(60),
+        contentSizes: contentSizes),
       machine: MachineFacts(
         firmware: FirmwarePair(
           code: "/firmware/CODE.fd", variablesTemplate: "/firmware/VARS.fd", requiresSMM: false,

@@ -1,10 +1,11 @@
 import Command
-import Ext4
 import Foundation
 import ImageModel
 import SystemPackage
 import TestSupport
 import Testing
+
+@testable import Ext4
 
 @Suite("Refusals")
 struct RefusalTests {
@@ -94,6 +95,39 @@ struct RefusalTests {
       try await Task.sleep(for: .milliseconds(50))
       pour.cancel()
       await #expect(throws: CancellationError.self) { _ = try await pour.value }
+    }
+  }
+
+  @Test("Cancelling ends the work on one file, however large it is")
+  func cancellingWithinAFile() async throws {
+    try await withScratchDirectory { folder in
+      let node = try Node.file("a", Array(repeating: 1, count: 1 << 20))
+      let options = Ext4Options.test()
+      await #expect(throws: CancellationError.self) {
+        try await whenCancelled { try TreeMeter(hashSeed: options.hashSeed).store(node, inode: 12) }
+      }
+      let image = folder.appending("image")
+      await #expect(throws: CancellationError.self) {
+        try await whenCancelled {
+          let file = try FileDescriptor.open(
+            image, .readWrite, options: [.create], permissions: .ownerReadWrite)
+          defer { try? file.close() }
+          try file.resize(to: Int64(options.size.bytes))
+          let writer = TreeWriter(
+            try FilesystemHandle(options, file: image),
+            writer: ImageWriter(file, path: image, offset: options.offset), options: options)
+          try writer.store(node, inode: 12)
+        }
+      }
+      let host = try HostFile(examining: image)
+      await #expect(throws: CancellationError.self) {
+        try await whenCancelled {
+          let copy = try FileDescriptor.open(
+            folder.appending("copy"), .writeOnly, options: [.create], permissions: .ownerReadWrite)
+          defer { try? copy.close() }
+          try host.copy(to: copy.rawValue) { $0 }
+        }
+      }
     }
   }
 

@@ -22,6 +22,22 @@ import Testing
     #expect(other.folders == ["/c/qemu/firmware", "/etc/qemu/firmware", "/usr/share/qemu/firmware"])
   }
 
+  /// A descriptor that cannot be read may be the one that a person expects to count.
+  @Test func whatCannotBeReadIsSaidWithItsPathAndReason() async throws {
+    try await withScratchDirectory { (folder: FilePath) async throws -> Void in
+      let (descriptors, file) = (folder.appending("firmware"), folder.appending("file"))
+      try await SubprocessRunner().run("mkdir", "-p", descriptors.appending("10-folder.json").string)
+      try write([], to: file)
+      let search = FirmwareProbe(folders: [descriptors.string, file.string, "/nowhere"]).search(
+        machine: machine)
+      #expect(
+        search.problems == [
+          "could not read \(descriptors)/10-folder.json: Is a directory",
+          "could not list \(file): Not a directory",
+        ])
+    }
+  }
+
   @Test func findsPairsAndSaysWhatIsWrongWithOthers() async throws {
     try await withScratchDirectory { (folder: FilePath) async throws -> Void in
       try write(flash(0x37c000), to: folder.appending("CODE.fd"))

@@ -53,7 +53,8 @@ import Testing
       let console = scratch.appending("console")
       try FileSystem.write(Array("booting\u{1B}[2J\r\nlogin".utf8), to: console)
       let kept = FailureLog(for: scratch.appending("out"), at: nil, isPrivate: isPrivate)
-      let error = kept.keep(BuildError(.failed, "it failed", details: ["$ tool"]), log, console: console)
+      let error = await kept.keep(
+        BuildError(.failed, "it failed", details: ["$ tool"]), log, console: console)
       let path = scratch.appending("out.failed.log")
       #expect(error.log == path.string)
       #expect(error.description.hasSuffix("The whole output is in \(path)"))
@@ -74,7 +75,7 @@ import Testing
       let log = BuildLog()
       try log.open(in: scratch)
       let kept = FailureLog(for: scratch.appending("out"), at: path.string, isPrivate: false)
-      let error = kept.keep(BuildError(.failed, "it failed"), log, console: "/nowhere")
+      let error = await kept.keep(BuildError(.failed, "it failed"), log, console: "/nowhere")
       #expect(error.log == nil)
       #expect(error.details.contains { $0.contains("no log is kept") })
       kept.removeEarlier()

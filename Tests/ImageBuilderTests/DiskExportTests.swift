@@ -1,3 +1,4 @@
+import Basics
 import Command
 import ImageModel
 import SystemPackage
@@ -104,6 +105,59 @@ import Testing
       try FileSystem.write((0..<9_000_000).map { UInt8(truncatingIfNeeded: $0) }, to: file)
       let expected = try await runner.run("sha256sum", file.string).prefix(64)
       #expect(try await FileDigest.sha256(of: file) == expected)
+    }
+  }
+
+  @Test(arguments: [ImageFormat.vhdx, .vdi, .vmdk, .vpc])
+  func cancellationEndsTheWritingOfIdentifiers(format: ImageFormat) async throws {
+    try await withScratchDirectory { scratch in
+      let image = scratch.appending("image")
+      try await runner.run("qemu-img", "create", "-q", "-f", format.qemuName, image.string, "4M")
+      await #expect(throws: CancellationError.self) {
+        try await whenCancelled {
+          try ImageIdentity(identifier: GUID(high: 1, low: 2), time: 1_000_000_000).write(to: image, format)
+        }
+      }
+    }
+  }
+
+  /// A packed disk of zeros with a byte at its end.
+  private func packed(_ format: ImageFormat, mebibytes: Int, in scratch: FilePath) async throws {
+    let size = mebibytes << 20
+    let script =
+      format == .compressedRaw
+      ? "(head -c \(size - 1) /dev/zero; printf x) | zstd -q >image"
+      : "(head -c \(size - 1) /dev/zero; printf x) >disk.raw; tar --create --gzip --file=image disk.raw; rm disk.raw"
+    try await runner.run("bash", "-ec", "cd \"$1\"; \(script)", "bash", scratch.string)
+  }
+
+  /// What an image says of its size is not asked, and what comes out is counted.
+  @Test(arguments: [ImageFormat.compressedRaw, .archivedRaw])
+  func anImageThatUnpacksToTooMuchIsRefused(format: ImageFormat) async throws {
+    try await withScratchDirectory { scratch in
+      try await packed(format, mebibytes: 65, in: scratch)
+      #expect(try FileSystem.size(of: scratch.appending("image")) < 1 << 20)
+      let export = DiskExport(runner: runner, largestUnpacked: 64 << 20)
+      let error = await #expect(throws: BuildError.self) {
+        try await export.unpack("image", format, to: "disk", in: ToolFolder(path: scratch))
+      }
+      #expect(error?.kind == .badInput && error?.message.contains("more than 64.0 MiB") == true)
+      #expect(!FileSystem.exists(scratch.appending("disk")))
+    }
+  }
+
+  @Test(arguments: [ImageFormat.compressedRaw, .archivedRaw])
+  func zerosOfAnUnpackedImageTakeNoRoom(format: ImageFormat) async throws {
+    try await withScratchDirectory { scratch in
+      try await packed(format, mebibytes: 64, in: scratch)
+      try await runner.run("chmod", "640", scratch.appending("image").string)
+      let export = DiskExport(runner: runner, largestUnpacked: 64 << 20)
+      try await export.unpack("image", format, to: "disk", in: ToolFolder(path: scratch))
+      let disk = scratch.appending("disk")
+      #expect(try FileSystem.size(of: disk) == 64 << 20)
+      #expect(try #require(allocatedSize(of: disk)) <= 2 << 20)
+      #expect(try FileStatus(of: disk).permissions == 0o640)
+      #expect(try FileSystem.read(disk).last == UInt8(ascii: "x"))
     }
   }
 }

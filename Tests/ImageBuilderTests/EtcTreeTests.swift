@@ -26,7 +26,7 @@ import Testing
         mkdir -p ../etc-1/ssh/keys; touch ../etc-1/hosts ../etc-1/$'odd-\\xff'; ln -s /nowhere ../etc-1/ssh/config
         ln -s /nix/store/etc-1 etc
         """)
-      let etc = EtcTree(of: system, in: store)
+      let etc = try EtcTree(of: system, in: store)
       #expect(etc.directories == 2)
       #expect(etc.links == 3)
       #expect(etc.files.map(\.description) == ["/etc/hosts", "/etc/odd-\\xff", "/etc/ssh/config"])
@@ -36,7 +36,7 @@ import Testing
   @Test func aSystemWithoutEtcHasNone() async throws {
     try await withScratchDirectory { scratch in
       let (store, system) = try await fixture(in: scratch, "true")
-      let etc = EtcTree(of: system, in: store)
+      let etc = try EtcTree(of: system, in: store)
       #expect(etc.directories == 0 && etc.links == 0)
     }
   }

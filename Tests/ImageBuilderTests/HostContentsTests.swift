@@ -34,6 +34,32 @@ import Testing
     return found
   }
 
+  @Test func whatGoesToAnotherFilesystemIsMeasured() async throws {
+    try await withScratchDirectory { scratch in
+      try await make(
+        "head -c 5000 /dev/zero >file; mkdir -p d/sub; head -c 100 /dev/zero >d/sub/f", in: scratch)
+      let entries = [
+        ContentEntry(source: "\(scratch)/file", target: "/boot/file"),
+        ContentEntry(source: "\(scratch)/d", target: "/boot/d"),
+        ContentEntry(source: "\(scratch)/file", target: "/etc/file"),
+      ]
+      let found = try await contents(entries).sizes(on: [
+        MountedPlace("/boot", .vfat), MountedPlace("/srv", .ext4),
+      ])
+      var expected = ContentSizes()
+      for size in [5000, 100] as [UInt64] { expected.addFile(size) }
+      expected.addDirectory()
+      expected.addDirectory()
+      #expect(found == ["/boot": expected])
+      let other = try await contents(entries).sizes(on: [MountedPlace("/srv", .ext4)])
+      #expect(other.isEmpty)
+      await #expect(throws: CancellationError.self) {
+        let contents = try await contents(entries)
+        try await whenCancelled { _ = try contents.sizes(on: [MountedPlace("/boot", .vfat)]) }
+      }
+    }
+  }
+
   @Test func linksOfTheHostAreKeptWithinAnEntryAndNowhereElse() async throws {
     try await withScratchDirectory { scratch in
       try await make("echo x >a; ln a b; mkdir d; ln a d/c; ln a d/e", in: scratch)

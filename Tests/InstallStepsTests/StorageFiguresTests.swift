@@ -62,6 +62,24 @@ struct StorageFiguresTests {
     #expect(figures.verdict(on: [Self.line]).cause.contains("the root filesystem is full: 12.0 MiB of"))
   }
 
+  @Test("what was to be written is said of the filesystem that it goes to, and of no other")
+  func need() {
+    let kernels = StorageNeed(path: "/boot", size: .mebibytes(60), what: "the kernels and initrds need")
+    let full = Self.figures(boot: 0).verdict(on: [Self.line], need: kernels).cause
+    #expect(
+      full
+        == "the boot partition on /boot is full: 0 B of 1000.0 MiB are free, and the kernels and initrds need 60.0 MiB"
+    )
+    #expect(!Self.figures(data: 0).verdict(on: [Self.line], need: kernels).cause.contains("need"))
+    let gone = Self.figures(boot: 40)
+      .verdict(on: ["cp: error writing '/boot/kernel': No space left on device"], need: kernels).cause
+    #expect(gone.contains("40.0 MiB of 1000.0 MiB are free, and the kernels and initrds need 60.0 MiB"))
+    // Without a boot partition they are on the root.
+    let root = StorageFigures(places: [place("/", free: 0, type: "ext4")], variables: nil)
+    #expect(
+      root.verdict(on: [Self.line], need: kernels).cause.hasSuffix("the kernels and initrds need 60.0 MiB"))
+  }
+
   @Test func twoThatAreFullAreBothNamed() {
     let verdict = Self.figures(root: 0, variables: true).verdict(on: [Self.line])
     #expect(verdict.cause.contains("root filesystem") && verdict.cause.contains("variable store"))

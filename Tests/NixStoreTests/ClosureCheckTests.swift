@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import NixStore
@@ -135,5 +136,17 @@ struct ArchiveSizeTests {
     }
     #expect(
       try ArchiveSize.of(fixture.location.file(of: path)) == ArchiveSize.of(fixture.location.file(of: plain)))
+  }
+
+  @Test func cancellationEndsTheCountOfAnArchive() async throws {
+    var fixture = try StoreFixture()
+    let system = try fixture.addSystem()
+    let (closure, location) = (fixture.closure(system), fixture.location)
+    await #expect(throws: CancellationError.self) {
+      try await whenCancelled { _ = try ArchiveSize.of(location.file(of: system)) }
+    }
+    await #expect(throws: CancellationError.self) {
+      try await whenCancelled { try await closure.check(in: location, system: system) }
+    }
   }
 }

@@ -108,6 +108,6 @@ struct LiveStoreTests {
     try write("11\n", to: folder.appending("schema"))
     try await expectUnreadable("only 10 is known")
     try FileManager.default.removeItem(atPath: folder.appending("schema").string)
-    try await expectUnreadable("schema' cannot be read")
+    try await expectUnreadable("schema: No such file")
   }
 }

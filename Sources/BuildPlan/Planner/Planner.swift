@@ -35,7 +35,9 @@ public struct Planner: Sendable {
     }
     let geometry = DiskGeometry(request)
     let root = try rootSize(request, geometry)
-    try checkBootArea(geometry, request)
+    try BootSpace(
+      closure: closure, installsBootLoader: request.installBootLoader, sectorSize: request.sectorSize
+    ).check(geometry, request)
     let disk = layout(request, geometry, root)
     try checkFormats(request, disk)
     let pour = pour(request, disk)
@@ -91,24 +93,6 @@ public struct Planner: Sendable {
       fixed = geometry.root(onDiskOf: size) ?? ByteSize(bytes: 0)
     }
     return try RootSize(request, closure: closure, fixed: fixed, overhead: geometry.overhead)
-  }
-
-  /// The bootloader, its entries and one more kernel and initrd while they are replaced.
-  private func checkBootArea(_ geometry: DiskGeometry, _ request: Request) throws(SpecError) {
-    guard request.installBootLoader, let boot = geometry.parts.first(where: { $0.mountPoint == "/boot" })
-    else {
-      return
-    }
-    let need = closure.bootFiles + .mebibytes(4)
-    guard boot.size >= need else {
-      let (name, start) = (boot.name, boot.start >> 20)
-      throw SpecError(
-        "bootSize",
-        "the partition \(name) has \(boot.size), and the kernels, initrds and bootloader need \(need)",
-        remedy:
-          "Set bootSize to at least \(need.bytes >> 20 + start + 1)M; it is the end offset of \(name), which "
-          + "starts at \(start)M")
-    }
   }
 
   private func checkFormats(_ request: Request, _ disk: DiskLayout) throws(SpecError) {
@@ -202,10 +186,12 @@ public struct Planner: Sendable {
 
   private func steps(_ request: Request, _ disk: DiskLayout, _ pour: PourPlan) -> [PlannedStep] {
     StepList(
-      disk: disk, pour: pour, contents: request.contents, kept: closure.contentState, system: closure.system,
+      disk: disk, pour: pour,
+      content: ByteSize(bytes: closure.tree.blocks * UInt64(Ext4Format.blockSize)),
+      contents: request.contents, kept: closure.contentState, system: closure.system,
       profileTime: Self.clock,
       installBootLoader: request.installBootLoader, touchEFIVariables: request.touchEFIVariables,
-      grubDevice: request.grubDevice, rootOptions: request.mkfsOptions,
+      bootFiles: closure.bootFiles, grubDevice: request.grubDevice, rootOptions: request.mkfsOptions,
       postInstall: request.postInstall,
       limit: stepTimeLimit
     ).steps

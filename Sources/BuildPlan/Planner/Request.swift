@@ -124,6 +124,12 @@ struct Request {
         "diskSize", "\(bytes.bytes) bytes are no multiple of \(unit), as the format \(format.rawValue) needs",
         remedy: "Use \"auto\", or a multiple of \(unit.bytes >> 20)M")
     }
+    // Never rounded: a size that somebody gives is that of the disk.
+    guard bytes.bytes % DiskGeometry.alignment == 0 else {
+      throw SpecError(
+        "diskSize", "\(bytes.bytes) bytes are not whole MiB, and partitions begin and end at those",
+        remedy: "Use \"auto\", \(bytes.bytes >> 20)M or \(bytes.bytes >> 20 + 1)M")
+    }
     return size
   }
 

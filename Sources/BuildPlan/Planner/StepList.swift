@@ -7,6 +7,8 @@ internal import ImageModel
 struct StepList {
   let disk: DiskLayout
   let pour: PourPlan
+  /// What the tree takes.
+  let content: ByteSize
   let contents: [PlannedContent]
   /// Files of one machine's state that the contents bring.
   let kept: [String]
@@ -14,6 +16,8 @@ struct StepList {
   let profileTime: Int64
   let installBootLoader: Bool
   let touchEFIVariables: Bool
+  /// What the bootloader copies.
+  let bootFiles: ByteSize
   let grubDevice: String?
   let rootOptions: [String]
   let postInstall: String?
@@ -39,7 +43,9 @@ struct StepList {
       .mountFilesystem(MountFilesystem(disk: target, partition: $0.number, filesystem: $0.filesystem))
     }
     if pour.place == .source {
-      list.append(.copyTree(CopyTree(sourceDisk: DiskSerial.source, sourceType: "ext4", workers: 4)))
+      list.append(
+        .copyTree(
+          CopyTree(sourceDisk: DiskSerial.source, sourceType: "ext4", workers: 4, content: content)))
     }
     list.append(.setSystemProfile(SetSystemProfile(system: system, time: profileTime)))
     list.append(.activate(ActivateSystem(system: system)))
@@ -53,7 +59,8 @@ struct StepList {
       list.append(
         .installBootLoader(
           InstallBootLoader(
-            system: system, touchEFIVariables: touchEFIVariables, disk: target, diskName: grubDevice)))
+            system: system, touchEFIVariables: touchEFIVariables, disk: target, diskName: grubDevice,
+            bootFiles: bootFiles)))
     }
     if let postInstall { list.append(.runScript(RunScript(system: system, script: postInstall))) }
     list.append(.finish(Finish(disk: target, kept: kept)))

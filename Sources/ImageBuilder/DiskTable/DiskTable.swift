@@ -55,6 +55,12 @@ extension DiskTable {
       format = .mbr
       signature = UInt32(truncatingIfNeeded: first.littleEndian(at: 440, 4))
       entries = records
+      // There is one; of more, the others' partitions would have the same numbers.
+      if let extended = records.first(where: { LogicalPartitions.isExtended($0.type) }) {
+        let logical = try LogicalPartitions(in: extended, of: disk, sectorSize: size)
+        entries += logical.entries
+        faults += logical.fault.map { [$0] } ?? []
+      }
     }
   }
 
@@ -64,7 +70,7 @@ extension DiskTable {
   }
 
   /// The partitions in an MBR; none where the sector is something else, such as the boot sector of a filesystem.
-  private static func records(in sector: [UInt8]) -> [Entry] {
+  static func records(in sector: [UInt8]) -> [Entry] {
     guard sector.littleEndian(at: bootSignature.offset, 2) == bootSignature.value else { return [] }
     let records = (0..<4).map { Array(sector[446 + 16 * $0..<462 + 16 * $0]) }
     guard records.allSatisfy({ $0[0] & 0x7f == 0 }) else { return [] }

@@ -31,7 +31,10 @@ package struct BootDiskReader: Sendable {
         return try await withFiles(table(in: tools), in: tools)
       }
       try tools.link(file, as: "image")
-      _ = try await commandErrors("read \(image) as \(format.rawValue)", .badInput) {
+      let command = HostCommand(
+        attempt: "read \(image) as \(format.rawValue)", place: scratch, package: "qemu-utils", kind: .badInput
+      )
+      try await command.run {
         if format.isPacked {
           try await DiskExport(runner: runner).unpack("image", format, to: Self.disk, in: tools)
         } else {
@@ -109,16 +112,6 @@ package struct BootDiskReader: Sendable {
       throw BuildError(
         .hostNotAble, "mdir cannot be run, which reads the files of an EFI system partition",
         remedy: "Install mtools (Debian: apt install mtools)", details: failure.evidence)
-    }
-  }
-
-  private func commandErrors<Result>(
-    _ attempt: String, _ kind: BuildError.Kind, _ body: () async throws -> Result
-  ) async throws -> Result {
-    do {
-      return try await body()
-    } catch let failure as CommandFailure {
-      throw BuildError(kind, "could not \(attempt): \(failure.summary)", details: failure.evidence)
     }
   }
 }

@@ -62,10 +62,11 @@ package struct VariableStoreFile: Sendable {
     guard status.size <= Self.limit else {
       throw BuildError(.badInput, "\(path) is larger than any variable store", remedy: "Check the path")
     }
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw BuildError(.badInput, "\(path) cannot be read", remedy: "Check its permissions")
+    do {
+      return try WholeFile.read(FilePath(path))
+    } catch let failure as PathFailure {
+      throw BuildError(.badInput, "\(failure)", remedy: "Check its permissions")
     }
-    return Array(data)
   }
 
   /// AAVMF's have 64 MiB.
@@ -144,7 +145,7 @@ private struct StoreLock {
   }
 }
 
-/// Writes a whole file beside its place, and renames it.
+/// Writes a whole store that is there completely or not at all, also when this process is killed.
 private enum FileReplacement {
   /// - Parameters:
   ///   - model: a file whose mode and owner the new one gets.
@@ -155,33 +156,32 @@ private enum FileReplacement {
     // Through a link the file is replaced, not the link.
     let place = FilePath(model == nil ? path : resolved(path))
     let folder = place.removingLastComponent()
-    let name = place.lastComponent?.string ?? ""
-    let temporary = folder.appending(".\(name).slipway-\(UUID().uuidString.prefix(8).lowercased())")
+    let limit = source.map { (try? FileStatus(of: FilePath($0)))?.mode ?? 0o600 } ?? 0o666
     do {
-      try FileSystem.makePrivateFile(temporary)
-      try FileSystem.write(bytes, to: temporary)
-      if let model, let status = try? FileStatus(of: FilePath(model)) {
-        // The owner is root's to give; an ordinary user owns what it replaces, or gets its own.
-        if chown(temporary.string, status.owner, status.group) != 0 { errno = 0 }
-        chmod(temporary.string, status.permissions)
-      } else {
-        let limit = source.map { (try? FileStatus(of: FilePath($0)))?.mode ?? 0o600 } ?? 0o666
-        chmod(temporary.string, limit & 0o666 & ~currentMask())
+      try WholeFile.make(
+        place, replacingBy: model == nil ? nil : folder.appending(temporaryName(of: place)),
+        mode: model == nil ? limit & 0o666 : 0o600
+      ) { file in
+        try file.writeAll(bytes)
+        if let model, let status = try? FileStatus(of: FilePath(model)) {
+          // The owner is root's to give; an ordinary user owns what it replaces, or gets its own.
+          _ = fchown(file.rawValue, status.owner, status.group)
+          _ = fchmod(file.rawValue, status.permissions)
+        }
+        guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
       }
-      try FileSystem.synchronise(temporary)
-      try FileSystem.rename(temporary, to: place)
-    } catch {
-      try? FileSystem.remove(temporary)
-      throw error
+    } catch let failure as PathFailure {
+      throw FileSystem.fault(failure, need: UInt64(bytes.count))
+    } catch let error as Errno {
+      throw FileSystem.fault(PathFailure("write", place, error), need: UInt64(bytes.count))
     }
     try FileSystem.synchronise(folder.isEmpty ? "." : folder)
   }
 
-  /// The mode bits that new files of this process go without.
-  private static func currentMask() -> mode_t {
-    let mask = umask(0o077)
-    umask(mask)
-    return mask
+  /// The same each time: whoever holds the store's lock is the only one to use it, and the next edit removes what a
+  /// killed one left.
+  static func temporaryName(of place: FilePath) -> String {
+    ".\(place.lastComponent?.string ?? "").slipway-new"
   }
 
   private static func resolved(_ path: String) -> String {

@@ -1,7 +1,5 @@
-internal import Basics
 internal import BuildPlan
 internal import Command
-internal import Foundation
 internal import SystemPackage
 
 /// The raw disk as Google's Compute Engine takes it: a gzip-compressed archive in tar's old GNU format, with one member
@@ -23,10 +21,10 @@ struct DiskArchive {
       ])
   }
 
-  /// Unpacks an archive of the one member, and refuses any other.
+  /// The words that unpack an archive of the one member, from standard input to standard output.
   ///
-  /// - Throws: `BuildError` of kind `badInput`; `CommandFailure`.
-  func unpack(_ archive: String, to disk: String, by runner: any CommandRunner) async throws {
+  /// - Throws: `BuildError` of kind `badInput` for any other archive; `CommandFailure`.
+  func unpacking(_ archive: String, by runner: any CommandRunner) async throws -> Command {
     let listing = try await runner.run(
       tar(["--list", "--verbose", "--gzip", "--quoting-style=c", "--file=\(archive)"]))
     // The first letter of a mode is the type of the file; a name in quotation marks has those within escaped.
@@ -34,21 +32,7 @@ struct DiskArchive {
     guard members.count == 1, members[0].hasPrefix("-"), members[0].hasSuffix(" \"\(Self.member)\"") else {
       throw Self.refusal
     }
-    let folder = tools.path.appending("unpacking")
-    try FileSystem.makeDirectory(folder, mode: 0o700)
-    defer { try? FileSystem.remove(folder) }
-    try await runner.run(
-      tar(
-        [
-          "--extract", "--gzip", "--no-same-owner", "--no-same-permissions", "--touch", "--file=\(archive)",
-          "--directory=unpacking", "--", Self.member,
-        ]))
-    let file = folder.appending(Self.member)
-    guard FileSystem.isRegularFile(file),
-      let mode = (try? FileStatus(of: tools.path.appending(archive)))?.mode,
-      chmod(file.string, mode & 0o666) == 0
-    else { throw Self.refusal }
-    try FileSystem.rename(file, to: tools.path.appending(disk))
+    return tar(["--extract", "--gzip", "--to-stdout", "--file=-", "--", Self.member])
   }
 
   /// GNU tar without further options out of the environment.

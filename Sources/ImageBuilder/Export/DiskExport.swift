@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import Command
 internal import Foundation
@@ -8,6 +9,9 @@ internal import SystemPackage
 /// Turns the finished raw disk into the images that were asked for, and packed images into raw disks.
 struct DiskExport {
   let runner: any CommandRunner
+  /// The largest disk that is unpacked, in bytes: as large as a file on ext4 can be. A small file may say that it is a disk
+  /// of any size.
+  var largestUnpacked: UInt64 = 16 << 40
 
   /// Finds out whether the tools for these formats are there, before they are needed.
   ///
@@ -76,12 +80,37 @@ struct DiskExport {
   /// - Throws: `BuildError`; `CommandFailure`.
   func unpack(_ image: String, _ format: ImageFormat, to disk: String, in tools: ToolFolder) async throws {
     try await check([format])
-    if format.packing == .tar {
-      try await DiskArchive(tools: tools).unpack(image, to: disk, by: runner)
-    } else {
-      // By force alone it follows a link.
-      try await runner.run(tools.command("zstd", ["-q", "-d", "-f", "--sparse", image, "-o", disk]))
+    let unpacking =
+      format.packing == .tar
+      ? try await DiskArchive(tools: tools).unpacking(image, by: runner)
+      : tools.command("zstd", ["-q", "-d", "-c"])
+    // What says how large it is may lie, so what comes out is counted: one block more than there may be tells. Blocks of
+    // zeros are not written.
+    let script = """
+      set -o pipefail; input=$1 output=$2 count=$3; shift 3
+      "$@" <"$input" | dd "of=$output" bs=1M iflag=fullblock conv=sparse "count=$count" status=none
+      """
+    let words = [image, disk, "\(largestUnpacked >> 20 + 1)", unpacking.executable] + unpacking.arguments
+    let file = tools.path.appending(disk)
+    var failure: CommandFailure?
+    do {
+      try await runner.run(
+        tools.command("bash", ["-c", script, "bash"] + words, environment: unpacking.environment))
+    } catch let error as CommandFailure {
+      failure = error
     }
+    guard (try? FileStatus(of: file))?.size ?? 0 <= largestUnpacked else {
+      try? FileSystem.remove(file)
+      throw BuildError(
+        .badInput,
+        "the image unpacks to more than \(ByteSize(bytes: largestUnpacked)), and larger disks are not read",
+        remedy: "Check where it is from; unpack it by hand where it is to be trusted")
+    }
+    if let failure { throw failure }
+    // Nobody can read it who cannot read the image.
+    guard let mode = (try? FileStatus(of: tools.path.appending(image)))?.mode,
+      file.withPlatformString({ chmod($0, mode & 0o666) }) == 0
+    else { throw FileSystem.fault(PathFailure("set the mode of", file, Errno(rawValue: errno))) }
   }
 }
 

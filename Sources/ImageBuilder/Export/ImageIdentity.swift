@@ -12,6 +12,7 @@ struct ImageIdentity {
   /// Writes them into a file that qemu-img has made; formats without any are left alone.
   ///
   /// - Throws: `BuildError` when the file is not as its format says; nothing but identifiers is lost then.
+  ///   `CancellationError`.
   func write(to image: FilePath, _ format: ImageFormat) throws {
     guard let identity = format.identity else { return }
     do {

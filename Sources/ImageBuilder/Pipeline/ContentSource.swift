@@ -66,28 +66,16 @@ enum ContentSource: Sendable {
   /// The most that is kept in memory.
   private static let streamLimit = 256 << 20
 
-  /// Reads to the end. Waits for a writer, as every reader of a FIFO does, but not in the kernel, so that an
-  /// interruption ends it.
+  /// Reads to the end, and waits for a writer, as every reader of a FIFO does.
   private static func read(_ path: FilePath, _ key: String) throws -> [UInt8] {
-    let file = path.withPlatformString { open($0, O_RDONLY | O_NONBLOCK | O_CLOEXEC) }
-    guard file >= 0 else { throw fault(path, key, Errno(rawValue: errno)) }
-    defer { close(file) }
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 64 << 10)
-    while true {
-      try Cancellation.check()
-      var request = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
-      guard poll(&request, 1, 100) > 0 else { continue }
-      let count = Glibc.read(file, &buffer, buffer.count)
-      if count < 0, errno == EAGAIN || errno == EINTR { continue }
-      guard count >= 0 else { throw fault(path, key, Errno(rawValue: errno)) }
-      guard count > 0 else { return bytes }
-      bytes += buffer[..<count]
-      guard bytes.count <= streamLimit else {
-        throw SpecError(
-          key, "'\(path)' has more than \(streamLimit >> 20) MiB, and is no file that can be read twice",
-          remedy: "Write it to a file first")
-      }
+    do {
+      return try WholeFile.read(path, limit: streamLimit)
+    } catch let failure as PathFailure where failure.reason == .fileTooLarge {
+      throw SpecError(
+        key, "'\(path)' has more than \(streamLimit >> 20) MiB, and is no file that can be read twice",
+        remedy: "Write it to a file first")
+    } catch let failure as PathFailure {
+      throw fault(path, key, failure.reason)
     }
   }
 }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Ext4
 internal import NixStore
 internal import SystemPackage
@@ -11,12 +12,15 @@ struct EtcTree {
   var links: UInt64 { UInt64(files.count) }
 
   /// Looks through `etc` of a toplevel; nothing when there is none that can be read.
-  init(of system: StorePath, in store: StoreLocation) {
+  ///
+  /// - Throws: `CancellationError`.
+  init(of system: StorePath, in store: StoreLocation) throws {
     guard let etc = store.resolved(FilePath(system.path).appending("etc")), let path = TreePath("etc") else {
       return
     }
     var tree = FileTree([FileTree.Root(host: etc, path: path)], rules: .storeObjects)
     while let node = try? tree.next() {
+      try Cancellation.check()
       switch node.kind {
       case .directory: directories += node.path == path ? 0 : 1
       default: files.append(node.path)

@@ -1,4 +1,5 @@
 internal import Basics
+internal import BuildMachine
 internal import Foundation
 internal import ImageModel
 internal import SystemPackage
@@ -27,10 +28,10 @@ struct FailureLog {
   ///
   /// - Parameter console: the guest's console; it need not be there.
   /// - Returns: the error with the log's place, or with why there is no log.
-  func keep(_ error: BuildError, _ log: BuildLog, console: FilePath) -> BuildError {
+  func keep(_ error: BuildError, _ log: BuildLog, console: FilePath) async -> BuildError {
     var result = error
     do {
-      try write(error, log, console)
+      try await write(error, log, console)
       result.log = path.string
     } catch let fault as BuildError {
       result.details.append("no log is kept: \(fault.message)")
@@ -55,16 +56,16 @@ struct FailureLog {
     return bytes.prefix(count).elementsEqual(Self.header.utf8)
   }
 
-  private func write(_ error: BuildError, _ log: BuildLog, _ console: FilePath) throws {
+  private func write(_ error: BuildError, _ log: BuildLog, _ console: FilePath) async throws {
     guard !FileSystem.exists(path) || isOurs else {
       throw BuildError(.failed, "\(path) exists, and is no log of a failed build")
     }
     let temporary = path.removingLastComponent().appending(ClaimedFolder.uniqueName(".slipway-log-"))
+    // The process may be killed in the moment in which the log has this name.
+    let leftover = try await machineErrorsAsBuildErrors { try await ProcessFolder.removeAtExit(temporary) }
+    defer { leftover.dismiss() }
     do {
-      let file = try FileDescriptor.open(
-        temporary, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec],
-        permissions: isPrivate ? .ownerReadWrite : [.ownerReadWrite, .groupRead, .otherRead])
-      try file.closeAfter {
+      try WholeFile.make(path, replacingBy: temporary, mode: isPrivate ? 0o600 : 0o644) { file in
         func put(_ lines: [String]) throws {
           try file.writeAll(lines.map { TerminalText.escaped($0) + "\n" }.joined().utf8)
         }
@@ -74,13 +75,10 @@ struct FailureLog {
           try put(["", "Console:"] + Self.consoleLines(console))
         }
       }
-      try FileSystem.rename(temporary, to: path)
+    } catch let failure as PathFailure {
+      throw FileSystem.fault(failure)
     } catch let error as Errno {
-      try? FileSystem.remove(temporary)
       throw FileSystem.fault(PathFailure("write", path, error))
-    } catch {
-      try? FileSystem.remove(temporary)
-      throw error
     }
   }
 

@@ -85,6 +85,33 @@ struct HostContents: Sendable {
       .filter { TreePath($0).map(bring) == true }
   }
 
+  /// What the contents take of filesystems, by the places where these are mounted.
+  ///
+  /// - Throws: `Ext4Error` for what cannot be looked at; `CancellationError`.
+  func sizes(on mounts: [MountedPlace]) throws -> [String: ContentSizes] {
+    let places = mounts.sorted { $0.components.count > $1.components.count }
+      .compactMap { mount in TreePath(mount.path).map { (path: $0, name: mount.path) } }
+    let targets = entries.flatMap(\.items).map(\.target)
+    var found: [String: ContentSizes] = [:]
+    guard
+      places.contains(where: { place in
+        targets.contains { $0.isAtOrIn(place.path) || place.path.isAtOrIn($0) }
+      })
+    else { return found }
+    var nodes = MergedNodes(sources(time: Timestamp(seconds: 0)))
+    while let node = try nodes.next() {
+      try Cancellation.check()
+      guard let place = places.first(where: { node.path.isAtOrIn($0.path) }) else { continue }
+      switch node.kind {
+      case .file(let content): found[place.name, default: ContentSizes()].addFile(content.size)
+      case .directory where node.path != place.path:
+        found[place.name, default: ContentSizes()].addDirectory()
+      default: break
+      }
+    }
+    return found
+  }
+
   /// Whether a content is at this path, or a folder of theirs has it.
   func bring(_ path: TreePath) -> Bool {
     entries.contains { entry in

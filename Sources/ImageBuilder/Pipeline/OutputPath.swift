@@ -1,3 +1,4 @@
+internal import Basics
 internal import SystemPackage
 
 /// The place of an output folder, from which libvirt and QEMU are given files.

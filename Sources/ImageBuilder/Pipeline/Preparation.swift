@@ -83,14 +83,17 @@ struct Preparation: Sendable {
       storeImage = try await readOnlyStore(tree, request, uuid: uuid, scratch: scratch, recorder)
       storeSize = try storeImage.map { ByteSize(bytes: try FileSystem.size(of: $0)) }
     }
-    let etc = EtcTree(of: system, in: store)
+    let contentSizes = try await ext4ErrorsAsBuildErrors(.badInput) {
+      try await onThread { try tree.contents.sizes(on: planned.mounts) }
+    }
+    let etc = try EtcTree(of: system, in: store)
     warnOfReplaced(by: etc, tree.contents, recorder)
     let planner = Planner(
       spec: spec,
       closure: ClosureFacts(
         system: system.path, tree: need, etcDirectories: etc.directories, etcLinks: etc.links,
         bootFiles: try BootFiles.size(of: system, in: store),
-        contentState: tree.contents.machineState(on: planned.mounts),
+        contentState: tree.contents.machineState(on: planned.mounts), contentSizes: contentSizes,
         storeImage: storeSize),
       machine: try await machine, stepTimeLimit: request.stepTimeLimit)
     let plan = try planner.plan()

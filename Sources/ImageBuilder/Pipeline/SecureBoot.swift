@@ -15,7 +15,7 @@ struct SecureBoot: Sendable {
   /// Reads the files that the spec names.
   ///
   /// - Throws: `SpecError` for a file that is not there or not what it must be, and for keys that do not fit each other.
-  init(_ spec: SecureBootSpec) throws(SpecError) {
+  init(_ spec: SecureBootSpec) throws {
     let platform = try Self.certificates([spec.pk].compactMap(\.self), "pk")
     guard platform.count == 1, let platformKey = platform.first else {
       throw Self.fault(
@@ -31,7 +31,7 @@ struct SecureBoot: Sendable {
 
   private static func signing(
     _ sign: SigningSpec?, _ database: [Certificate]
-  ) throws(SpecError) -> [SecretFile] {
+  ) throws -> [SecretFile] {
     guard let keyFile = sign?.key, let certificateFile = sign?.cert else { return [] }
     let key = try read(keyFile, "sign.key")
     let certificate = try read(certificateFile, "sign.cert")
@@ -66,7 +66,7 @@ struct SecureBoot: Sendable {
 
   private static func belongs(
     _ key: SigningKey, to certificate: Certificate, _ file: String
-  ) throws(SpecError) -> Bool {
+  ) throws -> Bool {
     do throws(EFIFault) {
       return try key.belongs(to: certificate)
     } catch {
@@ -74,7 +74,7 @@ struct SecureBoot: Sendable {
     }
   }
 
-  private static func certificates(_ files: [String], _ field: String) throws(SpecError) -> [Certificate] {
+  private static func certificates(_ files: [String], _ field: String) throws -> [Certificate] {
     var certificates: [Certificate] = []
     for file in files {
       let bytes = try read(file, field)
@@ -89,10 +89,10 @@ struct SecureBoot: Sendable {
     return certificates
   }
 
-  private static func read(_ file: String, _ field: String) throws(SpecError) -> [UInt8] {
+  private static func read(_ file: String, _ field: String) throws -> [UInt8] {
     do {
       return try InputFile.read(file, limit: InputFile.keyLimit)
-    } catch {
+    } catch let error as InputFault {
       throw fault("the file of '\(field)', \(error)", "Check its path and permissions")
     }
   }

@@ -103,7 +103,10 @@ public struct Verification: Sendable {
   private func makeOverlay(
     _ overlay: FilePath, over artefacts: VerifyArtefacts, _ scratch: FilePath
   ) async throws {
-    do {
+    let command = HostCommand(
+      attempt: "open the image \(artefacts.image)", place: scratch, package: "qemu-utils", kind: .badInput,
+      remedy: "Check that it is \(artefacts.format.rawValue), or name its format with --format")
+    try await command.run {
       let tools = ToolFolder(path: scratch)
       try tools.link(artefacts.image, as: "image")
       if let kernel = request.kernel {
@@ -121,11 +124,6 @@ public struct Verification: Sendable {
         tools.command(
           "qemu-img",
           ["create", "-q", "-f", "qcow2", "-b", image, "-F", artefacts.format.qemuName, "disk.qcow2"]))
-    } catch let failure as CommandFailure {
-      throw BuildError(
-        .badInput, "the image \(artefacts.image) cannot be opened: \(failure.summary)",
-        remedy: "Check that it is \(artefacts.format.rawValue), or name its format with --format",
-        details: failure.evidence)
     }
   }
 

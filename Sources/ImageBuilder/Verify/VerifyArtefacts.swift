@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import EFIVariables
 internal import Foundation

@@ -21,17 +21,9 @@ extension FilesystemTraits {
         // could read, and nobody but root works in the guest.
         mountData: "umask=0077")))
 
-  /// FAT32 with the largest clusters, up to 4 KiB, that leave it one; nothing below that, where mkfs.fat chooses.
-  ///
-  /// UEFI wants FAT32, which needs 65525 clusters. mkfs.fat alone takes clusters of 512 bytes up to 260 MiB, and the
-  /// kernel and the firmware work cluster by cluster.
+  /// Nothing where mkfs.fat chooses.
   private static func geometry(size: UInt64, sectorSize: UInt64) -> [String] {
-    let sectors = size / sectorSize
-    for clusterSize in [4096, 2048, 1024, 512] as [UInt64] where clusterSize >= sectorSize {
-      // 32 reserved sectors, and twice four bytes a cluster.
-      let clusters = (sectors - min(sectors, 32)) * sectorSize / (clusterSize + 8)
-      if clusters >= 65525 + 16 { return ["-F", "32", "-s", String(clusterSize / sectorSize)] }
-    }
-    return []
+    guard let layout = FATLayout(size: size, sectorSize: sectorSize) else { return [] }
+    return ["-F", "32", "-s", String(layout.clusterSize / sectorSize)]
   }
 }
