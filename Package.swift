@@ -132,7 +132,10 @@ let package = Package(
     .testTarget(name: "CommandTests", dependencies: ["Command", "TestSupport"]),
     .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
     .testTarget(
-      name: "BuildPlanTests", dependencies: ["AgentProtocol", "BuildPlan", "Ext4Geometry", "TestSupport"],
+      name: "BuildPlanTests",
+      dependencies: [
+        "AgentProtocol", "BuildPlan", "Command", "Ext4Geometry", "ImageModel", "TestSupport", systemPackage,
+      ],
       exclude: ["Snapshots"]),
     .testTarget(
       name: "NixStoreTests",

@@ -20,7 +20,7 @@ struct EFIVarsCheckCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Image of the disk.", valueName: "file"))
   var image: String
 
-  @Option(help: "Format of --image. [by its extension]")
+  @Option(help: "Format of --image. (default: by its extension)")
   var format: ImageFormat?
 
   func run() async throws {
