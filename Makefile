@@ -2,6 +2,7 @@
 
 PREFIX ?= /usr/local
 STAGE := .build/stage
+SHARE := .build/share
 SLIPWAY := $(STAGE)/bin/slipway
 AGENT := .build-agent/release/slipway-agent
 AGENT_LIMIT := 20000000
@@ -26,15 +27,18 @@ setup: ## install the Debian packages that Slipway, its tests and its test syste
 setup-bench:
 	@scripts/setup bench
 
-build: ## build slipway and its agent
+build: ## build slipway, its agent, manual pages and shell completions
 	swift build -c release --product slipway
 	swift build -c release --product slipway-agent -Xswiftc -static-executable --scratch-path .build-agent
+	@rm -rf $(SHARE)
+	@scripts/manual .build/release/slipway $(SHARE)
 	@$(MAKE) --no-print-directory install PREFIX=$(STAGE)
 
 install: ## copy what `make build` built to PREFIX (/usr/local)
 	@test -x .build/release/slipway -a -x $(AGENT) || { echo "run 'make build' first" >&2; exit 1; }
 	@install -D -m 755 .build/release/slipway $(DESTDIR)$(PREFIX)/bin/slipway
 	@install -D -m 755 -s $(AGENT) $(DESTDIR)$(PREFIX)/libexec/slipway/slipway-agent
+	@cd $(SHARE) && find * -type f -exec install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/share/{} \;
 
 appliance: build ## build the kernel and initramfs that carry the agent
 	$(SLIPWAY) appliance build
