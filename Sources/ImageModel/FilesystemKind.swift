@@ -22,7 +22,7 @@ public struct FilesystemKind: RawRepresentable, Hashable, Codable, Sendable {
       || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
   }
 
-  /// The successors of each other, made by `mke2fs` and mounted by one driver.
+  /// ext2 to ext4 are made by `mke2fs` and mounted by one driver.
   public static let ext2 = FilesystemKind("ext2")
   /// ext2 with a journal.
   public static let ext3 = FilesystemKind("ext3")
