@@ -2,6 +2,7 @@
 
 PREFIX ?= /usr/local
 STAGE := .build/stage
+SHARE := .build/share
 SLIPWAY := $(STAGE)/bin/slipway
 AGENT := .build-agent/release/slipway-agent
 AGENT_LIMIT := 20000000
@@ -15,7 +16,7 @@ SWIFT_TEST := swift test --disable-xctest
 SHORT_DRILL := DrillTests\.(OutputTests|ArtefactTests|EndTests/(killedInIts|aHostScript|aKilledHyp)|InputTests/a(BadSpec|LowLimit)|FullDiskTests/aSmall|GuestTests/aConsole)
 
 .PHONY: help setup setup-bench build appliance systems system demo test test-unit test-vm test-all drill-short check bench \
-  drill fuzz fmt record install clean
+  drill fuzz fmt record install deb clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,15 +27,21 @@ setup: ## install the Debian packages that Slipway, its tests and its test syste
 setup-bench:
 	@scripts/setup bench
 
-build: ## build slipway and its agent
-	swift build -c release --product slipway
+build: ## build slipway, its agent, manual pages and shell completions
+	swift build -c release --product slipway --static-swift-stdlib
 	swift build -c release --product slipway-agent -Xswiftc -static-executable --scratch-path .build-agent
+	@rm -rf $(SHARE)
+	@scripts/manual .build/release/slipway $(SHARE)
 	@$(MAKE) --no-print-directory install PREFIX=$(STAGE)
 
 install: ## copy what `make build` built to PREFIX (/usr/local)
 	@test -x .build/release/slipway -a -x $(AGENT) || { echo "run 'make build' first" >&2; exit 1; }
 	@install -D -m 755 .build/release/slipway $(DESTDIR)$(PREFIX)/bin/slipway
 	@install -D -m 755 -s $(AGENT) $(DESTDIR)$(PREFIX)/libexec/slipway/slipway-agent
+	@cd $(SHARE) && find * -type f -exec install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/share/{} \;
+
+deb: build ## make a Debian package of it in .build/deb
+	@scripts/deb .build/deb
 
 appliance: build ## build the kernel and initramfs that carry the agent
 	$(SLIPWAY) appliance build

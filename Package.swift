@@ -133,7 +133,10 @@ let package = Package(
     .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
     .testTarget(
       name: "BuildPlanTests",
-      dependencies: ["AgentProtocol", "Basics", "BuildPlan", "Ext4Geometry", "TestSupport"],
+      dependencies: [
+        "AgentProtocol", "Basics", "BuildPlan", "Command", "Ext4Geometry", "ImageModel", "TestSupport",
+        systemPackage,
+      ],
       exclude: ["Snapshots"]),
     .testTarget(
       name: "NixStoreTests",

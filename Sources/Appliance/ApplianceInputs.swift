@@ -21,7 +21,7 @@ package struct ApplianceInputs: Hashable, Sendable {
   ) {
     self.kernel = kernel
     self.agent = agent
-    // Those that every appliance has make no other one.
+    // Those that every appliance has must not change the cache key.
     self.drivers = drivers.filter { !ApplianceModules.required.contains($0) }
     self.tools = tools
     self.searchPath = searchPath

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Basics
+internal import BuildPlan
 internal import ImageBuilder
 
 /// `slipway build`
@@ -13,15 +14,10 @@ struct BuildCommand: AsyncParsableCommand {
       """)
 
   @OptionGroup var specOptions: SpecOptions
-  @OptionGroup var machineOptions: MachineOptions
-  @OptionGroup var applianceOptions: ApplianceOptions
-  @OptionGroup var progressOptions: ProgressOptions
-
-  @Option(name: .shortAndLong, help: ArgumentHelp("Folder to make.", valueName: "dir"))
-  var out = "result"
-
-  @Flag(help: "Replace the output folder if it exists.")
-  var force = false
+  @OptionGroup(title: SpecGroup.machine.title) var machineOptions: MachineOptions
+  @OptionGroup(title: SpecGroup.machine.title) var applianceOptions: ApplianceOptions
+  @OptionGroup(title: SpecGroup.output.title) var outputOptions: OutputOptions
+  @OptionGroup(title: SpecGroup.output.title) var progressOptions: ProgressOptions
 
   @Flag(help: "Boot the result afterwards; a result that does not boot is not kept.")
   var verify = false
@@ -30,22 +26,37 @@ struct BuildCommand: AsyncParsableCommand {
   var debugShell = false
 
   @Option(
-    help: ArgumentHelp("File for the log of a build that fails. [OUT.failed.log]", valueName: "file"))
-  var keepLog: String?
-
-  @Option(help: ArgumentHelp("Seconds after which a step counts as hung. [600 or more]", valueName: "s"))
+    help: ArgumentHelp(
+      "Seconds after which a step counts as hung. (default: 600, and more for steps that copy much)",
+      valueName: "s"))
   var stepTimeout: Int?
+
+  /// Where the result goes.
+  struct OutputOptions: ParsableArguments {
+    @Option(
+      name: .shortAndLong, help: ArgumentHelp("Folder to make.", valueName: "dir"), completion: .directory)
+    var out = "result"
+
+    @Flag(help: "Replace the output folder if it exists.")
+    var force = false
+
+    @Option(
+      help: ArgumentHelp("Log of a build that fails. (default: OUT.failed.log)", valueName: "file"),
+      completion: .file())
+    var keepLog: String?
+  }
 
   func run() async throws {
     let request = BuildRequest(
-      spec: try specOptions.spec(), out: out, force: force, verify: verify, debugShell: debugShell,
-      stepTimeLimit: stepTimeout, failureLog: keepLog, machine: machineOptions.choice(),
+      spec: try specOptions.spec(), out: outputOptions.out, force: outputOptions.force, verify: verify,
+      debugShell: debugShell, stepTimeLimit: stepTimeout, failureLog: outputOptions.keepLog,
+      machine: machineOptions.choice(),
       appliance: applianceOptions.choice())
     let progress = progressOptions.renderer()
     let builder = ImageBuilder(request, events: progress.show)
     let manifest = try await cancellingOnSignals { try await builder.build() }
     try progress.check()
-    if progressOptions.progress != .json { try show(BuildSummary.lines(manifest, in: out)) }
+    if progressOptions.progress != .json { try show(BuildSummary.lines(manifest, in: outputOptions.out)) }
   }
 
   /// A reader that has gone by now did not want the summary, and the output is there: only a summary that was to be

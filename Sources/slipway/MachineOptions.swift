@@ -7,13 +7,16 @@ extension AcceleratorChoice: ExpressibleByArgument {}
 struct MachineOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "libvirt to use; without it, one of our own that needs no daemon.", valueName: "uri"))
+      "libvirt connection that runs the machines. (default: the embedded driver, which needs no daemon)",
+      valueName: "uri"))
   var connect: String?
 
-  @Option(help: "What runs the guest's processors: auto, kvm, tcg.")
+  @Option(help: "What runs the guest's processors.")
   var accel: AcceleratorChoice = .auto
 
-  @Option(help: ArgumentHelp("libvirt domain template to use instead of the built-in one.", valueName: "xml"))
+  @Option(
+    help: ArgumentHelp("libvirt domain template. (default: the built-in one)", valueName: "xml"),
+    completion: .file(extensions: ["xml"]))
   var vmTemplate: String?
 
   func choice() -> MachineChoice {
@@ -23,7 +26,8 @@ struct MachineOptions: ParsableArguments {
 
 /// How progress is shown.
 struct ProgressOptions: ParsableArguments {
-  @Option(help: "Progress: auto (live on a terminal), plain, json (one object a line on standard output).")
+  @Option(
+    help: "How progress is shown: auto is live on a terminal; json is one object a line on standard output.")
   var progress: ProgressStyle = .auto
 
   @Flag(name: .shortAndLong, help: "Show the output of every step.")
@@ -36,19 +40,25 @@ struct ProgressOptions: ParsableArguments {
 
 /// The kernel that carries the agent.
 struct ApplianceOptions: ParsableArguments {
-  @Option(help: "Kernel of the VM that installs. [the newest usable in /boot]")
+  @Option(
+    help: ArgumentHelp(
+      "Kernel of the VM that installs. (default: the newest usable in /boot)", valueName: "file"),
+    completion: .file())
   var kernel: String?
 
-  @Option(help: "Folder with that kernel's modules. [/lib/modules/VERSION]")
+  @Option(
+    help: ArgumentHelp(
+      "Folder with the modules of --kernel. (default: /lib/modules/VERSION)", valueName: "dir"),
+    completion: .directory)
   var modules: String?
 
   @Option(
     help: ArgumentHelp(
-      "Further tool of the VM that installs, such as mkfs.jfs, by name or path; may be given again.",
+      "Extra tool for the VM that installs, such as mkfs.jfs, by name or path; may be given again.",
       valueName: "tool"))
   var applianceTool: [String] = []
 
-  @Option(help: ArgumentHelp("The static agent executable. [beside slipway]", visibility: .hidden))
+  @Option(help: ArgumentHelp("The static agent executable. (default: beside slipway)", visibility: .hidden))
   var agent: String?
 
   func choice() -> ApplianceChoice {

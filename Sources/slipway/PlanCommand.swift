@@ -9,7 +9,7 @@ struct PlanCommand: AsyncParsableCommand {
     commandName: "plan", abstract: "Show what a build would do, without starting a machine.")
 
   @OptionGroup var specOptions: SpecOptions
-  @OptionGroup var machineOptions: MachineOptions
+  @OptionGroup(title: SpecGroup.machine.title) var machineOptions: MachineOptions
 
   @Flag(help: "Print the whole plan as JSON.")
   var json = false

@@ -19,18 +19,22 @@ struct VerifyCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Image to boot, without an output folder.", valueName: "file"))
   var image: String?
 
-  @Option(help: "Format of --image, or of the folder's image to boot. [by its extension, the first]")
+  @Option(
+    help:
+      "Format of --image, or of the folder's image to boot. (default: by its extension; the first of the folder)"
+  )
   var format: ImageFormat?
 
-  @Option(help: ArgumentHelp("EFI variables to boot with. [the firmware's template]", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("EFI variables to boot with. (default: the firmware's template)", valueName: "file"))
   var efiVars: String?
 
-  @Option(help: "Firmware code. [the build's, or what QEMU's descriptors name]")
+  @Option(help: "Firmware code. (default: the build's, or what QEMU's descriptors name)")
   var efiFirmware: String?
 
   @Flag(
     name: .customLong("efi-firmware-needs-smm"), inversion: .prefixedNo,
-    help: "--efi-firmware hangs without system management mode. [what its descriptor or its name says]")
+    help: "--efi-firmware hangs without system management mode. (default: by its descriptor or name)")
   var efiFirmwareNeedsSMM: Bool?
 
   @Flag(help: "Boot by BIOS, though the image may boot by EFI as well.")
@@ -57,7 +61,7 @@ struct VerifyCommand: AsyncParsableCommand {
   @Option(help: "Memory, in MiB.")
   var memSize: UInt64 = 1024
 
-  @Option(help: "Bytes in a sector of the disk, 512 or 4096. [the build's, or 512]")
+  @Option(help: "Bytes in a sector of the disk, 512 or 4096. (default: the build's, or 512)")
   var sectorSize: UInt64?
 
   @OptionGroup var machineOptions: MachineOptions

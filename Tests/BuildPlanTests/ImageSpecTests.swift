@@ -149,25 +149,51 @@ import Testing
     #expect(!error.remedy.isEmpty)
   }
 
-  @Test func contentsAreReadFromAFlag() {
-    #expect(ContentEntry("/a:/b") == ContentEntry(source: "/a", target: "/b"))
-    #expect(ContentEntry("/a:/b:0640") == ContentEntry(source: "/a", target: "/b", mode: 0o640))
-    #expect(
-      ContentEntry("/a:/b::u:g") == ContentEntry(source: "/a", target: "/b", user: "u", group: "g"))
-    for bad in ["/a", "/a:", ":/b", "/a:/b:888", "/a:/b:644:u", "/a:/b:644:u:g:h"] {
-      #expect(ContentEntry(bad) == nil)
-    }
+  /// The spec of a flag with this value.
+  private func spec(_ flag: String, _ value: String) throws -> ImageSpec {
+    let flag = try #require(SpecFlag.all.first { $0.name == flag })
+    let value = try flag.value(value)
+    return try ImageSpec(SpecValue.null.setting(flag.path[...], to: flag.isRepeated ? .list([value]) : value))
   }
 
-  @Test func partitionsAreReadFromAFlag() {
+  @Test(arguments: [
+    ("/a:/b", ContentEntry(source: "/a", target: "/b")),
+    ("/a:/b:0640", ContentEntry(source: "/a", target: "/b", mode: 0o640)),
+    ("/a:/b::u:g", ContentEntry(source: "/a", target: "/b", user: "u", group: "g")),
+  ])
+  func contentsAreReadFromAFlag(text: String, entry: ContentEntry) throws {
+    #expect(try spec("contents", text).contents == [entry])
+    #expect(try spec("extra-file", text).extraFiles == [entry])
+  }
+
+  @Test(arguments: [
+    ("data:2G:xfs", PartitionEntry(name: "data", size: .mebibytes(2048), fsType: .xfs)),
+    (
+      "data:2G:xfs:/srv:d:83",
+      PartitionEntry(
+        name: "data", size: .mebibytes(2048), fsType: .xfs, label: "d", mountPoint: "/srv", type: .code(0x83))
+    ),
+  ])
+  func partitionsAreReadFromAFlag(text: String, entry: PartitionEntry) throws {
+    #expect(try spec("partitions", text).partitions == [entry])
+  }
+
+  @Test(arguments: [
+    ("contents", "/a"), ("contents", "/a:"), ("contents", ":/b"), ("contents", "/a:/b:888"),
+    ("contents", "/a:/b:644:u:g:h"), ("partitions", "data"), ("partitions", "data:2G"),
+    ("partitions", ":2G:xfs"), ("partitions", "data:2X:xfs"), ("partitions", "data:2G:"),
+    ("partitions", "data:2G:xfs:/a:b:c:d"), ("mem-size", "1.5"), ("mem-size", "-1"), ("disk-size", "huge"),
+    ("format", "ova"), ("seed", "1"), ("fs-type", "../x"), ("label", ""),
+  ])
+  func aBadFlagIsRefusedByItsKey(name: String, text: String) throws {
+    let key = try #require(SpecFlag.all.first { $0.name == name }).path[0]
+    #expect(try #require(throws: SpecError.self) { try spec(name, text) }.key == key)
+  }
+
+  @Test func anotherFlagOfAKeyKeepsWhatIsThere() {
+    let spec = SpecValue.null.setting(["a", "b"], to: .flag(true)).setting(["a", "c", "d"], to: .number(1))
     #expect(
-      PartitionEntry("data:2G:xfs") == PartitionEntry(name: "data", size: .mebibytes(2048), fsType: .xfs))
-    #expect(
-      PartitionEntry("data:2G:xfs:/srv:d")
-        == PartitionEntry(name: "data", size: .mebibytes(2048), fsType: .xfs, label: "d", mountPoint: "/srv"))
-    for bad in ["data", "data:2G", ":2G:xfs", "data:2X:xfs", "data:2G:", "data:2G:xfs:/a:b:c"] {
-      #expect(PartitionEntry(bad) == nil)
-    }
+      spec == .object(["a": .object(["b": .flag(true), "c": .object(["d": .number(1)])])]))
   }
 
   @Test func flagsGoOverTheFile() {

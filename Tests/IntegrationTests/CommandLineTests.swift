@@ -1,3 +1,4 @@
+import BuildPlan
 import Command
 import Foundation
 import SystemPackage
@@ -8,6 +9,7 @@ import Testing
 @Suite(.virtualMachines) struct CommandLineTests {
   @Test(arguments: [
     [], ["build"], ["plan"], ["verify"], ["doctor"], ["appliance"], ["appliance", "build"],
+    ["schema"],
     ["efivars"], ["efivars", "show"], ["efivars", "get"], ["efivars", "set"], ["efivars", "delete"],
     ["efivars", "diff"], ["efivars", "check"], ["efivars", "canonicalise"], ["efivars", "boot-next"],
     ["efivars", "enroll"], ["efivars", "new"],
@@ -89,6 +91,38 @@ import Testing
       #expect(result.status == 0, "\(result.errors)")
       #expect(result.errors.contains("known once it is made"), "\(result.errors)")
       #expect(!FileManager.default.fileExists(atPath: scratch.appending("ran").string))
+    }
+  }
+
+  @Test func theSchemaIsPrinted() async throws {
+    let result = try await SlipwayCommand.run(["schema"])
+    #expect(result.status == 0)
+    #expect(result.output == (try SpecSchema.json()).trimmingCharacters(in: .newlines))
+  }
+
+  @Test(arguments: ["man1/slipway.1", "man5/slipway-spec.5"])
+  func theManualPagesAreClean(page: String) async throws {
+    let path = SlipwayCommand.prefix.appending("share/man/\(page)").string
+    // A date would differ from build to build. Warnings end mandoc with a code of its own.
+    let lint = try await SubprocessRunner().run("sh", "-c", "mandoc -T lint -W warning \(path) || true")
+    #expect(lint.split(separator: "\n").filter { !$0.contains("missing date") } == [], "\(lint)")
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    let words = page.hasPrefix("man1") ? SpecFlag.all.map { "--\($0.name)" } : SpecKey.all.map(\.name)
+    for word in words {
+      #expect(text.contains("\\fB\(word.replacing("-", with: "\\-"))\\fR"), "\(word)")
+    }
+  }
+
+  @Test func theCompletionsKnowTheFlags() async throws {
+    let share = SlipwayCommand.prefix.appending("share")
+    try await SubprocessRunner().run(
+      "bash", "-n", share.appending("bash-completion/completions/slipway").string)
+    for file in [
+      "bash-completion/completions/slipway", "zsh/site-functions/_slipway",
+      "fish/vendor_completions.d/slipway.fish",
+    ] {
+      let text = try String(contentsOfFile: share.appending(file).string, encoding: .utf8)
+      for flag in SpecFlag.all { #expect(text.contains(flag.name), "\(file), \(flag.name)") }
     }
   }
 

@@ -203,7 +203,7 @@ import Testing
       let path = #"HD(1,GPT,11111111-2222-3333-4444-555555555555,0x800,0x8000)/\EFI\BOOT\"#
       _ = try await efivars("set", file, "Boot0001", "--description", "Good", "--path", path + "BOOTX64.EFI")
       _ = try await efivars("set", file, "BootOrder", "--data", "0001")
-      #expect(try await efivars("check", file, "--image", image).output.contains("1 entry"))
+      #expect(try await efivars("check", file, "--image", image).output.contains("OK: 1 boot entry matches"))
       _ = try await efivars("set", file, "Boot0002", "--description", "Bad", "--path", path + "OTHER.EFI")
       _ = try await efivars("set", file, "BootOrder", "--data", "0001,0003")
       let result = try await efivars("check", file, "--image", image, status: 1)

@@ -4,9 +4,7 @@ public struct FirmwarePair: Hashable, Codable, Sendable {
   public var code: String
   /// What each new variable store is a copy of, a flash image: raw or qcow2.
   public var variablesTemplate: String
-  /// Whether the code never gets to its first instruction of interest without system management mode.
-  ///
-  /// Secure Boot code started without it hangs, silent, for ever.
+  /// Whether the code hangs without system management mode (SMM), silently, as Secure Boot builds do.
   public var requiresSMM: Bool
   /// Whether the code implements Secure Boot.
   public var secureBoot: Bool

@@ -23,18 +23,6 @@ public struct ContentEntry: Hashable, Codable, Sendable {
     self.group = group
   }
 
-  /// Reads `SOURCE:TARGET[:MODE[:USER:GROUP]]`; nil for anything else. Paths with a colon need the JSON form.
-  public init?(_ text: String) {
-    let fields = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-    guard [2, 3, 5].contains(fields.count), !fields[0].isEmpty, !fields[1].isEmpty else { return nil }
-    self.init(source: fields[0], target: fields[1])
-    if fields.count > 2, !fields[2].isEmpty {
-      guard let mode = UInt16(fields[2], radix: 8) else { return nil }
-      self.mode = mode
-    }
-    if fields.count == 5 { (user, group) = (fields[3], fields[4]) }
-  }
-
   /// Whether the source is a pattern, as make-disk-image tells them apart.
   package var isPattern: Bool { source.contains("*") }
 

@@ -1,11 +1,10 @@
 public import ImageModel
 
-/// A request for one image, as a user writes it. Keys are make-disk-image's argument names; those that only
-/// Slipway has are `system`, `closureInfo`, `seed`, `cpus`, `extraFiles`,
-/// `preVM` and `postInstall`.
+/// A request for one image, as a user writes it. `SpecKey.all` has what is known of each key; most are make-disk-image's
+/// arguments by their names.
 ///
 /// Every key is optional, so that specs can be laid over each other; `Planner` gives the defaults.
-public struct ImageSpec: Hashable, Codable, Sendable {
+public struct ImageSpec: Hashable, Sendable {
   /// The store path of the NixOS toplevel, or a link to it.
   public var system: String?
   /// A folder with `registration` and `store-paths`, as nixpkgs' `closureInfo` makes it. Without one, the
@@ -84,53 +83,38 @@ public struct ImageSpec: Hashable, Codable, Sendable {
   /// The root filesystem's UUID.
   public var rootFSUID: GUID?
 
-  /// The manifest spells the keys as a spec does.
-  typealias CodingKeys = Key
-
   /// A spec that asks for nothing in particular.
   public init() {}
 
   /// This spec with every key that `other` sets taken from there.
   public func overridden(by other: ImageSpec) -> ImageSpec {
     var merged = self
-    merged.system = other.system ?? system
-    merged.closureInfo = other.closureInfo ?? closureInfo
-    merged.baseName = other.baseName ?? baseName
-    merged.format = other.format ?? format
-    merged.partitionTableType = other.partitionTableType ?? partitionTableType
-    merged.fsType = other.fsType ?? fsType
-    merged.mkfsOptions = other.mkfsOptions ?? mkfsOptions
-    merged.label = other.label ?? label
-    merged.diskSize = other.diskSize ?? diskSize
-    merged.additionalSpace = other.additionalSpace ?? additionalSpace
-    merged.bootSize = other.bootSize ?? bootSize
-    merged.swapSize = other.swapSize ?? swapSize
-    merged.partitions = other.partitions ?? partitions
-    merged.sectorSize = other.sectorSize ?? sectorSize
-    merged.memSize = other.memSize ?? memSize
-    merged.cpus = other.cpus ?? cpus
-    merged.installBootLoader = other.installBootLoader ?? installBootLoader
-    merged.touchEFIVars = other.touchEFIVars ?? touchEFIVars
-    merged.contents = other.contents ?? contents
-    merged.configFile = other.configFile ?? configFile
-    merged.additionalPaths = other.additionalPaths ?? additionalPaths
-    merged.onlyNixStore = other.onlyNixStore ?? onlyNixStore
-    merged.grubDevice = other.grubDevice ?? grubDevice
-    merged.copyChannel = other.copyChannel ?? copyChannel
-    merged.extraFiles = other.extraFiles ?? extraFiles
-    merged.preVM = other.preVM ?? preVM
-    merged.postInstall = other.postInstall ?? postInstall
-    merged.postVM = other.postVM ?? postVM
-    merged.efiFirmware = other.efiFirmware ?? efiFirmware
-    merged.efiVariables = other.efiVariables ?? efiVariables
-    merged.efiVarsForm = other.efiVarsForm ?? efiVarsForm
-    merged.stripFirmwareVariables = other.stripFirmwareVariables ?? stripFirmwareVariables
-    merged.ovmf = other.ovmf ?? ovmf
-    merged.efiFirmwareNeedsSMM = other.efiFirmwareNeedsSMM ?? efiFirmwareNeedsSMM
-    merged.secureBoot = secureBoot.map { $0.overridden(by: other.secureBoot) } ?? other.secureBoot
-    merged.seed = other.seed ?? seed
-    merged.rootGPUID = other.rootGPUID ?? rootGPUID
-    merged.rootFSUID = other.rootFSUID ?? rootFSUID
+    for key in SpecKey.all { key.override(other, &merged) }
     return merged
+  }
+}
+
+extension ImageSpec: Codable {
+  /// A key's name in a manifest, which spells the keys as a spec does.
+  struct CodingName: CodingKey {
+    var stringValue: String
+    var intValue: Int? { nil }
+
+    init(_ name: String) { stringValue = name }
+    init?(stringValue: String) { self.init(stringValue) }
+    init?(intValue: Int) { nil }
+  }
+
+  /// Decodes what `encode` wrote. Specs are read by `ImageSpec.init(json:)`.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingName.self)
+    self.init()
+    for key in SpecKey.all { try key.decode(container, &self) }
+  }
+
+  /// Encodes the keys that are set.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingName.self)
+    for key in SpecKey.all { try key.encode(self, &container) }
   }
 }

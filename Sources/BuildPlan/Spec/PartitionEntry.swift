@@ -28,17 +28,6 @@ public struct PartitionEntry: Hashable, Codable, Sendable {
     self.type = type
   }
 
-  /// Reads `NAME:SIZE:FSTYPE[:MOUNTPOINT[:LABEL]]`; nil for anything else. Others need the JSON form.
-  public init?(_ text: String) {
-    let fields = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-    guard (3...5).contains(fields.count), !fields[0].isEmpty, let size = ByteSize(fields[1]),
-      let kind = FilesystemKind(rawValue: fields[2])
-    else { return nil }
-    self.init(name: fields[0], size: size, fsType: kind)
-    if fields.count > 3, !fields[3].isEmpty { mountPoint = fields[3] }
-    if fields.count > 4, !fields[4].isEmpty { label = fields[4] }
-  }
-
   /// The names on the way to the mount point; nil without one.
   package var components: [Substring]? { mountPoint.map { $0.split(separator: "/") } }
 }

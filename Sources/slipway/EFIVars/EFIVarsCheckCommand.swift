@@ -20,7 +20,7 @@ struct EFIVarsCheckCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Image of the disk.", valueName: "file"))
   var image: String
 
-  @Option(help: "Format of --image. [by its extension]")
+  @Option(help: "Format of --image. (default: by its extension)")
   var format: ImageFormat?
 
   func run() async throws {
@@ -31,7 +31,8 @@ struct EFIVarsCheckCommand: AsyncParsableCommand {
       throw BuildError(.failed, "\(self.store) does not fit \(image)", details: check.problems)
     }
     let entries = check.good.map { "\(VariableKey.boot($0).name)  \(store[.boot($0)]?.text ?? "")" }
-    let count = "\(check.good.count) \(check.good.count == 1 ? "entry" : "entries")"
-    try DataOutput.standard.write(lines: entries + ["fits: \(count) of this disk"])
+    let count = check.good.count
+    let summary = "OK: \(count) boot \(count == 1 ? "entry matches" : "entries match")"
+    try DataOutput.standard.write(lines: entries + [summary])
   }
 }

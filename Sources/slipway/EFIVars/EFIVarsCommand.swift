@@ -34,6 +34,7 @@ struct VariableOptions: ParsableArguments {
   var name: String
 
   @Option(
-    help: ArgumentHelp("Vendor of the variable. [the store's, or the specification's]", valueName: "guid"))
+    help: ArgumentHelp(
+      "Vendor of the variable. (default: the store's, or the specification's)", valueName: "guid"))
   var vendor: GUID?
 }

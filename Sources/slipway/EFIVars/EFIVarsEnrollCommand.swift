@@ -31,7 +31,7 @@ struct EFIVarsEnrollCommand: AsyncParsableCommand {
       "Certificate, or SHA-256, of what may not start; may be given again.", valueName: "cert"))
   var dbx: [String] = []
 
-  @Option(help: ArgumentHelp("Owner of the keys. [one of Slipway's]", valueName: "guid"))
+  @Option(help: ArgumentHelp("Owner of the keys. (default: one of Slipway's)", valueName: "guid"))
   var owner: GUID?
 
   @Flag(help: "Put Microsoft's keys beside them, from the firmware templates of this machine.")

@@ -22,7 +22,8 @@ struct EFIVarsSetCommand: ParsableCommand {
   var name: String?
 
   @Option(
-    help: ArgumentHelp("Vendor of the variable. [the store's, or the specification's]", valueName: "guid"))
+    help: ArgumentHelp(
+      "Vendor of the variable. (default: the store's, or the specification's)", valueName: "guid"))
   var vendor: GUID?
 
   @Option(help: ArgumentHelp("The value, as 'get' prints it.", valueName: "text"))
