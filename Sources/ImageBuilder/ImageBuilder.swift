@@ -29,8 +29,11 @@ public struct ImageBuilder: Sendable {
   ///
   /// - Throws: `SpecError` and `BuildError` for a request that cannot be built, or a machine that is not able.
   public func plan() async throws -> BuildPlan {
-    try await ScratchFolder.with("plan") { scratch in
-      try await Preparation.make(for: request, scratch: scratch, recorder: recorder, onlyToPlan: true).plan
+    let spec = try ResolvedSpec(request.spec)
+    return try await ScratchFolder.with("plan") { scratch in
+      try await Preparation.make(
+        of: spec, for: request, scratch: scratch, recorder: recorder, onlyToPlan: true
+      ).plan
     }
   }
 
@@ -42,14 +45,16 @@ public struct ImageBuilder: Sendable {
   public func build() async throws -> Manifest {
     try OutputPath.check(request.out)
     let template = try request.machine.domainTemplate(or: DomainTemplate.installer)
-    try checkVerifiable()
-    try checkAppliance()
-    let isPrivate = request.spec.extraFiles?.isEmpty == false
+    let spec = try ResolvedSpec(request.spec)
+    try checkVerifiable(spec)
+    // Before the closure is read, which takes its time.
+    if !spec.onlyNixStore { try request.appliance.check(spec.guestFilesystems) }
+    let isPrivate = spec.contents.contains(where: \.isSecret)
     return try await OutputFolder.with(request.out, force: request.force, isPrivate: isPrivate) { folder in
       let kept = FailureLog(for: folder.destination, at: request.failureLog, isPrivate: isPrivate)
       try log.open(in: folder.work)
       do {
-        let manifest = try await build(in: folder, template)
+        let manifest = try await build(spec, in: folder, template)
         kept.removeEarlier()
         return manifest
       } catch {
@@ -73,8 +78,11 @@ public struct ImageBuilder: Sendable {
     }
   }
 
-  private func build(in folder: OutputFolder, _ template: DomainTemplate) async throws -> Manifest {
-    let preparation = try await Preparation.make(for: request, scratch: folder.work, recorder: recorder)
+  private func build(
+    _ spec: ResolvedSpec, in folder: OutputFolder, _ template: DomainTemplate
+  ) async throws -> Manifest {
+    let preparation = try await Preparation.make(
+      of: spec, for: request, scratch: folder.work, recorder: recorder)
     try HostSpace.check(for: preparation, at: folder.work)
     let export = DiskExport(runner: SubprocessRunner())
     try await export.check(preparation.plan.outputs.images.map(\.format))
@@ -141,19 +149,10 @@ public struct ImageBuilder: Sendable {
     try await PartitionTableWriter(runner: runner).write(plan.disk, to: target)
   }
 
-  private func checkVerifiable() throws {
-    guard request.verify, request.spec.onlyNixStore == true else { return }
+  private func checkVerifiable(_ spec: ResolvedSpec) throws {
+    guard request.verify, spec.onlyNixStore else { return }
     throw BuildError(
       .badInput, "an image of a Nix store only cannot be booted", remedy: "Leave --verify out")
-  }
-
-  /// Before the closure is read, which takes its time.
-  private func checkAppliance() throws {
-    let spec = request.spec
-    guard spec.onlyNixStore != true else { return }
-    try Planner.check(spec)
-    let root = [(kind: spec.fsType ?? .ext4, key: "fsType")]
-    try request.appliance.check(root + (spec.partitions ?? []).map { (kind: $0.fsType, key: "partitions") })
   }
 
   private func filesystems(of plan: BuildPlan) -> [FilesystemKind] {

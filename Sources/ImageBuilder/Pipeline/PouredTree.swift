@@ -18,7 +18,7 @@ struct PouredTree: Sendable {
   var channel: StorePath?
 
   /// The same time for all that is not a store object.
-  private static let time = Timestamp(seconds: Planner.clock)
+  private static let time = Timestamp(seconds: ResolvedSpec.time)
   /// NixOS's fixed number of the group nixbld (nixos/modules/misc/ids.nix).
   private static let nixbldGroup: UInt32 = 30000
   /// As in NixOS's own images of a store.

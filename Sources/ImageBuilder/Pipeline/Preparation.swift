@@ -40,25 +40,23 @@ struct Preparation: Sendable {
   ///   - onlyToPlan: whether no guest is started and no filesystem made to find something out.
   /// - Throws: `SpecError`, `BuildError`.
   static func make(
-    for request: BuildRequest, scratch: FilePath, recorder: StepRecorder, onlyToPlan: Bool = false
+    of spec: ResolvedSpec, for request: BuildRequest, scratch: FilePath, recorder: StepRecorder,
+    onlyToPlan: Bool = false
   ) async throws -> Preparation {
-    let spec = request.spec
-    try Planner.check(spec)
     let secureBoot = try spec.secureBoot.map(SecureBoot.init)
     let store = try await storeErrorsAsBuildErrors(.badInput) {
       try StoreLocation(holding: spec.system, from: here)
     }
     let (closure, system, channel) = try await readClosure(of: spec, in: store, scratch: scratch)
-    let isStoreOnly = spec.onlyNixStore == true
-    let planned = try Planner.contents(of: spec)
     let tree = PouredTree(
-      closure: closure, store: store, shape: isStoreOnly ? .store : .root,
+      closure: closure, store: store, shape: spec.onlyNixStore ? .store : .root,
       registration: scratch.appending("registration"),
-      contents: try await HostContents(planned.entries, store: store),
-      filesystems: [MountedPlace("/", spec.fsType ?? .ext4)] + planned.mounts, channel: channel)
+      contents: try await HostContents(spec.contents, store: store),
+      filesystems: spec.filesystems, channel: channel)
     let witness = TreeWitness()
-    let uuid = Planner.rootUUID(of: spec, system: system.path)
-    async let machine = isStoreOnly ? nil : machineFacts(for: request, startsGuest: !onlyToPlan)
+    let uuid = spec.rootUUID(of: system.path)
+    async let machine =
+      spec.onlyNixStore ? nil : machineFacts(for: spec, request.machine, startsGuest: !onlyToPlan)
     let need = try await recorder.step(
       "closure",
       detail: { (need: TreeNeed) in
@@ -75,12 +73,13 @@ struct Preparation: Sendable {
     if onlyToPlan {
       storeImage = nil
       storeSize = ByteSize(bytes: need.blocks * UInt64(Ext4Format.blockSize))
-      if isStoreOnly, let kind = spec.fsType, kind.isReadOnly {
+      if spec.filesystem.isReadOnly {
         recorder.warn(
-          "the size of a \(kind.rawValue) store is known once it is made; the plan has that of its files")
+          "the size of a \(spec.filesystem.rawValue) store is known once it is made; the plan has that of its files"
+        )
       }
     } else {
-      storeImage = try await readOnlyStore(tree, request, uuid: uuid, scratch: scratch, recorder)
+      storeImage = try await readOnlyStore(tree, spec.filesystem, uuid: uuid, scratch: scratch, recorder)
       storeSize = try storeImage.map { ByteSize(bytes: try FileSystem.size(of: $0)) }
     }
     let etc = EtcTree(of: system, in: store)
@@ -90,13 +89,13 @@ struct Preparation: Sendable {
       closure: ClosureFacts(
         system: system.path, tree: need, etcDirectories: etc.directories, etcLinks: etc.links,
         bootFiles: try BootFiles.size(of: system, in: store),
-        contentState: tree.contents.machineState(on: planned.mounts),
+        contentState: tree.contents.machineState(on: spec.mounts),
         storeImage: storeSize),
       machine: try await machine, stepTimeLimit: request.stepTimeLimit)
     let plan = try planner.plan()
-    if let wanted = spec.cpus, let given = plan.machine?.cpus, given < wanted {
+    if let given = plan.machine?.cpus, given < spec.cpus {
       let have = ProcessInfo.processInfo.activeProcessorCount
-      recorder.warn("cpus: \(wanted) are too many for this host's \(have); the VM gets \(given)")
+      recorder.warn("cpus: \(spec.cpus) are too many for this host's \(have); the VM gets \(given)")
     }
     return Preparation(
       tree: tree, plan: plan, secureBoot: secureBoot, storeImage: storeImage, need: need,
@@ -122,34 +121,34 @@ struct Preparation: Sendable {
     }
   }
 
-  private static func machineFacts(for request: BuildRequest, startsGuest: Bool) async throws -> MachineFacts
-  {
+  private static func machineFacts(
+    for spec: ResolvedSpec, _ choice: MachineChoice, startsGuest: Bool
+  ) async throws -> MachineFacts {
     let host = HostProbe()
     let accelerator = try await hostFaultsAsBuildErrors {
-      try await host.accelerator(wanted: request.machine.accelerator.kind, startsGuest: startsGuest)
+      try await host.accelerator(wanted: choice.accelerator.kind, startsGuest: startsGuest)
     }
-    let processors = request.machine.connection == nil ? ProcessInfo.processInfo.activeProcessorCount : nil
-    let pair = try Planner.usesEFI(request.spec) ? try await firmware(request.spec, host) : nil
+    let processors = choice.connection == nil ? ProcessInfo.processInfo.activeProcessorCount : nil
+    let pair = spec.usesEFI ? try await firmware(spec, host) : nil
     return MachineFacts(firmware: pair, accelerator: accelerator.kind, processors: processors)
   }
 
   /// Files that the spec names are input, others are this machine's.
-  private static func firmware(_ spec: ImageSpec, _ host: HostProbe) async throws -> FirmwarePair {
-    let wish = spec.firmwareWish
-    guard wish.code != nil else {
-      return try await hostFaultsAsBuildErrors { try await host.firmware(wish) }
+  private static func firmware(_ spec: ResolvedSpec, _ host: HostProbe) async throws -> FirmwarePair {
+    guard let key = spec.firmwareKey else {
+      return try await hostFaultsAsBuildErrors { try await host.firmware(spec.firmware) }
     }
     do {
-      return try await host.firmware(wish)
+      return try await host.firmware(spec.firmware)
     } catch let fault as HostFault {
-      throw SpecError(spec.ovmf == nil ? "efiFirmware" : "OVMF", fault.message, remedy: fault.remedy)
+      throw SpecError(key, fault.message, remedy: fault.remedy)
     }
   }
 
   private static func readOnlyStore(
-    _ tree: PouredTree, _ request: BuildRequest, uuid: GUID, scratch: FilePath, _ recorder: StepRecorder
+    _ tree: PouredTree, _ kind: FilesystemKind, uuid: GUID, scratch: FilePath, _ recorder: StepRecorder
   ) async throws -> FilePath? {
-    guard let kind = request.spec.fsType, kind.isReadOnly, tree.shape == .store else { return nil }
+    guard kind.isReadOnly else { return nil }
     let file = scratch.appending("store.\(kind.rawValue)")
     try await recorder.step("pour") {
       try await ReadOnlyStore(tree: tree, kind: kind, uuid: uuid, runner: SubprocessRunner())
@@ -159,15 +158,12 @@ struct Preparation: Sendable {
   }
 
   private static func readClosure(
-    of spec: ImageSpec, in store: StoreLocation, scratch: FilePath
+    of spec: ResolvedSpec, in store: StoreLocation, scratch: FilePath
   ) async throws -> (closure: Closure, system: StorePath, channel: StorePath?) {
-    guard let text = spec.system else {
-      throw SpecError("system", "no system is given", remedy: "Give the store path of a NixOS toplevel")
-    }
-    let channel = try spec.copyChannel?.path.map { try Channel.find($0, in: store) }
+    let channel = try spec.channel.map { try Channel.find($0, in: store) }
     return try await storeErrorsAsBuildErrors(.badInput) {
-      let system = try store.storePath(of: text, from: here)
-      let more = try (spec.additionalPaths ?? []).map { try store.storePath(holding: $0, from: here) }
+      let system = try store.storePath(of: spec.system, from: here)
+      let more = try spec.additionalPaths.map { try store.storePath(holding: $0, from: here) }
       let roots = [system] + more + [channel].compactMap(\.self)
       if let info = spec.closureInfo {
         let place = FilePath(URL(fileURLWithPath: info).standardizedFileURL.path)
@@ -178,11 +174,10 @@ struct Preparation: Sendable {
   }
 
   private static func check(
-    _ closure: Closure, system: StorePath, spec: ImageSpec, in store: StoreLocation
+    _ closure: Closure, system: StorePath, spec: ResolvedSpec, in store: StoreLocation
   ) async throws {
-    let installs = spec.installBootLoader ?? (spec.onlyNixStore != true)
     do {
-      try await closure.check(in: store, system: system, installsBootLoader: installs)
+      try await closure.check(in: store, system: system, installsBootLoader: spec.installBootLoader)
     } catch let error as InvalidClosure {
       let lines = error.lines
       throw BuildError(
