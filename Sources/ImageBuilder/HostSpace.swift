@@ -13,15 +13,12 @@ enum HostSpace {
     throw BuildError(.failed, "there is no room for the build: \(full)", remedy: full.remedy)
   }
 
-  /// What SQLite says when it cannot write.
-  private static let databaseIsFull = "database or disk is full"
-
   /// An error whose cause is that the filesystem of the work folder is full, told as that. To be asked before the
   /// folder is removed.
   ///
-  /// Much fails when there is no room, and most of it in other words: the guest's disk, the pour, the Nix database.
+  /// Much fails when there is no room, and most of it in other words: the guest's disk, the pour.
   static func explained(_ error: BuildError, in folder: FilePath) -> BuildError {
-    let words = [Errno.noSpace.description, Errno.diskQuotaExceeded.description, databaseIsFull]
+    let words = [Errno.noSpace.description, Errno.diskQuotaExceeded.description]
     let says = words.contains { error.message.contains($0) }
     // Bad input is bad input on a full disk, too, unless its words are those of a full disk.
     guard FullFilesystem.isFull(folder), says || error.kind == .failed else { return error }

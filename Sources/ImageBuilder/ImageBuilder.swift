@@ -25,16 +25,12 @@ public struct ImageBuilder: Sendable {
     }
   }
 
-  /// What `build` would do. Starts no machine.
+  /// What `build` would do. Starts no machine, and writes nothing.
   ///
   /// - Throws: `SpecError` and `BuildError` for a request that cannot be built, or a machine that is not able.
   public func plan() async throws -> BuildPlan {
     let spec = try ResolvedSpec(request.spec)
-    return try await ScratchFolder.with("plan") { scratch in
-      try await Preparation.make(
-        of: spec, for: request, scratch: scratch, recorder: recorder, onlyToPlan: true
-      ).plan
-    }
+    return try await Preparation.make(of: spec, for: request, scratch: nil, recorder: recorder).plan
   }
 
   /// Builds the image into the request's output folder, all or nothing.
@@ -94,7 +90,6 @@ public struct ImageBuilder: Sendable {
     } else {
       try await writeStore(preparation, to: target)
     }
-    try FileSystem.remove(preparation.tree.registration)
     let images = preparation.plan.outputs.images
     try await recorder.step(
       "export", detail: { _ in images.map(\.format.rawValue).joined(separator: ", ") }

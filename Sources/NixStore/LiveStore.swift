@@ -1,36 +1,25 @@
 internal import Basics
 internal import Foundation
 internal import GRDB
-package import SystemPackage
+internal import SystemPackage
 
 extension Closure {
-  /// Reads the closure of some paths from the database of a live store, without a daemon and without writing
-  /// there.
+  /// Reads the closure of some paths from the database of a live store, without a daemon and without writing anything
+  /// anywhere.
   ///
   /// - Parameters:
   ///   - roots: the system and additional paths.
   ///   - store: the store; read permission is enough.
-  ///   - scratch: an existing, private folder that has room for a copy of the database. The copy is gone
-  ///     afterwards.
-  /// - Throws: `StoreError` of code `unreadableDatabase` or `notRegistered`; `PathFailure` when the filesystem of
-  ///   `scratch` is full.
-  package static func read(
-    roots: [StorePath], from store: StoreLocation, scratch: FilePath
-  ) async throws -> Closure {
+  /// - Throws: `StoreError` of code `unreadableDatabase` or `notRegistered`.
+  package static func read(roots: [StorePath], from store: StoreLocation) async throws -> Closure {
     try await onThread {
       do {
         try checkSchema(of: store)
-        return try withDatabaseCopy(of: store, scratch: scratch) { copy in
-          try copy.read { try closure(of: roots, in: $0) }
-        }
+        return try databaseImage(of: store).opened().read { try closure(of: roots, in: $0) }
       } catch let error as StoreError {
-        throw error
-      } catch let error as PathFailure {
         throw error
       } catch let error as RowDecodingError {
         throw malformedRow("\(error)")
-      } catch let error as DatabaseError where error.isLackOfSpace {
-        throw PathFailure("copy the Nix database into", scratch, .noSpace)
       } catch {
         throw unreadable(store, "\(error)")
       }
@@ -52,52 +41,23 @@ private func checkSchema(of store: StoreLocation) throws {
   }
 }
 
-/// Opens a copy of the store's database.
-///
-/// The database itself cannot be opened in every case: in SQLite's write-ahead mode, which Nix uses, even a
-/// reader makes files next to it, and an ordinary user may not; SQLite's `immutable` would skip what is still
-/// in the log. In the copy, SQLite replays the log.
-private func withDatabaseCopy<Value>(
-  of store: StoreLocation, scratch: FilePath, _ body: (DatabaseQueue) throws -> Value
-) throws -> Value {
-  let source = store.databaseDirectory.appending("db.sqlite")
-  let folder = scratch.appending("nix-db-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(
-    atPath: folder.string, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
-  defer { try? FileManager.default.removeItem(atPath: folder.string) }
-  let copy = folder.appending("db.sqlite")
+/// The database as it is between two transactions of Nix.
+private func databaseImage(of store: StoreLocation) throws -> DatabaseImage {
+  let file = store.databaseDirectory.appending("db.sqlite")
+  guard try FileStamp(of: file) != nil else { throw unreadable(store, "'\(file)' does not exist") }
   for attempt in 1...5 {
-    // Log and rollback journal belong to the database: without them it may be old, or half written.
-    let files = ["", "-wal", "-journal"]
-    let before = try files.map { try FileStamp(of: FilePath(source.string + $0)) }
-    guard before[0] != nil else { throw unreadable(store, "'\(source)' does not exist") }
-    for (suffix, stamp) in zip(files, before) where stamp != nil {
-      do {
-        try FileManager.default.copyItem(atPath: source.string + suffix, toPath: copy.string + suffix)
-        // SQLite writes to its copy when it replays the log, whatever the mode of the original.
-        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: copy.string + suffix)
-      } catch {
-        let size = try FileStatus(of: FilePath(source.string + suffix)).size
-        if let space = FilesystemSpace(of: folder), space.available < size {
-          throw PathFailure("copy the Nix database into", scratch, .noSpace)
-        }
-        throw unreadable(store, "'\(source)\(suffix)' cannot be copied: \(error.localizedDescription)")
-      }
+    do {
+      if let image = try DatabaseImage(reading: file) { return image }
+    } catch let error as CocoaError {
+      throw unreadable(store, "'\(file)' cannot be read: \(error.localizedDescription)")
     }
-    let after = try files.map { try FileStamp(of: FilePath(source.string + $0)) }
-    if before == after {
-      return try body(DatabaseQueue(path: copy.string))
-    }
-    for suffix in files { try? FileManager.default.removeItem(atPath: copy.string + suffix) }
     Thread.sleep(forTimeInterval: 0.1 * Double(attempt))
   }
-  throw unreadable(store, "'\(source)' changed each time it was copied; let other Nix commands finish first")
+  throw unreadable(store, "'\(file)' changed each time it was read; let other Nix commands finish first")
 }
 
 /// The closure in one pass of the database: SQLite walks the references.
 private func closure(of roots: [StorePath], in database: Database) throws -> Closure {
-  // The walk's intermediate results stay out of temporary files.
-  try database.execute(sql: "PRAGMA temp_store = MEMORY")
   var rootIdentifiers: [Int64] = []
   for root in roots {
     let id = try Int64.fetchOne(

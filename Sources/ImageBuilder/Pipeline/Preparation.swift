@@ -36,41 +36,42 @@ struct Preparation: Sendable {
   /// Reads and checks the closure, finds firmware and accelerator, and plans.
   ///
   /// - Parameters:
-  ///   - scratch: an existing folder for the registration and a copy of the Nix database.
-  ///   - onlyToPlan: whether no guest is started and no filesystem made to find something out.
+  ///   - scratch: an existing folder for what is made of a read-only store; nil to make nothing and to start no guest, and
+  ///     to plan with what can be known so.
   /// - Throws: `SpecError`, `BuildError`.
   static func make(
-    of spec: ResolvedSpec, for request: BuildRequest, scratch: FilePath, recorder: StepRecorder,
-    onlyToPlan: Bool = false
+    of spec: ResolvedSpec, for request: BuildRequest, scratch: FilePath?, recorder: StepRecorder
   ) async throws -> Preparation {
     let secureBoot = try spec.secureBoot.map(SecureBoot.init)
     let store = try await storeErrorsAsBuildErrors(.badInput) {
       try StoreLocation(holding: spec.system, from: here)
     }
-    let (closure, system, channel) = try await readClosure(of: spec, in: store, scratch: scratch)
-    let tree = PouredTree(
+    let (closure, system, channel) = try await readClosure(of: spec, in: store)
+    let unmeasured = PouredTree(
       closure: closure, store: store, shape: spec.onlyNixStore ? .store : .root,
-      registration: scratch.appending("registration"),
       contents: try await HostContents(spec.contents, store: store),
       filesystems: spec.filesystems, channel: channel)
     let witness = TreeWitness()
     let uuid = spec.rootUUID(of: system.path)
     async let machine =
-      spec.onlyNixStore ? nil : machineFacts(for: spec, request.machine, startsGuest: !onlyToPlan)
-    let need = try await recorder.step(
+      spec.onlyNixStore ? nil : machineFacts(for: spec, request.machine, startsGuest: scratch != nil)
+    let (tree, need) = try await recorder.step(
       "closure",
-      detail: { (need: TreeNeed) in
+      detail: { (_, need: TreeNeed) in
         "\(closure.paths.count) paths, \(ByteSize(bytes: need.blocks * UInt64(Ext4Format.blockSize)))"
       }
     ) {
       // Side by side: one compares the trees with their registration, the other counts what they take.
-      async let need = measure(tree, witness, hashSeed: uuid)
+      async let measured = measure(unmeasured, witness, hashSeed: uuid)
       try await check(closure, system: system, spec: spec, in: store)
-      return try await need
+      return try await measured
     }
     let storeImage: FilePath?
     var storeSize: ByteSize?
-    if onlyToPlan {
+    if let scratch {
+      storeImage = try await readOnlyStore(tree, spec.filesystem, uuid: uuid, scratch: scratch, recorder)
+      storeSize = try storeImage.map { ByteSize(bytes: try FileSystem.size(of: $0)) }
+    } else {
       storeImage = nil
       storeSize = ByteSize(bytes: need.blocks * UInt64(Ext4Format.blockSize))
       if spec.filesystem.isReadOnly {
@@ -78,9 +79,6 @@ struct Preparation: Sendable {
           "the size of a \(spec.filesystem.rawValue) store is known once it is made; the plan has that of its files"
         )
       }
-    } else {
-      storeImage = try await readOnlyStore(tree, spec.filesystem, uuid: uuid, scratch: scratch, recorder)
-      storeSize = try storeImage.map { ByteSize(bytes: try FileSystem.size(of: $0)) }
     }
     let etc = EtcTree(of: system, in: store)
     warnOfReplaced(by: etc, tree.contents, recorder)
@@ -114,11 +112,13 @@ struct Preparation: Sendable {
 
   private static func measure(
     _ tree: PouredTree, _ witness: TreeWitness, hashSeed: GUID
-  ) async throws -> TreeNeed {
-    try await storeErrorsAsBuildErrors { try await tree.writeRegistration() }
-    return try await ext4ErrorsAsBuildErrors(.badInput) {
+  ) async throws -> (PouredTree, TreeNeed) {
+    var tree = tree
+    try await storeErrorsAsBuildErrors { try await tree.register() }
+    let need = try await ext4ErrorsAsBuildErrors(.badInput) {
       try await Ext4.measure(witness.watch(tree.nodes()), hashSeed: hashSeed)
     }
+    return (tree, need)
   }
 
   private static func machineFacts(
@@ -158,7 +158,7 @@ struct Preparation: Sendable {
   }
 
   private static func readClosure(
-    of spec: ResolvedSpec, in store: StoreLocation, scratch: FilePath
+    of spec: ResolvedSpec, in store: StoreLocation
   ) async throws -> (closure: Closure, system: StorePath, channel: StorePath?) {
     let channel = try spec.channel.map { try Channel.find($0, in: store) }
     return try await storeErrorsAsBuildErrors(.badInput) {
@@ -169,7 +169,7 @@ struct Preparation: Sendable {
         let place = FilePath(URL(fileURLWithPath: info).standardizedFileURL.path)
         return (try await Closure.read(roots: roots, closureInfo: place), system, channel)
       }
-      return (try await Closure.read(roots: roots, from: store, scratch: scratch), system, channel)
+      return (try await Closure.read(roots: roots, from: store), system, channel)
     }
   }
 
