@@ -23,7 +23,7 @@ struct FilesystemCheck: SealedDiskCheck {
     }
   }
 
-  func run(on disk: SealedDisk) throws {
+  func run(on disk: SealedDisk, warn: (String) -> Void) throws {
     let layout = disk.plan.disk
     try DiskFile.with(disk.path) { file in
       for partition in layout.partitions {

@@ -1,8 +1,6 @@
 internal import BuildPlan
 internal import Ext4
-internal import Foundation
 internal import NixStore
-internal import SystemPackage
 
 /// The tree that the host pours: a closure with its registration, and what else goes into the image.
 struct PouredTree: Sendable {
