@@ -201,15 +201,6 @@ package struct FileTree: NodeSource {
 }
 
 extension HostFile {
-  /// Looks at a file of the host, for a tree that is not made by `FileTree`.
-  package init(examining path: FilePath) throws(Ext4Error) {
-    var status = stat()
-    guard path.withPlatformString({ lstat($0, &status) }) == 0 else {
-      throw .source(path, doing: "examine", Errno(rawValue: errno))
-    }
-    self.init(path, status)
-  }
-
   fileprivate init(_ path: FilePath, _ status: stat) {
     self.init(
       path: path, size: UInt64(status.st_size), modified: Timestamp(status.st_mtim),

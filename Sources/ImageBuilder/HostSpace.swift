@@ -1,27 +1,32 @@
 internal import Basics
+internal import BuildPlan
 internal import ImageModel
 internal import SystemPackage
 
 /// Room on this machine's filesystems: looked at before a build, and again when one has failed.
 enum HostSpace {
   /// - Throws: `BuildError` when the filesystem of the work folder has less than a build writes.
-  static func check(for preparation: Preparation, at folder: FilePath) throws {
-    let need = preparation.hostSpace
+  static func check(for prepared: Prepared, at folder: FilePath) throws {
+    let need = need(of: prepared)
     guard ByteSize(bytes: try FileSystem.freeSpace(at: folder)) < need else { return }
     let place = folder.removingLastComponent()
     let full = FullFilesystem(of: place, need: need.bytes)
     throw BuildError(.failed, "there is no room for the build: \(full)", remedy: full.remedy)
   }
 
-  /// What SQLite says when it cannot write.
-  private static let databaseIsFull = "database or disk is full"
+  /// The target, a disk to copy from, and what a conversion writes again.
+  private static func need(of prepared: Prepared) -> ByteSize {
+    let conversions = prepared.plan.outputs.images.count { $0.format != .raw }
+    let copies = 1 + conversions + (prepared.plan.pour.place == .source ? 1 : 0)
+    return .mebibytes(256) + ByteSize(prepared.need.content.bytes, times: UInt64(copies))
+  }
 
   /// An error whose cause is that the filesystem of the work folder is full, told as that. To be asked before the
   /// folder is removed.
   ///
-  /// Much fails when there is no room, and most of it in other words: the guest's disk, the pour, the Nix database.
+  /// Much fails when there is no room, and most of it in other words: the guest's disk, the pour.
   static func explained(_ error: BuildError, in folder: FilePath) -> BuildError {
-    let words = [Errno.noSpace.description, Errno.diskQuotaExceeded.description, databaseIsFull]
+    let words = [Errno.noSpace.description, Errno.diskQuotaExceeded.description]
     let says = words.contains { error.message.contains($0) }
     // Bad input is bad input on a full disk, too, unless its words are those of a full disk.
     guard FullFilesystem.isFull(folder), says || error.kind == .failed else { return error }

@@ -1,9 +1,6 @@
-internal import Appliance
 internal import Basics
 public import BuildPlan
-internal import Command
 internal import Foundation
-internal import ImageModel
 internal import SystemPackage
 
 /// Builds images. The one entry point of the library: a request in, a manifest out.
@@ -25,13 +22,14 @@ public struct ImageBuilder: Sendable {
     }
   }
 
-  /// What `build` would do. Starts no machine.
+  /// What `build` would do. Starts no machine, and writes nothing.
   ///
   /// - Throws: `SpecError` and `BuildError` for a request that cannot be built, or a machine that is not able.
   public func plan() async throws -> BuildPlan {
-    try await ScratchFolder.with("plan") { scratch in
-      try await Preparation.make(for: request, scratch: scratch, recorder: recorder, onlyToPlan: true).plan
-    }
+    try await Prepared.make(
+      of: ResolvedSpec(request.spec), on: request.machine, stepTimeLimit: request.stepTimeLimit, in: nil,
+      recorder
+    ).plan
   }
 
   /// Builds the image into the request's output folder, all or nothing.
@@ -41,26 +39,45 @@ public struct ImageBuilder: Sendable {
   ///   that failed (`BuildError.log`).
   public func build() async throws -> Manifest {
     try OutputPath.check(request.out)
-    let template = try request.machine.domainTemplate(or: DomainTemplate.installer)
-    try checkVerifiable()
-    try checkAppliance()
-    let isPrivate = request.spec.extraFiles?.isEmpty == false
+    let installer = Installer(
+      machine: request.machine, template: try request.machine.domainTemplate(or: DomainTemplate.installer),
+      appliance: request.appliance, debugShell: request.debugShell)
+    let spec = try ResolvedSpec(request.spec)
+    try checkVerifiable(spec)
+    // Before the closure is read, which takes its time.
+    if !spec.onlyNixStore { try request.appliance.check(spec.guestFilesystems) }
+    let isPrivate = spec.contents.contains(where: \.isSecret)
     return try await OutputFolder.with(request.out, force: request.force, isPrivate: isPrivate) { folder in
+      let site = BuildSite(folder: folder, recorder: recorder)
       let kept = FailureLog(for: folder.destination, at: request.failureLog, isPrivate: isPrivate)
-      try log.open(in: folder.work)
+      try log.open(in: site.work)
       do {
-        let manifest = try await build(in: folder, template)
+        let manifest = try await build(spec, by: installer, at: site)
         kept.removeEarlier()
         return manifest
       } catch {
-        guard let error = Self.buildError(error).map({ HostSpace.explained($0, in: folder.work) }) else {
+        guard let error = Self.buildError(error).map({ HostSpace.explained($0, in: site.work) }) else {
           throw error
         }
         // A request that is refused has no output to look into.
         guard error.kind == .failed, !Task.isCancelled else { throw error }
-        throw await kept.keep(error, log, console: folder.work.appending("log").appending("console.log"))
+        throw await kept.keep(error, log, console: site.consoleLog)
       }
     }
+  }
+
+  /// Each stage is made from the value of the one before it.
+  private func build(
+    _ spec: ResolvedSpec, by installer: Installer, at site: BuildSite
+  ) async throws -> Manifest {
+    let prepared = try await Prepared.make(
+      of: spec, on: request.machine, stepTimeLimit: request.stepTimeLimit, in: site.work, recorder)
+    let installed = try await Installed.make(from: prepared, by: installer, at: site)
+    let sealed = try await Sealed.make(from: installed, at: site)
+    let checked = try await Checked.make(from: sealed, at: site)
+    let exported = try await Exported.make(from: checked, of: request.spec, at: site)
+    guard request.verify else { return exported.manifest }
+    return try await Verified.make(from: exported, on: request.machine, at: site).manifest
   }
 
   /// A failure in the words of a build; nil for what is said as it is.
@@ -73,130 +90,9 @@ public struct ImageBuilder: Sendable {
     }
   }
 
-  private func build(in folder: OutputFolder, _ template: DomainTemplate) async throws -> Manifest {
-    let preparation = try await Preparation.make(for: request, scratch: folder.work, recorder: recorder)
-    try HostSpace.check(for: preparation, at: folder.work)
-    let export = DiskExport(runner: SubprocessRunner())
-    try await export.check(preparation.plan.outputs.images.map(\.format))
-    let target = folder.work.appending("target.raw")
-    try FileSystem.makeSparseFile(target, bytes: preparation.plan.disk.size.bytes)
-    var changes: [Manifest.VariableChange]?
-    if let machine = preparation.plan.machine {
-      changes = try await install(preparation, on: machine, target: target, in: folder.work, template)
-    } else {
-      try await writeStore(preparation, to: target)
-    }
-    try FileSystem.remove(preparation.tree.registration)
-    let images = preparation.plan.outputs.images
-    try await recorder.step(
-      "export", detail: { _ in images.map(\.format.rawValue).joined(separator: ", ") }
-    ) {
-      try await export.export(raw: target, as: images, in: folder.work)
-    }
-    let manifest = try await finish(preparation.plan, changes, in: folder)
-    if request.verify { try await verify(manifest, in: folder.work) }
-    return manifest
-  }
-
-  private func install(
-    _ preparation: Preparation, on machine: MachinePlan, target: FilePath, in work: FilePath,
-    _ template: DomainTemplate
-  ) async throws -> [Manifest.VariableChange]? {
-    try await request.appliance.withCache { cache in
-      let appliance = try await recorder.step("appliance") {
-        try await request.appliance.make(for: filesystems(of: preparation.plan), in: cache)
-      }
-      return try await install(preparation, on: machine, appliance, target: target, in: work, template)
-    }
-  }
-
-  private func install(
-    _ preparation: Preparation, on machine: MachinePlan, _ appliance: Appliance, target: FilePath,
-    in work: FilePath, _ template: DomainTemplate
-  ) async throws -> [Manifest.VariableChange]? {
-    if let script = preparation.plan.preVM {
-      try await hook("preVM", script).run(in: work)
-    }
-    let variables = work.appending(preparation.plan.outputs.efiVariables ?? "efi-vars.fd")
-    return try await Installation(
-      preparation: preparation, machine: machine, appliance: appliance, template: template,
-      hypervisor: request.machine.hypervisor, debugShell: request.debugShell, target: target,
-      variables: variables, work: work, recorder: recorder
-    ).run()
-  }
-
-  /// A store alone needs no machine.
-  private func writeStore(_ preparation: Preparation, to target: FilePath) async throws {
-    let plan = preparation.plan
-    let runner = SubprocessRunner()
-    if let image = preparation.storeImage {
-      try await FileRange.copy(image, to: target, at: plan.pour.offset.bytes)
-      try FileSystem.remove(image)
-    } else {
-      try await recorder.step("pour", detail: { _ in "\(ByteSize(bytes: preparation.content))" }) {
-        try await Pour(tree: preparation.tree, plan: plan.pour, fingerprint: preparation.fingerprint).run(
-          to: target)
-      }
-    }
-    try await PartitionTableWriter(runner: runner).write(plan.disk, to: target)
-  }
-
-  private func checkVerifiable() throws {
-    guard request.verify, request.spec.onlyNixStore == true else { return }
+  private func checkVerifiable(_ spec: ResolvedSpec) throws {
+    guard request.verify, spec.onlyNixStore else { return }
     throw BuildError(
       .badInput, "an image of a Nix store only cannot be booted", remedy: "Leave --verify out")
-  }
-
-  /// Before the closure is read, which takes its time.
-  private func checkAppliance() throws {
-    let spec = request.spec
-    guard spec.onlyNixStore != true else { return }
-    try Planner.check(spec)
-    let root = [(kind: spec.fsType ?? .ext4, key: "fsType")]
-    try request.appliance.check(root + (spec.partitions ?? []).map { (kind: $0.fsType, key: "partitions") })
-  }
-
-  private func filesystems(of plan: BuildPlan) -> [FilesystemKind] {
-    plan.disk.partitions.compactMap(\.filesystem?.kind)
-  }
-
-  private func hook(_ name: String, _ script: String) -> HostHook {
-    HostHook(name: name, script: script, runner: SubprocessRunner(), recorder: recorder)
-  }
-
-  /// Runs `postVM`, which may change and add files, and then writes down what there is.
-  private func finish(
-    _ plan: BuildPlan, _ changes: [Manifest.VariableChange]?, in folder: OutputFolder
-  ) async throws -> Manifest {
-    let files = OutputFiles(outputs: plan.outputs, folder: folder)
-    try files.writeProducts()
-    if let script = plan.postVM {
-      let variables = plan.outputs.efiVariables.map { folder.work.appending($0).string }
-      let image = plan.outputs.images.first.map { folder.work.appending($0.file).string }
-      try await hook("postVM", script).run(
-        in: folder.work,
-        environment: ["diskImage": image, "efiVars": variables].compactMapValues(\.self))
-      try files.updateProducts()
-    }
-    let described = try await recorder.step("digest") { try await files.describe() }
-    let manifest = Manifest(
-      spec: request.spec.withoutScripts, system: plan.system, disk: plan.disk, images: files.images,
-      efiVariables: files.efiVariables, firmware: plan.machine?.firmware,
-      efiVariableChanges: changes, files: described, tools: await ToolVersions.collect(for: plan))
-    try BuildReport(
-      accelerator: plan.machine?.accelerator, steps: recorder.steps, warnings: recorder.warnings
-    ).write(into: folder.work)
-    try FileSystem.write(manifest.json(), to: folder.work.appending(Manifest.fileName))
-    return manifest
-  }
-
-  private func verify(_ manifest: Manifest, in folder: FilePath) async throws {
-    guard !manifest.images.isEmpty else {
-      throw BuildError(
-        .failed, "there is nothing to verify: postVM removed, renamed or replaced the image",
-        remedy: "Leave out --verify, or keep the image")
-    }
-    let request = VerifyRequest(folder: folder.string, machine: request.machine.withoutTemplate)
-    _ = try await Verification(request, recorder: recorder).run()
   }
 }

@@ -3,6 +3,8 @@ internal import SystemPackage
 
 /// What changes when a file is written or replaced.
 struct FileStamp: Hashable {
+  var isEmpty: Bool { size == 0 }
+
   private var inode: UInt64
   private var size: Int64
   private var seconds: Int

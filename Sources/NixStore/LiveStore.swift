@@ -1,28 +1,21 @@
 internal import Basics
 internal import GRDB
 internal import Glibc
-package import SystemPackage
+internal import SystemPackage
 
 extension Closure {
-  /// Reads the closure of some paths from the database of a live store, without a daemon and without writing
-  /// there.
+  /// Reads the closure of some paths from the database of a live store, without a daemon and without writing anything
+  /// anywhere.
   ///
   /// - Parameters:
   ///   - roots: the system and additional paths.
   ///   - store: the store; read permission is enough.
-  ///   - scratch: an existing, private folder that has room for a copy of the database. The copy is gone
-  ///     afterwards.
-  /// - Throws: `StoreError` of code `unreadableDatabase` or `notRegistered`; `PathFailure` when the filesystem of
-  ///   `scratch` is full.
-  package static func read(
-    roots: [StorePath], from store: StoreLocation, scratch: FilePath
-  ) async throws -> Closure {
+  /// - Throws: `StoreError` of code `unreadableDatabase` or `notRegistered`.
+  package static func read(roots: [StorePath], from store: StoreLocation) async throws -> Closure {
     try await onThread {
       do {
         try checkSchema(of: store)
-        return try withDatabaseCopy(of: store, scratch: scratch) { copy in
-          try copy.read { try closure(of: roots, in: $0) }
-        }
+        return try databaseImage(of: store).opened().read { try closure(of: roots, in: $0) }
       } catch let error as StoreError {
         throw error
       } catch let error as PathFailure {
@@ -31,8 +24,6 @@ extension Closure {
         throw error
       } catch let error as RowDecodingError {
         throw malformedRow("\(error)")
-      } catch let error as DatabaseError where error.isLackOfSpace {
-        throw PathFailure("copy the Nix database into", scratch, .noSpace)
       } catch {
         throw unreadable(store, "\(error)")
       }
@@ -54,50 +45,23 @@ private func checkSchema(of store: StoreLocation) throws {
   }
 }
 
-/// Opens a copy of the store's database.
-///
-/// The database itself cannot be opened in every case: in SQLite's write-ahead mode, which Nix uses, even a
-/// reader makes files next to it, and an ordinary user may not; SQLite's `immutable` would skip what is still
-/// in the log. In the copy, SQLite replays the log.
-private func withDatabaseCopy<Value>(
-  of store: StoreLocation, scratch: FilePath, _ body: (DatabaseQueue) throws -> Value
-) throws -> Value {
-  let source = store.databaseDirectory.appending("db.sqlite")
-  let folder = scratch.appending(ClaimedFolder.uniqueName("nix-db-"))
-  try Folder.make(folder, mode: 0o700)
-  defer { try? TreeRemover.remove(folder) }
-  let copy = folder.appending("db.sqlite")
+/// The database as it is between two transactions of Nix.
+private func databaseImage(of store: StoreLocation) throws -> DatabaseImage {
+  let file = store.databaseDirectory.appending("db.sqlite")
+  guard try FileStamp(of: file) != nil else { throw unreadable(store, "'\(file)' does not exist") }
   for attempt in 1...5 {
-    // Log and rollback journal belong to the database: without them it may be old, or half written.
-    let files = ["", "-wal", "-journal"]
-    let before = try files.map { try FileStamp(of: FilePath(source.string + $0)) }
-    guard before[0] != nil else { throw unreadable(store, "'\(source)' does not exist") }
-    for (suffix, stamp) in zip(files, before) where stamp != nil {
-      do {
-        // SQLite writes to its copy when it replays the log, whatever the mode of the original.
-        try WholeFile.copy(
-          FilePath(source.string + suffix), to: FilePath(copy.string + suffix), mode: 0o600)
-      } catch let failure as PathFailure {
-        if failure.reason.isLackOfSpace {
-          throw PathFailure("copy the Nix database into", scratch, failure.reason)
-        }
-        throw unreadable(store, "\(failure)")
-      }
+    do {
+      if let image = try DatabaseImage(reading: file) { return image }
+    } catch let failure as PathFailure {
+      throw unreadable(store, "\(failure)")
     }
-    let after = try files.map { try FileStamp(of: FilePath(source.string + $0)) }
-    if before == after {
-      return try body(DatabaseQueue(path: copy.string))
-    }
-    for suffix in files { try? TreeRemover.remove(FilePath(copy.string + suffix)) }
     usleep(100_000 * UInt32(attempt))
   }
-  throw unreadable(store, "'\(source)' changed each time it was copied; let other Nix commands finish first")
+  throw unreadable(store, "'\(file)' changed each time it was read; let other Nix commands finish first")
 }
 
 /// The closure in one pass of the database: SQLite walks the references.
 private func closure(of roots: [StorePath], in database: Database) throws -> Closure {
-  // The walk's intermediate results stay out of temporary files.
-  try database.execute(sql: "PRAGMA temp_store = MEMORY")
   var rootIdentifiers: [Int64] = []
   for root in roots {
     let id = try Int64.fetchOne(

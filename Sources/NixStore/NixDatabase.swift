@@ -1,6 +1,6 @@
 internal import Basics
 internal import GRDB
-package import SystemPackage
+internal import SystemPackage
 
 /// The Nix database of the target.
 package enum NixDatabase {
@@ -16,44 +16,39 @@ package enum NixDatabase {
   ///   - closure: what becomes valid.
   ///   - store: where the closure's derivations, if it has any, are read for their outputs.
   ///   - registrationTime: the time noted for every path, in seconds since 1970.
-  ///   - file: where to write; nothing may be there.
+  /// - Returns: the bytes of the file.
   /// - Throws: `StoreError` of code `unwritableDatabase`, or `damaged` for a derivation that cannot be read.
-  package static func write(
-    _ closure: Closure, from store: StoreLocation, registrationTime: Int64, to file: FilePath
-  ) async throws {
+  package static func bytes(
+    of closure: Closure, from store: StoreLocation, registrationTime: Int64
+  ) async throws -> [UInt8] {
     try await onThread {
       do {
-        guard try FileStamp(of: file) == nil else { throw Errno.fileExists }
-        try build(closure, from: store, registrationTime: registrationTime, at: file)
+        return try image(of: closure, from: store, registrationTime: registrationTime).bytes
       } catch let error as StoreError {
         throw error
       } catch let error as CancellationError {
         throw error
-      } catch let error as DatabaseError where error.isLackOfSpace {
-        throw PathFailure("write the Nix database", file, .noSpace)
       } catch {
-        throw StoreError(.unwritableDatabase, attempt: "write the Nix database '\(file)'", reason: "\(error)")
+        throw StoreError(.unwritableDatabase, attempt: "make the image's Nix database", reason: "\(error)")
       }
     }
   }
 
-  private static func build(
-    _ closure: Closure, from store: StoreLocation, registrationTime: Int64, at file: FilePath
-  ) throws {
-    var configuration = Configuration()
-    configuration.prepareDatabase { database in
-      // A half-written file is thrown away, so it needs neither a journal nor a flush.
-      try database.execute(
-        sql: "PRAGMA page_size = 4096; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
+  private static func image(
+    of closure: Closure, from store: StoreLocation, registrationTime: Int64
+  ) throws -> DatabaseImage {
+    let queue = try DatabaseImage().opened()
+    try queue.inDatabase { database in
+      // One that is half written is thrown away, so it needs no journal.
+      try database.execute(sql: "PRAGMA page_size = 4096; PRAGMA journal_mode = OFF")
     }
-    let queue = try DatabaseQueue(path: file.string, configuration: configuration)
     try queue.write { database in
       for statement in schema { try database.execute(sql: statement) }
       try insert(closure, registrationTime: registrationTime, into: database)
       try insertOutputs(of: closure, from: store, into: database)
     }
     try queue.vacuum()
-    try queue.close()
+    return try DatabaseImage(of: queue)
   }
 
   private static func insert(
@@ -150,9 +145,4 @@ package enum NixDatabase {
     """,
     "CREATE INDEX IndexDerivationOutputs on DerivationOutputs(path)",
   ]
-}
-
-extension DatabaseError {
-  /// Whether SQLite found no room for what it had to write.
-  var isLackOfSpace: Bool { resultCode == .SQLITE_FULL }
 }

@@ -45,7 +45,7 @@ struct BareBoot {
         hostCPUs: session.hostCPUs)
       let installer = [
         "kernel": kernel, "initramfs": initramfs, "kernelCommandLine": Planner.kernelCommandLine,
-        "clock": "\(Planner.clock)", "targetDisk": "\(scratch)/target.raw", "targetFormat": "raw",
+        "clock": "\(ResolvedSpec.time)", "targetDisk": "\(scratch)/target.raw", "targetFormat": "raw",
         "sectorSize": "", "targetSerial": DiskSerial.target,
         "sourceDisk": "\(scratch)/source.img", "sourceSerial": DiskSerial.source,
         "agentSocket": session.agentSocket.string, "agentPort": AgentProtocol.portName,

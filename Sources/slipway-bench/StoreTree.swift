@@ -12,7 +12,7 @@ struct StoreTree {
   static func closure(of system: String, name: String, scratch: String) async throws -> StoreTree {
     let store = StoreLocation()
     let root = try store.storePath(of: system, from: FilePath(scratch))
-    let closure = try await Closure.read(roots: [root], from: store, scratch: FilePath(scratch))
+    let closure = try await Closure.read(roots: [root], from: store)
     return StoreTree(name: name, paths: closure.paths.map(\.path.path))
   }
 

@@ -172,12 +172,14 @@ import Testing
   }
 
   private func plan(_ change: (inout ImageSpec) -> Void = { _ in }) throws -> BuildPlan {
+    let system = "/nix/store/00000000000000000000000000000000-nixos-system-tiny"
     var spec = ImageSpec()
+    spec.system = system
     change(&spec)
     return try Planner(
-      spec: spec,
+      spec: ResolvedSpec(spec),
       closure: ClosureFacts(
-        system: "/nix/store/00000000000000000000000000000000-nixos-system-tiny",
+        system: system,
         tree: TreeNeed(blocks: 15_000, inodes: 1_500), etcDirectories: 3, etcLinks: 20,
         bootFiles: .mebibytes(60)),
       machine: MachineFacts(

@@ -127,20 +127,22 @@ import Testing
     let facts = ClosureFacts(
       system: "/nix/store/x", tree: TreeNeed(blocks: 1, inodes: 1), contentState: ["/etc/machine-id"])
     var spec = ImageSpec()
+    spec.system = "/nix/store/x"
     spec.partitionTableType = PartitionTable.none
     spec.touchEFIVars = false
     spec.installBootLoader = false
     let plan = try Planner(
-      spec: spec, closure: facts, machine: MachineFacts(firmware: nil, accelerator: .tcg)
+      spec: ResolvedSpec(spec), closure: facts, machine: MachineFacts(firmware: nil, accelerator: .tcg)
     ).plan()
     #expect(plan.steps.last?.step == .finish(Finish(disk: DiskSerial.target, kept: ["/etc/machine-id"])))
   }
 
   @Test func aChannelOfAStoreAloneIsOneMorePath() throws {
     var spec = ImageSpec()
+    spec.system = "/nix/store/y"
     spec.onlyNixStore = true
     spec.copyChannel = .path("/nix/store/x")
-    try Planner.check(spec)
+    #expect(try ResolvedSpec(spec).channel == "/nix/store/x")
   }
 
   @Test func aScriptRunsInTheFinishedSystem() throws {
@@ -165,10 +167,11 @@ import Testing
 
   @Test func extraFilesAreTheirOwnersAlone() throws {
     var spec = ImageSpec()
+    spec.system = "/nix/store/x"
     spec.extraFiles = [
       ContentEntry(source: "/a", target: "/srv/a"), ContentEntry(source: "/a", target: "/srv/b", mode: 0o640),
     ]
-    let entries = try Planner.contents(of: spec).entries
+    let entries = try ResolvedSpec(spec).contents
     #expect(entries.map(\.entry.mode) == [0o600, 0o640])
     #expect(entries.allSatisfy { $0.key == "extraFiles" && $0.isSecret })
   }
@@ -423,11 +426,12 @@ import Testing
     processors: Int? = nil, contentSizes: [String: ContentSizes] = [:],
     _ change: (inout ImageSpec) -> Void = { _ in }
   ) throws -> BuildPlan {
-    var spec = ImageSpec()
-    change(&spec)
     let system = "/nix/store/00000000000000000000000000000000-nixos-system-tiny"
+    var spec = ImageSpec()
+    spec.system = system
+    change(&spec)
     return try Planner(
-      spec: spec,
+      spec: ResolvedSpec(spec),
       closure: ClosureFacts(
         system: system, tree: tree, etcDirectories: 3, etcLinks: 20, bootFiles: .mebibytes(60),
         contentSizes: contentSizes),

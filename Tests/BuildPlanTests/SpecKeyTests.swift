@@ -108,8 +108,10 @@ import Testing
       system: "/nix/store/00000000000000000000000000000000-nixos-system-tiny",
       tree: TreeNeed(blocks: 15_000, inodes: 1_500), etcDirectories: 3, etcLinks: 20,
       bootFiles: .mebibytes(60))
+    var spec = spec
+    spec.system = closure.system
     return try Planner(
-      spec: spec, closure: closure, machine: MachineFacts(firmware: firmware, accelerator: .tcg)
+      spec: ResolvedSpec(spec), closure: closure, machine: MachineFacts(firmware: firmware, accelerator: .tcg)
     ).plan()
   }
 }

@@ -78,6 +78,10 @@ import Testing
     #expect(DiskSize("1.5") == nil)
   }
 
+  @Test func aSpecWithoutASystemIsRefused() {
+    refuses("system") { _ in }
+  }
+
   @Test func scriptsAreShownByTheirDigests() throws {
     var spec = try read(#"{"preVM": "token=abc", "postInstall": "token=abc", "postVM": "token=abcd"}"#)
     spec = spec.withoutScripts
@@ -88,7 +92,7 @@ import Testing
   private func refuses(_ key: String, _ change: (inout ImageSpec) -> Void) {
     var spec = ImageSpec()
     change(&spec)
-    let error = #expect(throws: SpecError.self) { try Planner.check(spec) }
+    let error = #expect(throws: SpecError.self) { try ResolvedSpec(spec) }
     #expect(error?.key == key)
   }
 }

@@ -119,7 +119,8 @@ struct RefusalTests {
           try writer.store(node, inode: 12)
         }
       }
-      let host = try HostFile(examining: image)
+      let host = HostFile(
+        path: image, size: options.size.bytes, modified: Timestamp(seconds: 1), mayHaveHoles: true)
       await #expect(throws: CancellationError.self) {
         try await whenCancelled {
           let copy = try FileDescriptor.open(

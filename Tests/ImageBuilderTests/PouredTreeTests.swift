@@ -15,7 +15,7 @@ import Testing
   /// A store with one object, made by hand.
   private struct Fixture {
     let store: StoreLocation
-    let tree: PouredTree
+    var tree: PouredTree
     let object: FilePath
     let image: FilePath
 
@@ -30,9 +30,10 @@ import Testing
       let hash = try #require(NarHash(String(repeating: "a", count: 64)))
       tree = PouredTree(
         closure: Closure(roots: [path], paths: [StorePathInfo(path: path, narHash: hash, narSize: 1)]),
-        store: store, shape: shape, registration: scratch.appending("registration"),
+        store: store, shape: shape,
         contents: try await HostContents(
           contents.enumerated().map { PlannedContent($1, index: $0) }, store: store))
+      try await tree.register()
     }
 
     var plan: PourPlan {
@@ -54,7 +55,6 @@ import Testing
     }
 
     func pour() async throws {
-      try await tree.writeRegistration()
       try await pour(measure())
     }
 
@@ -146,7 +146,6 @@ import Testing
           ContentEntry(source: folder, target: "/etc/a"),
           ContentEntry(source: "\(folder)/file", target: "/etc/a/file"),
         ])
-      try await fixture.tree.writeRegistration()
       let error = await #expect(throws: Ext4Error.self) { try await fixture.measure() }
       #expect(error?.description.contains("/etc/a/file' is twice") == true, "\(String(describing: error))")
     }
@@ -167,23 +166,12 @@ import Testing
   func aStoreThatChangesAfterItWasMeasuredIsNoticed(change: String) async throws {
     try await withScratchDirectory { scratch in
       let fixture = try await Fixture(in: scratch, .root)
-      try await fixture.tree.writeRegistration()
       let fingerprint = try await fixture.measure()
       #expect(try await fixture.measure() == fingerprint)
       let file = fixture.object.appending(["bin", "hello"]).string
       try await SubprocessRunner().run("sh", "-c", "\(change) \"$1\"", "sh", file)
       let error = await #expect(throws: BuildError.self) { try await fixture.pour(fingerprint) }
       #expect(error?.message.contains("changed while they were written") == true)
-    }
-  }
-
-  @Test func aRegistrationThatIsGoneIsNamed() async throws {
-    try await withScratchDirectory { scratch in
-      let fixture = try await Fixture(in: scratch, .root)
-      let error = await #expect(throws: BuildError.self) {
-        try await fixture.pour(0)
-      }
-      #expect(error?.message.contains("\(scratch)/registration' vanished") == true)
     }
   }
 

@@ -35,12 +35,12 @@ private final class NotingRunner: CommandRunner {
   private func tree(in scratch: FilePath, root: String) async throws -> PouredTree {
     let paths = try Self.names.map { try #require(StorePath(name: $0)) }
     let hash = try #require(NarHash(String(repeating: "a", count: 64)))
-    let tree = PouredTree(
+    var tree = PouredTree(
       closure: Closure(
         roots: paths, paths: paths.map { StorePathInfo(path: $0, narHash: hash, narSize: 1) }),
       store: StoreLocation(root: scratch.appending(root)), shape: .store,
-      registration: scratch.appending("registration-\(root)"), contents: try await HostContents([]))
-    try await tree.writeRegistration()
+      contents: try await HostContents([]))
+    try await tree.register()
     return tree
   }
 

@@ -55,7 +55,7 @@ import Testing
     let evaluation = try await evaluation()
     for (name, spec) in evaluation.specs.merging(["hooks": evaluation.hooks], uniquingKeysWith: { $1 }) {
       let json = try JSONSerialization.data(withJSONObject: spec)
-      #expect(throws: Never.self, "\(name)") { try Planner.check(ImageSpec(json: Array(json))) }
+      #expect(throws: Never.self, "\(name)") { try ResolvedSpec(ImageSpec(json: Array(json))) }
     }
   }
 

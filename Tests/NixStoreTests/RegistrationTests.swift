@@ -39,8 +39,7 @@ struct RegistrationTests {
 
   @Test func nixItselfLoadsWhatIsWritten() async throws {
     let fixture = try await NixFixture.make()
-    let closure = try await Closure.read(
-      roots: [fixture.system], from: fixture.location, scratch: fixture.scratch.path)
+    let closure = try await Closure.read(roots: [fixture.system], from: fixture.location)
     let dumped = try await fixture.run(["nix-store", "--dump-db"] + closure.paths.map(\.path.path))
     let written = String(decoding: closure.registrationText, as: UTF8.self)
     #expect(dumped.map { $0 + "\n" }.joined() == written)

@@ -10,11 +10,11 @@ struct BootSpace {
   private static let bootLoader: UInt64 = 4 << 20
 
   /// - Throws: `SpecError` for the first partition that is too small.
-  func check(_ geometry: DiskGeometry, _ request: Request) throws(SpecError) {
+  func check(_ geometry: DiskGeometry, _ spec: ResolvedSpec) throws(SpecError) {
     for part in geometry.parts {
       try check(part) { need in
         let start = part.start >> 20
-        guard part.name == "BOOT" || request.table != .efixbootldr else {
+        guard part.name == "BOOT" || spec.table != .efixbootldr else {
           return (
             "contents", "Use the partition table \"efi\", whose ESP bootSize makes larger, or leave some out"
           )
@@ -26,7 +26,7 @@ struct BootSpace {
         )
       }
     }
-    for (part, entry) in zip(geometry.further, request.further) where entry.fsType == .vfat {
+    for (part, entry) in zip(geometry.further, spec.further) where entry.fsType == .vfat {
       try check(part) { need in ("partitions", "Give it at least \(Self.mebibytes(need))M") }
     }
   }

@@ -43,22 +43,22 @@ struct DiskGeometry {
   /// What a backup table takes behind the root: 33 sectors, and a whole MiB keeps the root's end aligned.
   let tail: UInt64
 
-  init(_ request: Request) {
-    let layout = request.table
-    let bootSize = request.bootSize
-    let sector = request.sectorSize
+  init(_ spec: ResolvedSpec) {
+    let layout = spec.table
+    let bootSize = spec.bootSize
+    let sector = spec.sectorSize
     let esp = Part(
       name: "ESP", type: .efiSystem, start: Self.espStart, end: bootSize.bytes, mountPoint: "/boot")
     switch layout {
     case .none:
-      self.init(request, .none, [], rootStart: 0)
+      self.init(spec, .none, [], rootStart: 0)
     case .legacy:
-      self.init(request, .mbr, [], rootStart: 1 << 20)
+      self.init(spec, .mbr, [], rootStart: 1 << 20)
     case .legacyGPT:
       let second = Part(name: "no-fs", type: .biosBoot, start: 1 << 20, end: 2 << 20)
-      self.init(request, .gpt, [second], rootStart: second.end)
+      self.init(spec, .gpt, [second], rootStart: second.end)
     case .efi:
-      self.init(request, .gpt, [esp], rootStart: esp.end)
+      self.init(spec, .gpt, [esp], rootStart: esp.end)
     case .efixbootldr:
       let small = Part(
         name: "ESP", type: .efiSystem, start: Self.espStart, end: Self.xbootldrStart(sectorSize: sector),
@@ -66,11 +66,11 @@ struct DiskGeometry {
       let boot = Part(
         name: "BOOT", type: .extendedBoot, start: small.end, end: bootSize.bytes,
         mountPoint: "/boot")
-      self.init(request, .gpt, [small, boot], rootStart: boot.end)
+      self.init(spec, .gpt, [small, boot], rootStart: boot.end)
     case .hybrid:
       // Behind the table, where make-disk-image has it: protective MBR, header, and 16 KiB of entries.
       let second = Part(name: "no-fs", type: .biosBoot, start: 2 * sector + 16384, end: 1 << 20)
-      self.init(request, .gpt, [esp, second], rootStart: esp.end)
+      self.init(spec, .gpt, [esp, second], rootStart: esp.end)
     }
   }
 
@@ -83,12 +83,12 @@ struct DiskGeometry {
     }
   }
 
-  private init(_ request: Request, _ table: TableFormat, _ parts: [Part], rootStart: UInt64) {
+  private init(_ spec: ResolvedSpec, _ table: TableFormat, _ parts: [Part], rootStart: UInt64) {
     self.table = table
-    sectorSize = request.sectorSize
+    sectorSize = spec.sectorSize
     self.parts = parts
     var next = rootStart
-    further = request.further.map { entry in
+    further = spec.further.map { entry in
       let start = next
       next += entry.size.bytes
       return Part(

@@ -44,30 +44,30 @@ struct RootSize {
   ///   - overhead: what is not the root's on the disk, for messages.
   /// - Throws: `SpecError` for `diskSize` when the tree does not fit.
   init(
-    _ request: Request, closure: ClosureFacts, fixed: ByteSize?, overhead: UInt64
+    _ spec: ResolvedSpec, closure: ClosureFacts, fixed: ByteSize?, overhead: UInt64
   ) throws(SpecError) {
     let installation = Installation(
-      of: closure, onlyNixStore: request.onlyNixStore,
-      bootsFromRoot: request.installBootLoader && !request.table.hasESP)
-    let free = fixed == nil ? request.free : ByteSize(bytes: 0)
-    guard let need = Self.need(request, closure, installation, free: free) else {
+      of: closure, onlyNixStore: spec.onlyNixStore,
+      bootsFromRoot: spec.installBootLoader && !spec.table.hasESP)
+    let free = fixed == nil ? spec.free : ByteSize(bytes: 0)
+    guard let need = Self.need(spec, closure, installation, free: free) else {
       throw SpecError(
         "additionalSpace", "with \(free) of free space the root would be larger than 16 TiB",
         remedy: "Ask for less")
     }
     guard let fixed else {
       (size, inodes) = try Self.grown(
-        need, request, closure, room: installation.room + free, overhead: overhead)
+        need, spec, closure, room: installation.room + free, overhead: overhead)
       return
     }
-    guard request.filesystem != .ext4 || fixed.bytes <= 16 << 40 else {
+    guard spec.filesystem != .ext4 || fixed.bytes <= 16 << 40 else {
       throw SpecError(
         "diskSize", "\(fixed) are left for the root, and ext4 holds 16 TiB",
         remedy: "Ask for less, or use xfs")
     }
-    guard let inodes = Self.inodes(request, closure, installation, in: fixed, need) else {
+    guard let inodes = Self.inodes(spec, closure, installation, in: fixed, need) else {
       let least = Self.least(closure, installation, above: fixed, need)
-      let disk = ByteSize(bytes: least.bytes + overhead).rounded(upTo: request.diskUnit)
+      let disk = ByteSize(bytes: least.bytes + overhead).rounded(upTo: spec.diskUnit)
       throw SpecError(
         "diskSize",
         "a disk of \(ByteSize(bytes: fixed.bytes + overhead)) leaves \(fixed) for the root, and the closure needs "
@@ -80,11 +80,11 @@ struct RootSize {
 
   /// The least root from `need` on that ends the disk at a whole unit.
   private static func grown(
-    _ need: Need, _ request: Request, _ closure: ClosureFacts, room: ByteSize, overhead: UInt64
+    _ need: Need, _ spec: ResolvedSpec, _ closure: ClosureFacts, room: ByteSize, overhead: UInt64
   ) throws(SpecError) -> Need {
     var size = need.size
     while true {
-      size.bytes = (size + ByteSize(bytes: overhead)).rounded(upTo: request.diskUnit).bytes - overhead
+      size.bytes = (size + ByteSize(bytes: overhead)).rounded(upTo: spec.diskUnit).bytes - overhead
       guard size > need.size, let least = need.inodes else { return (size, need.inodes) }
       guard size.bytes <= 16 << 40 else {
         throw SpecError(
@@ -101,9 +101,10 @@ struct RootSize {
   /// The inodes on a disk of fixed size: nil when the tree does not fit, `.some(nil)` for filesystems that have no
   /// table of them.
   private static func inodes(
-    _ request: Request, _ closure: ClosureFacts, _ installation: Installation, in size: ByteSize, _ need: Need
+    _ spec: ResolvedSpec, _ closure: ClosureFacts, _ installation: Installation, in size: ByteSize,
+    _ need: Need
   ) -> UInt64?? {
-    guard request.poursRoot, let least = need.inodes else {
+    guard spec.poursRoot, let least = need.inodes else {
       guard size >= need.size else { return nil }
       return .some(need.inodes.map { $0 + (size.bytes - need.size.bytes) / 16384 })
     }
@@ -128,14 +129,14 @@ struct RootSize {
   private typealias Need = (size: ByteSize, inodes: UInt64?)
 
   private static func need(
-    _ request: Request, _ closure: ClosureFacts, _ installation: Installation, free: ByteSize
+    _ spec: ResolvedSpec, _ closure: ClosureFacts, _ installation: Installation, free: ByteSize
   ) -> Need? {
-    if request.filesystem.isReadOnly {
+    if spec.filesystem.isReadOnly {
       let size = closure.storeImage ?? ByteSize(bytes: 0)
       return (size.rounded(upTo: DiskGeometry.alignment), nil)
     }
-    guard request.poursRoot else {
-      return CopiedRoot(tree: closure.tree, installation: installation, free: free).need(request.filesystem)
+    guard spec.poursRoot else {
+      return CopiedRoot(tree: closure.tree, installation: installation, free: free).need(spec.filesystem)
     }
     let inodes = installation.inodes + free.bytes / 16384
     let room = installation.room + free

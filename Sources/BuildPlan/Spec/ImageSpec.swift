@@ -3,7 +3,7 @@ public import ImageModel
 /// A request for one image, as a user writes it. `SpecKey.all` has what is known of each key; most are make-disk-image's
 /// arguments by their names.
 ///
-/// Every key is optional, so that specs can be laid over each other; `Planner` gives the defaults.
+/// Every key is optional, so that specs can be laid over each other; `ResolvedSpec` gives the defaults.
 public struct ImageSpec: Hashable, Sendable {
   /// The store path of the NixOS toplevel, or a link to it.
   public var system: String?

@@ -2,7 +2,7 @@ internal import EFIVariables
 
 /// Each boot entry names a partition of the disk and a file that is there.
 struct BootEntryCheck: SealedDiskCheck {
-  func run(on disk: SealedDisk) throws {
+  func run(on disk: SealedDisk, warn: (String) -> Void) throws {
     guard let variables = disk.variables else { return }
     let check = DiskCheck(of: variables, on: disk.boot)
     guard let first = check.problems.first else { return }

@@ -8,7 +8,7 @@ internal import ImageModel
 /// A disk without a table is let be: its loader is outside of it, as with hosts that read the system's menu by a loader
 /// of their own, and there is none that could be looked for.
 struct LoaderCheck: SealedDiskCheck {
-  func run(on disk: SealedDisk) throws {
+  func run(on disk: SealedDisk, warn: (String) -> Void) throws {
     let layout = disk.plan.disk
     guard disk.hasBootLoader, layout.table != .none else { return }
     let hasESP = layout.partitions.contains { $0.type == .efiSystem }

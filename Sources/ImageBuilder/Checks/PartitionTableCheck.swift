@@ -2,7 +2,7 @@ internal import BuildPlan
 
 /// The partition table is the plan's, in both of its copies: a bootloader or a script may have written over it.
 struct PartitionTableCheck: SealedDiskCheck {
-  func run(on disk: SealedDisk) throws {
+  func run(on disk: SealedDisk, warn: (String) -> Void) throws {
     let differences = disk.table.differences(from: disk.plan.disk)
     guard let first = differences.first else { return }
     throw BuildError(

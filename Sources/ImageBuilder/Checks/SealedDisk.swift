@@ -33,22 +33,4 @@ struct SealedDisk {
       if case .installBootLoader = planned.step { true } else { false }
     }
   }
-
-  /// Runs every check.
-  ///
-  /// - Throws: the first problem, as `BuildError`.
-  func check() throws {
-    for check in Self.checks { try check.run(on: self) }
-  }
-
-  /// In an order in which the cause comes before what follows from it.
-  private static let checks: [any SealedDiskCheck] = [
-    PartitionTableCheck(), FilesystemCheck(), BootEntryCheck(), LoaderCheck(),
-  ]
-}
-
-/// Something that holds of every disk that is exported.
-protocol SealedDiskCheck: Sendable {
-  /// - Throws: `BuildError` when it does not hold.
-  func run(on disk: SealedDisk) throws
 }

@@ -62,12 +62,6 @@ extension SignedPrograms {
   ///
   /// - Returns: nil when the store does not turn Secure Boot on.
   /// - Throws: `BuildError`.
-  static func read(from disk: SealedDisk) async throws -> SignedPrograms? {
-    guard let store = disk.variables else { return nil }
-    return try await read(from: disk.path, disk.boot, layout: disk.plan.disk, store: store)
-  }
-
-  /// The same, of a disk's file and what is known of it.
   static func read(
     from disk: FilePath, _ found: BootDisk, layout: DiskLayout, store: VariableStore
   ) async throws -> SignedPrograms? {

@@ -17,7 +17,7 @@ struct DiskArchive {
       [
         "--create", "--use-compress-program=gzip -n -6", "--format=oldgnu", "--sparse",
         "--hole-detection=raw", "--owner=0", "--group=0", "--numeric-owner", "--mode=0644",
-        "--mtime=@\(Planner.clock)", "--transform=s,.*,\(Self.member),", "--file=\(archive)", "--", disk,
+        "--mtime=@\(ResolvedSpec.time)", "--transform=s,.*,\(Self.member),", "--file=\(archive)", "--", disk,
       ])
   }
 

@@ -55,7 +55,7 @@ struct DiskExport {
       let name = "./" + (disk.lastComponent?.string ?? "")
       try await runner.run(conversion(of: name, as: image.format, to: "./\(image.file)", in: tools))
     }
-    try ImageIdentity(identifier: image.identifier, time: Planner.clock).write(to: place, image.format)
+    try ImageIdentity(identifier: image.identifier, time: ResolvedSpec.time).write(to: place, image.format)
   }
 
   /// The input's format is always given: a guest could have written another format's header into a raw disk

@@ -1,24 +1,22 @@
 internal import BuildPlan
 internal import Ext4
-internal import Foundation
 internal import NixStore
-internal import SystemPackage
 
 /// The tree that the host pours: a closure with its registration, and what else goes into the image.
 struct PouredTree: Sendable {
   let closure: Closure
   let store: StoreLocation
   let shape: PourPlan.Tree
-  /// The closure's Nix database, or, for a store alone, its registration.
-  let registration: FilePath
   let contents: HostContents
   /// The filesystems that the tree comes to be on, by their places.
   var filesystems: [MountedPlace] = []
   /// The channel that root gets.
   var channel: StorePath?
+  /// The closure's Nix database, or, for a store alone, its registration.
+  private(set) var registration: [UInt8] = []
 
   /// The same time for all that is not a store object.
-  private static let time = Timestamp(seconds: Planner.clock)
+  private static let time = Timestamp(seconds: ResolvedSpec.time)
   /// NixOS's fixed number of the group nixbld (nixos/modules/misc/ids.nix).
   private static let nixbldGroup: UInt32 = 30000
   /// As in NixOS's own images of a store.
@@ -33,10 +31,8 @@ struct PouredTree: Sendable {
   ]
 
   /// The nodes, in the order in which they are poured.
-  ///
-  /// - Throws: `BuildError` when the registration is gone.
-  func nodes() throws -> any NodeSource {
-    let own = shape == .root ? try rootNodes() : try storeNodes()
+  func nodes() -> any NodeSource {
+    let own = shape == .root ? rootNodes : storeNodes
     let folder = shape == .root ? "nix/store/" : ""
     let objects = closure.paths.compactMap { info in
       TreePath(folder + info.path.name).map { FileTree.Root(host: store.file(of: info.path), path: $0) }
@@ -53,23 +49,23 @@ struct PouredTree: Sendable {
     return Channel.nodes(for: channel, in: store, time: Self.time)
   }
 
-  private func rootNodes() throws -> [Node] {
+  private var rootNodes: [Node] {
     let state = "nix/var/nix"
     return Self.directories.map { node($0, .directory, mode: 0o755) } + [
       // Builders may add to the store; the sticky bit keeps them from removing.
       node("nix/store", .directory, mode: 0o1775, group: Self.nixbldGroup),
       node(
         "\(state)/gcroots/profiles", .symbolicLink(target: Array("/nix/var/nix/profiles".utf8)), mode: 0o777),
-      node("\(state)/db/db.sqlite", .file(.host(try hostFile())), mode: 0o644),
+      node("\(state)/db/db.sqlite", .file(.bytes(registration)), mode: 0o644),
       node("\(state)/db/schema", .file(.bytes(Array(NixDatabase.schemaVersion.utf8))), mode: 0o644),
       node("\(state)/db/big-lock", .file(.bytes([])), mode: 0o600),
     ]
   }
 
-  private func storeNodes() throws -> [Node] {
+  private var storeNodes: [Node] {
     [
       node("", .directory, mode: 0o755),
-      node(Self.registrationName, .file(.host(try hostFile())), mode: 0o444),
+      node(Self.registrationName, .file(.bytes(registration)), mode: 0o444),
     ]
   }
 
@@ -79,17 +75,14 @@ struct PouredTree: Sendable {
       attributes: Attributes(mode: mode, group: group, time: Self.time))
   }
 
-  private func hostFile() throws -> HostFile {
-    try HostFile(examining: registration)
-  }
-
-  /// Writes what the tree has beside the store: the database, or the registration.
+  /// Makes what the tree has beside the store: the database, or the registration.
   ///
   /// - Throws: `StoreError`.
-  func writeRegistration() async throws {
-    switch shape {
-    case .root: try await NixDatabase.write(closure, from: store, registrationTime: 1, to: registration)
-    case .store: try FileSystem.write(closure.registrationText, to: registration)
-    }
+  mutating func register() async throws {
+    registration =
+      switch shape {
+      case .root: try await NixDatabase.bytes(of: closure, from: store, registrationTime: 1)
+      case .store: closure.registrationText
+      }
   }
 }

@@ -1,76 +1,8 @@
 internal import ImageModel
 
-/// A spec with its defaults filled in, every value checked.
-struct Request {
-  let onlyNixStore: Bool
-  let table: PartitionTable
-  let formats: [ImageFormat]
-  let installBootLoader: Bool
-  let touchEFIVariables: Bool
-  /// Whether the machine that installs has EFI firmware, and leaves its variables; else it has a BIOS.
-  let usesEFI: Bool
-  let baseName: String
-  let filesystem: FilesystemKind
-  let label: String
-  /// Further words for the tool that makes the root.
-  let mkfsOptions: [String]
-  /// Whether the host pours the root into its place; else the guest makes it and copies into it.
-  let poursRoot: Bool
-  let sectorSize: UInt64
-  /// Swap and the partitions of the spec, in the order of their numbers.
-  let further: [PartitionEntry]
-  let diskSize: DiskSize
-  let free: ByteSize
-  let bootSize: ByteSize
-  let memory: UInt64
-  let cpus: Int
-  /// The name of the disk in the system's bootloader configuration, when it is not the guest's.
-  let grubDevice: String?
-  /// Everything of the host that goes into the image beside the closure: `contents`, `configFile`, `extraFiles`.
-  let contents: [PlannedContent]
-  /// Where other filesystems than the root are mounted.
-  let mounts: [MountedPlace]
-  /// The script that runs in the installed system.
-  let postInstall: String?
-
-  /// The form of the exported variable store.
-  let variablesForm: VariablesForm
-  /// Whether that store goes without what the firmware makes again.
-  let stripsFirmwareVariables: Bool
-
-  init(_ spec: ImageSpec) throws(SpecError) {
-    baseName = try Self.fileName(spec.baseName ?? "nixos")
-    onlyNixStore = spec.onlyNixStore ?? false
-    table = Self.table(spec.partitionTableType, onlyNixStore: onlyNixStore)
-    formats = try Self.formats(spec.format ?? [.raw])
-    installBootLoader = spec.installBootLoader ?? !onlyNixStore
-    touchEFIVariables = spec.touchEFIVars ?? table.hasESP
-    usesEFI = !onlyNixStore && (table.hasESP || touchEFIVariables || spec.firmwareCode != nil)
-    filesystem = try Self.filesystem(spec.fsType ?? .ext4, onlyNixStore: onlyNixStore)
-    label = try Self.label(spec, filesystem, onlyNixStore: onlyNixStore)
-    mkfsOptions = try Self.mkfsOptions(spec)
-    sectorSize = try Self.sectorSize(spec, installsBIOS: installBootLoader && !usesEFI)
-    further = try Self.further(spec, table)
-    diskSize = try Self.diskSize(spec.diskSize ?? .auto, formats)
-    free = try Self.free(spec)
-    bootSize = try Self.bootSize(spec.bootSize, table, sectorSize: sectorSize)
-    memory = try Self.memory(spec.memSize ?? 1024)
-    cpus = try Self.cpus(spec.cpus ?? 2)
-    grubDevice = try Self.grubDevice(spec)
-    contents = try Self.contents(spec)
-    mounts = Self.mounts(table, further)
-    poursRoot = filesystem == .ext4 && mkfsOptions.isEmpty && !Self.reach(contents, into: mounts)
-    postInstall = try Self.script(spec.postInstall, "postInstall")
-    try Self.checkStoreAlone(spec)
-    variablesForm = spec.efiVarsForm ?? .canonical
-    stripsFirmwareVariables = spec.stripFirmwareVariables ?? false
-    try Self.checkVariables(spec, usesEFI: usesEFI)
-    try Self.checkFirmware(spec)
-    try Self.checkBootLoader(spec, table)
-    try spec.secureBoot?.check(spec, hasESP: table.hasESP)
-  }
-
-  private static func fileName(_ name: String) throws(SpecError) -> String {
+/// What the value of each key must be.
+extension ResolvedSpec {
+  static func fileName(_ name: String) throws(SpecError) -> String {
     guard !name.isEmpty, !name.contains("/"), !name.hasPrefix("."), !name.hasPrefix("-"),
       name.utf8.count <= 200, !name.hasControlCharacter
     else {
@@ -81,7 +13,7 @@ struct Request {
     return name
   }
 
-  private static func filesystem(
+  static func filesystem(
     _ kind: FilesystemKind, onlyNixStore: Bool
   ) throws(SpecError) -> FilesystemKind {
     guard kind != .vfat, kind != .swap else {
@@ -100,7 +32,7 @@ struct Request {
     return kind
   }
 
-  private static func label(
+  static func label(
     _ spec: ImageSpec, _ kind: FilesystemKind, onlyNixStore: Bool
   ) throws(SpecError) -> String {
     let label = spec.label ?? (kind.labelLimit == 0 ? "" : onlyNixStore ? "nix-store" : "nixos")
@@ -113,7 +45,7 @@ struct Request {
     return label
   }
 
-  private static func diskSize(_ size: DiskSize, _ formats: [ImageFormat]) throws(SpecError) -> DiskSize {
+  static func diskSize(_ size: DiskSize, _ formats: [ImageFormat]) throws(SpecError) -> DiskSize {
     guard case .fixed(let bytes) = size else { return size }
     guard bytes.bytes <= 1 << 60 else {
       throw SpecError("diskSize", "\(bytes) are more than 1 EiB", remedy: "Ask for less")
@@ -138,7 +70,7 @@ struct Request {
     formats.compactMap { $0.diskUnit?.bytes }.reduce(DiskGeometry.alignment, max)
   }
 
-  private static func free(_ spec: ImageSpec) throws(SpecError) -> ByteSize {
+  static func free(_ spec: ImageSpec) throws(SpecError) -> ByteSize {
     if let additional = spec.additionalSpace, case .fixed? = spec.diskSize {
       throw SpecError(
         "additionalSpace", "\(additional) cannot be added to a fixed diskSize",
@@ -159,7 +91,7 @@ struct Request {
     return free
   }
 
-  private static func bootSize(
+  static func bootSize(
     _ wanted: ByteSize?, _ table: PartitionTable, sectorSize: UInt64
   ) throws(SpecError) -> ByteSize {
     let start = DiskGeometry.bootStart(table, sectorSize: sectorSize)
@@ -176,7 +108,7 @@ struct Request {
     return end
   }
 
-  private static func memory(_ mebibytes: UInt64) throws(SpecError) -> UInt64 {
+  static func memory(_ mebibytes: UInt64) throws(SpecError) -> UInt64 {
     guard mebibytes >= 384 else {
       throw SpecError(
         "memSize", "\(mebibytes) MiB are too little for the installer", remedy: "Use 384 or more")
@@ -188,18 +120,18 @@ struct Request {
     return mebibytes
   }
 
-  private static func cpus(_ count: Int) throws(SpecError) -> Int {
+  static func cpus(_ count: Int) throws(SpecError) -> Int {
     guard (1...64).contains(count) else {
       throw SpecError("cpus", "\(count) processors cannot be given", remedy: "Use 1 to 64")
     }
     return count
   }
 
-  private static func table(_ wanted: PartitionTable?, onlyNixStore: Bool) -> PartitionTable {
+  static func table(_ wanted: PartitionTable?, onlyNixStore: Bool) -> PartitionTable {
     wanted ?? (onlyNixStore ? .none : .efi)
   }
 
-  private static func grubDevice(_ spec: ImageSpec) throws(SpecError) -> String? {
+  static func grubDevice(_ spec: ImageSpec) throws(SpecError) -> String? {
     guard let device = spec.grubDevice else { return nil }
     let names = device.split(separator: "/", omittingEmptySubsequences: false)
     guard names.count > 2, names[0].isEmpty, names[1] == "dev",
@@ -215,7 +147,7 @@ struct Request {
   /// What `configFile` becomes.
   static let configurationFile = "/etc/nixos/configuration.nix"
 
-  private static func contents(_ spec: ImageSpec) throws(SpecError) -> [PlannedContent] {
+  static func contents(_ spec: ImageSpec) throws(SpecError) -> [PlannedContent] {
     if spec.onlyNixStore == true {
       for (key, isGiven) in [
         ("contents", spec.contents?.isEmpty == false), ("configFile", spec.configFile != nil),
@@ -242,7 +174,7 @@ struct Request {
     return zip(0..., entries).map { PlannedContent(key: $1.key, $1.entry, index: $0) }
   }
 
-  private static func formats(_ formats: [ImageFormat]) throws(SpecError) -> [ImageFormat] {
+  static func formats(_ formats: [ImageFormat]) throws(SpecError) -> [ImageFormat] {
     guard !formats.isEmpty else {
       throw SpecError("format", "the list is empty", remedy: "Name at least one format, or leave it out")
     }
@@ -256,7 +188,7 @@ struct Request {
   }
 
   /// A script goes to the guest in one message.
-  private static func script(_ text: String?, _ key: String) throws(SpecError) -> String? {
+  static func script(_ text: String?, _ key: String) throws(SpecError) -> String? {
     guard let text, text.utf8.count > 256 << 10 else { return text }
     throw SpecError(
       key, "the script has \(text.utf8.count) bytes, and 256 KiB are the most",

@@ -1,7 +1,7 @@
 internal import ImageModel
 
 /// Keys of a spec that exclude one another.
-extension Request {
+extension ResolvedSpec {
   /// What needs a VM, or an installed system.
   static func checkStoreAlone(_ spec: ImageSpec) throws(SpecError) {
     guard spec.onlyNixStore == true else { return }

@@ -3,45 +3,42 @@ internal import EFIVariables
 internal import ImageModel
 internal import SystemPackage
 
-/// The variable store between the installation and its export: compared with the template, and written in the form that is
-/// asked for.
-struct VariableExport: Sendable {
-  let plan: BuildPlan
-  let firmware: FirmwarePair
-  /// What the store was before the installation.
-  let template: [UInt8]
-  /// The store, as the firmware left it.
-  let store: FilePath
-  /// The keys that it gets.
-  let secureBoot: SecureBoot?
+/// The variable store as it is exported, and how it differs from the firmware's template.
+struct SealedVariables: Sendable {
+  let store: VariableStore
+  let changes: [Manifest.VariableChange]
 
-  /// - Returns: the exported store, and how it differs from its template.
+  /// Gives the store that a firmware has worked on the form that is asked for, in its file.
+  ///
+  /// - Parameter keys: those that it gets.
   /// - Throws: `BuildError` when the firmware kept nothing, and when the store is damaged.
-  func run() throws -> (store: VariableStore, changes: [Manifest.VariableChange]) {
-    let bytes = try FileSystem.read(store)
-    let before = try read(template, "the template \(firmware.variablesTemplate) is damaged")
-    var variables = try read(bytes, "the variable store is damaged after the installation")
+  init(sealing work: WorkVariables, for outputs: OutputPlan, enrolling keys: SecureBoot?) throws {
+    let firmware = work.firmware
+    let bytes = try FileSystem.read(work.file)
+    let before = try Self.read(work.template, "the template \(firmware.variablesTemplate) is damaged")
+    var variables = try Self.read(bytes, "the variable store is damaged after the installation")
     // Firmware that was given a store it does not take boots, and keeps nothing: that must not pass for a store.
-    guard bytes != template else {
+    guard bytes != work.template else {
       throw BuildError(
         .failed, "the firmware \(firmware.code) wrote nothing into its variable store",
         remedy: "Check that \(firmware.variablesTemplate) belongs to it (slipway doctor)")
     }
     do {
       try variables.checkHeaders(sameAs: before)
-      try secureBoot?.enrol(in: &variables)
-      if plan.outputs.stripFirmwareVariables == true { variables = variables.withoutFirmwareVariables() }
-      if plan.outputs.efiVarsForm != .raw { variables = variables.canonical() }
-      if plan.outputs.efiVarsForm != .raw || secureBoot != nil {
-        try FileSystem.write(variables.serialized(), to: store)
+      try keys?.enrol(in: &variables)
+      if outputs.stripFirmwareVariables == true { variables = variables.withoutFirmwareVariables() }
+      if outputs.efiVarsForm != .raw { variables = variables.canonical() }
+      if outputs.efiVarsForm != .raw || keys != nil {
+        try FileSystem.write(variables.serialized(), to: work.file)
       }
     } catch let fault as EFIFault {
       throw BuildError(.failed, "the variable store is damaged after the installation: \(fault)")
     }
-    return (variables, Self.changes(StoreDifference(from: before, to: variables)))
+    store = variables
+    changes = Self.changes(StoreDifference(from: before, to: variables))
   }
 
-  private func read(_ bytes: [UInt8], _ failure: String) throws -> VariableStore {
+  private static func read(_ bytes: [UInt8], _ failure: String) throws -> VariableStore {
     do {
       return try VariableStore(reading: bytes)
     } catch {

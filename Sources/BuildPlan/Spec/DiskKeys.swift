@@ -1,7 +1,7 @@
 internal import ImageModel
 
 /// The keys about the disk beside make-disk-image's.
-extension Request {
+extension ResolvedSpec {
   static func mkfsOptions(_ spec: ImageSpec) throws(SpecError) -> [String] {
     let options = spec.mkfsOptions ?? []
     guard spec.onlyNixStore != true || options.isEmpty else {

@@ -1,0 +1,24 @@
+/// Something that holds of every disk that is exported: a type in a file of its own, and a line in the list.
+protocol SealedDiskCheck: Sendable {
+  /// - Parameter warn: is told what a user should know and does not stop the build.
+  /// - Throws: `BuildError` when it does not hold.
+  func run(on disk: SealedDisk, warn: (String) -> Void) async throws
+}
+
+extension SealedDisk {
+  /// In an order in which the cause comes before what follows from it.
+  private static let checks: [any SealedDiskCheck] = [
+    PartitionTableCheck(),
+    FilesystemCheck(),
+    BootEntryCheck(),
+    LoaderCheck(),
+    SignatureCheck(),
+  ]
+
+  /// Runs every check.
+  ///
+  /// - Throws: the first problem, as `BuildError`.
+  func check(warn: (String) -> Void) async throws {
+    for check in Self.checks { try await check.run(on: self, warn: warn) }
+  }
+}

@@ -1,0 +1,75 @@
+internal import BuildPlan
+internal import Command
+internal import ImageModel
+internal import SystemPackage
+
+/// The disks of one build, as files of its work folder.
+///
+/// What is poured into the target stays as it is while a guest runs: its writes go to an overlay.
+struct BuildDisks: Sendable {
+  private let plan: BuildPlan
+  private let work: FilePath
+
+  init(_ plan: BuildPlan, in work: FilePath) {
+    self.plan = plan
+    self.work = work
+  }
+
+  /// What becomes the image: as large as the plan says.
+  var target: FilePath { work.appending("target.raw") }
+  /// What the tree is poured into.
+  var poured: FilePath { isPouredIntoTarget ? target : source }
+  /// Whether the tree is poured into what becomes the image; else the guest copies it.
+  var isPouredIntoTarget: Bool { plan.pour.place == .target }
+
+  private var source: FilePath { work.appending("source.raw") }
+  private var overlay: FilePath { work.appending("target.qcow2") }
+  private var hasOverlay: Bool { plan.machine != nil && isPouredIntoTarget }
+
+  /// Makes them, blank.
+  ///
+  /// - Throws: `BuildError`.
+  func make() async throws {
+    try FileSystem.makeSparseFile(target, bytes: plan.disk.size.bytes)
+    if !isPouredIntoTarget { try FileSystem.makeSparseFile(source, bytes: plan.pour.size.bytes) }
+    guard hasOverlay else { return }
+    try await image(
+      "make an overlay over the target",
+      ["create", "-q", "-f", "qcow2", "-b", "target.raw", "-F", "raw", "target.qcow2"])
+  }
+
+  /// The disks in a domain template's words.
+  var placeholders: [String: String] {
+    [
+      "targetDisk": hasOverlay ? overlay.string : target.string, "targetFormat": hasOverlay ? "qcow2" : "raw",
+      "targetSerial": DiskSerial.target,
+      "sourceDisk": isPouredIntoTarget ? "" : source.string, "sourceSerial": DiskSerial.source,
+      "sectorSize": DomainValues.sectorSize(plan.disk.sectorSize),
+    ]
+  }
+
+  /// Removes what only the guest needed.
+  ///
+  /// - Throws: `BuildError`.
+  func removeSource() throws {
+    try FileSystem.remove(source)
+  }
+
+  /// Writes what the guest wrote onto the target; nothing without an overlay.
+  ///
+  /// - Throws: `BuildError`.
+  func merge(_ recorder: StepRecorder) async throws {
+    guard hasOverlay else { return }
+    try await recorder.step("merge") {
+      try await image(
+        "write the guest's changes to the target", ["commit", "-q", "-d", "-f", "qcow2", "target.qcow2"])
+    }
+    try FileSystem.remove(overlay)
+  }
+
+  private func image(_ attempt: String, _ arguments: [String]) async throws {
+    try await HostCommand(attempt: attempt, place: work, package: "qemu-utils").run {
+      try await SubprocessRunner().run(ToolFolder(path: work).command("qemu-img", arguments))
+    }
+  }
+}

@@ -1,0 +1,34 @@
+internal import BuildPlan
+internal import Command
+internal import SystemPackage
+
+/// Where a build is made, and who is told of it: what every stage has beside the value of the stage before.
+struct BuildSite: Sendable {
+  /// The output folder.
+  let folder: OutputFolder
+  let recorder: StepRecorder
+  let runner: any CommandRunner = SubprocessRunner()
+
+  /// The folder that everything is made in.
+  var work: FilePath { folder.work }
+  /// What the guest says.
+  var consoleLog: FilePath { work.appending(BuildReport.folderName).appending("console.log") }
+
+  /// Runs a script of the spec in the folder, if there is one.
+  ///
+  /// - Throws: `BuildError` with the last lines of its output.
+  func hook(_ name: String, _ script: String?, environment: [String: String] = [:]) async throws {
+    guard let script else { return }
+    try await HostHook(name: name, script: script, runner: runner, recorder: recorder)
+      .run(in: work, environment: environment)
+  }
+}
+
+/// What installs, as somebody asked for it.
+struct Installer: Sendable {
+  let machine: MachineChoice
+  let template: DomainTemplate
+  let appliance: ApplianceChoice
+  /// Whether a failed step opens a shell in the guest.
+  let debugShell: Bool
+}

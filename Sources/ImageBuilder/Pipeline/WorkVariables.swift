@@ -1,0 +1,43 @@
+internal import BuildPlan
+internal import EFIVariables
+internal import HostProbe
+internal import SystemPackage
+
+/// The variable store that a machine's firmware works on, beside its template.
+struct WorkVariables: Sendable {
+  /// The firmware, with both of its files raw.
+  let firmware: FirmwarePair
+  /// What the store was before the installation.
+  let template: [UInt8]
+  /// The store.
+  let file: FilePath
+
+  /// Makes the store.
+  ///
+  /// - Parameters:
+  ///   - name: its name in the work folder.
+  ///   - work: where files in qcow2 are converted, too.
+  /// - Throws: `BuildError`, `CancellationError`.
+  static func make(_ name: String, for pair: FirmwarePair, in work: FilePath) async throws -> WorkVariables {
+    let firmware = try await pair.rawFiles(in: work)
+    let template = try FileSystem.read(FilePath(firmware.variablesTemplate))
+    do {
+      // One in qcow2 nobody has looked into until now.
+      _ = try VariableStore(reading: template)
+    } catch {
+      throw BuildError(
+        .badInput, "\(pair.variablesTemplate) is no variable store: \(error)", remedy: FirmwareSearch.remedy)
+    }
+    let file = work.appending(name)
+    try FileSystem.write(template, to: file)
+    return WorkVariables(firmware: firmware, template: template, file: file)
+  }
+
+  /// Removes what was converted from qcow2: it is no artefact.
+  ///
+  /// - Throws: `BuildError`.
+  func removeConverted() throws {
+    let work = file.removingLastComponent()
+    for name in FirmwarePair.convertedNames { try FileSystem.remove(work.appending(name)) }
+  }
+}

@@ -1,0 +1,17 @@
+internal import BuildPlan
+internal import SystemPackage
+
+/// A disk and variables of which every check holds.
+struct Checked: Sendable {
+  let plan: BuildPlan
+  let disk: FilePath
+  /// How the variables differ from the firmware's template; nil without EFI.
+  let changes: [Manifest.VariableChange]?
+
+  /// - Throws: the first problem, as `BuildError`; `CancellationError`.
+  static func make(from sealed: Sealed, at site: BuildSite) async throws -> Checked {
+    let disk = try await SealedDisk(sealed.disk, plan: sealed.plan, variables: sealed.variables?.store)
+    try await disk.check(warn: site.recorder.warn)
+    return Checked(plan: sealed.plan, disk: sealed.disk, changes: sealed.variables?.changes)
+  }
+}

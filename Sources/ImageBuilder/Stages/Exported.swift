@@ -1,0 +1,41 @@
+internal import BuildPlan
+internal import ImageModel
+internal import SystemPackage
+
+/// The images in their formats, with everything that is beside them in the output folder.
+struct Exported: Sendable {
+  let manifest: Manifest
+
+  /// Converts the disk, runs `postVM`, which may change and add files, and then writes down what there is.
+  ///
+  /// - Parameter spec: the spec as it was written, for the manifest.
+  /// - Throws: `BuildError`, `CancellationError`.
+  static func make(from checked: Checked, of spec: ImageSpec, at site: BuildSite) async throws -> Exported {
+    let plan = checked.plan
+    let images = plan.outputs.images
+    try await site.recorder.step(
+      "export", detail: { _ in images.map(\.format.rawValue).joined(separator: ", ") }
+    ) {
+      try await DiskExport(runner: site.runner).export(raw: checked.disk, as: images, in: site.work)
+    }
+    let files = OutputFiles(outputs: plan.outputs, folder: site.folder)
+    try files.writeProducts()
+    if plan.postVM != nil {
+      let places = ["diskImage": images.first?.file, "efiVars": plan.outputs.efiVariables]
+      try await site.hook(
+        "postVM", plan.postVM,
+        environment: places.compactMapValues { $0.map { site.work.appending($0).string } })
+      try files.updateProducts()
+    }
+    let described = try await site.recorder.step("digest") { try await files.describe() }
+    let manifest = Manifest(
+      spec: spec.withoutScripts, system: plan.system, disk: plan.disk, images: files.images,
+      efiVariables: files.efiVariables, firmware: plan.machine?.firmware,
+      efiVariableChanges: checked.changes, files: described, tools: await ToolVersions.collect(for: plan))
+    try BuildReport(
+      accelerator: plan.machine?.accelerator, steps: site.recorder.steps, warnings: site.recorder.warnings
+    ).write(into: site.work)
+    try FileSystem.write(manifest.json(), to: site.work.appending(Manifest.fileName))
+    return Exported(manifest: manifest)
+  }
+}

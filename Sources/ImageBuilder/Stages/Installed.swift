@@ -1,0 +1,82 @@
+internal import AgentProtocol
+internal import BuildPlan
+internal import ImageModel
+
+/// Nothing runs any more: disks and variables are as guest and firmware left them. A store alone has no guest, and its disk
+/// is what was poured.
+struct Installed: Sendable {
+  let plan: BuildPlan
+  let disks: BuildDisks
+  /// Nil without EFI.
+  let variables: WorkVariables?
+  /// Keys to enrol.
+  let secureBoot: SecureBoot?
+
+  /// Makes the disks, pours, and has a guest do every step of the plan.
+  ///
+  /// - Throws: `BuildError`, `CancellationError`. The machine is gone then.
+  static func make(
+    from prepared: Prepared, by installer: Installer, at site: BuildSite
+  ) async throws -> Installed {
+    let plan = prepared.plan
+    // Before much is written: what would be missed at the end only.
+    try HostSpace.check(for: prepared, at: site.work)
+    try await DiskExport(runner: site.runner).check(plan.outputs.images.map(\.format))
+    let disks = BuildDisks(plan, in: site.work)
+    try await disks.make()
+    guard let machine = plan.machine else {
+      try await pour(prepared, into: disks, site)
+      return Installed(plan: plan, disks: disks, variables: nil, secureBoot: nil)
+    }
+    return try await installer.appliance.withCache { cache in
+      let appliance = try await site.recorder.step("appliance") {
+        try await installer.appliance.make(
+          for: plan.disk.partitions.compactMap(\.filesystem?.kind), in: cache)
+      }
+      try await site.hook("preVM", plan.preVM)
+      let variables = try await variables(of: plan, at: site)
+      let session = GuestSession(
+        plan: plan, machine: machine, appliance: appliance, installer: installer, disks: disks,
+        variables: variables, signing: prepared.secureBoot?.signing, site: site)
+      try await whilePouring(prepared, into: disks, site) { try await session.run(pour: $0) }
+      try disks.removeSource()
+      try variables?.removeConverted()
+      return Installed(plan: plan, disks: disks, variables: variables, secureBoot: prepared.secureBoot)
+    }
+  }
+
+  private static func variables(of plan: BuildPlan, at site: BuildSite) async throws -> WorkVariables? {
+    guard let firmware = plan.machine?.firmware, let name = plan.outputs.efiVariables else { return nil }
+    return try await WorkVariables.make(name, for: firmware, in: site.work)
+  }
+
+  private static func pour(_ prepared: Prepared, into disks: BuildDisks, _ site: BuildSite) async throws {
+    let plan = prepared.plan.pour
+    if let image = prepared.storeImage {
+      try await FileRange.copy(image, to: disks.poured, at: plan.offset.bytes)
+      return try FileSystem.remove(image)
+    }
+    try await site.recorder.step("pour", detail: { "\(prepared.need.content)" }) {
+      try await Pour(tree: prepared.tree, plan: plan, fingerprint: prepared.fingerprint).run(to: disks.poured)
+    }
+  }
+
+  /// Pours while `body` runs. Whichever fails first ends the other.
+  private static func whilePouring(
+    _ prepared: Prepared, into disks: BuildDisks, _ site: BuildSite,
+    _ body: @escaping @Sendable (Task<Void, any Error>) async throws -> Void
+  ) async throws {
+    let pour = Task { try await Self.pour(prepared, into: disks, site) }
+    try await withThrowingTaskGroup { group in
+      group.addTask { try await body(pour) }
+      group.addTask {
+        try await withTaskCancellationHandler {
+          try await pour.value
+        } onCancel: {
+          pour.cancel()
+        }
+      }
+      try await group.waitForAll()
+    }
+  }
+}

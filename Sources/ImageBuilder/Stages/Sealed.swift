@@ -1,0 +1,25 @@
+internal import BuildPlan
+internal import SystemPackage
+
+/// Disk and variables in their final bytes: nothing changes them any more.
+struct Sealed: Sendable {
+  let plan: BuildPlan
+  let disk: FilePath
+  /// Nil without EFI.
+  let variables: SealedVariables?
+
+  /// - Throws: `BuildError`, `CancellationError`.
+  static func make(from installed: Installed, at site: BuildSite) async throws -> Sealed {
+    let (plan, disks) = (installed.plan, installed.disks)
+    try await disks.merge(site.recorder)
+    // Without a guest nobody has written it yet.
+    if plan.machine == nil {
+      try await PartitionTableWriter(runner: site.runner).write(plan.disk, to: disks.target)
+    }
+    return Sealed(
+      plan: plan, disk: disks.target,
+      variables: try installed.variables.map {
+        try SealedVariables(sealing: $0, for: plan.outputs, enrolling: installed.secureBoot)
+      })
+  }
+}

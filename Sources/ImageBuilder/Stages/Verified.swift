@@ -1,0 +1,26 @@
+internal import BuildPlan
+internal import ImageModel
+internal import SystemPackage
+
+/// A result that has booted.
+struct Verified: Sendable {
+  let manifest: Manifest
+
+  /// Boots copies of what was exported.
+  ///
+  /// - Parameter machine: what to boot with.
+  /// - Throws: `BuildError`, `CancellationError`.
+  static func make(
+    from exported: Exported, on machine: MachineChoice, at site: BuildSite
+  ) async throws -> Verified {
+    guard !exported.manifest.images.isEmpty else {
+      throw BuildError(
+        .failed, "there is nothing to verify: postVM removed, renamed or replaced the image",
+        remedy: "Leave out --verify, or keep the image")
+    }
+    // A template of the user's is for one kind of machine, and that was the installer's.
+    let request = VerifyRequest(folder: site.work.string, machine: machine.withoutTemplate)
+    _ = try await Verification(request, recorder: site.recorder).run()
+    return Verified(manifest: exported.manifest)
+  }
+}
