@@ -36,10 +36,9 @@ public struct ImageBuilder: Sendable {
 
   /// Builds the image into the request's output folder, all or nothing.
   ///
-  /// - Returns: the manifest that was written beside the artefacts.
   /// - Throws: `SpecError`, `BuildError`, `CancellationError`. Nothing is left behind then, but for the log of a build
   ///   that failed (`BuildError.log`).
-  public func build() async throws -> Manifest {
+  public func build() async throws -> BuildResult {
     try OutputPath.check(request.out)
     let template = try request.machine.domainTemplate(or: DomainTemplate.installer)
     try checkVerifiable()
@@ -49,9 +48,9 @@ public struct ImageBuilder: Sendable {
       let kept = FailureLog(for: folder.destination, at: request.failureLog, isPrivate: isPrivate)
       try log.open(in: folder.work)
       do {
-        let manifest = try await build(in: folder, template)
+        let result = try await build(in: folder, template)
         kept.removeEarlier()
-        return manifest
+        return result
       } catch {
         guard let error = Self.buildError(error).map({ HostSpace.explained($0, in: folder.work) }) else {
           throw error
@@ -73,7 +72,7 @@ public struct ImageBuilder: Sendable {
     }
   }
 
-  private func build(in folder: OutputFolder, _ template: DomainTemplate) async throws -> Manifest {
+  private func build(in folder: OutputFolder, _ template: DomainTemplate) async throws -> BuildResult {
     let preparation = try await Preparation.make(for: request, scratch: folder.work, recorder: recorder)
     try HostSpace.check(for: preparation, at: folder.work)
     let export = DiskExport(runner: SubprocessRunner())
@@ -81,21 +80,26 @@ public struct ImageBuilder: Sendable {
     let target = folder.work.appending("target.raw")
     try FileSystem.makeSparseFile(target, bytes: preparation.plan.disk.size.bytes)
     var changes: [Manifest.VariableChange]?
+    var facts = DiskFacts()
     if let machine = preparation.plan.machine {
       changes = try await install(preparation, on: machine, target: target, in: folder.work, template)
+      facts = try await DiskFacts(
+        of: target, preparation.plan, variables: variables(preparation.plan, folder.work))
     } else {
       try await writeStore(preparation, to: target)
     }
     try FileSystem.remove(preparation.tree.registration)
     let images = preparation.plan.outputs.images
     try await recorder.step(
-      "export", detail: { _ in images.map(\.format.rawValue).joined(separator: ", ") }
+      .export, detail: { _ in images.map(\.format.rawValue).joined(separator: ", ") }
     ) {
       try await export.export(raw: target, as: images, in: folder.work)
     }
     let manifest = try await finish(preparation.plan, changes, in: folder)
     if request.verify { try await verify(manifest, in: folder.work) }
-    return manifest
+    return BuildResult(
+      manifest: manifest, loaders: facts.loaders, rootFree: facts.rootFree,
+      accelerator: preparation.plan.machine?.accelerator)
   }
 
   private func install(
@@ -103,7 +107,7 @@ public struct ImageBuilder: Sendable {
     _ template: DomainTemplate
   ) async throws -> [Manifest.VariableChange]? {
     try await request.appliance.withCache { cache in
-      let appliance = try await recorder.step("appliance") {
+      let appliance = try await recorder.step(.appliance) {
         try await request.appliance.make(for: filesystems(of: preparation.plan), in: cache)
       }
       return try await install(preparation, on: machine, appliance, target: target, in: work, template)
@@ -117,12 +121,15 @@ public struct ImageBuilder: Sendable {
     if let script = preparation.plan.preVM {
       try await hook("preVM", script).run(in: work)
     }
-    let variables = work.appending(preparation.plan.outputs.efiVariables ?? "efi-vars.fd")
     return try await Installation(
       preparation: preparation, machine: machine, appliance: appliance, template: template,
       hypervisor: request.machine.hypervisor, debugShell: request.debugShell, target: target,
-      variables: variables, work: work, recorder: recorder
+      variables: variables(preparation.plan, work), work: work, recorder: recorder
     ).run()
+  }
+
+  private func variables(_ plan: BuildPlan, _ work: FilePath) -> FilePath {
+    work.appending(plan.outputs.efiVariables ?? "efi-vars.fd")
   }
 
   /// A store alone needs no machine.
@@ -133,10 +140,7 @@ public struct ImageBuilder: Sendable {
       try await FileRange.copy(image, to: target, at: plan.pour.offset.bytes)
       try FileSystem.remove(image)
     } else {
-      try await recorder.step("pour", detail: { _ in "\(ByteSize(bytes: preparation.content))" }) {
-        try await Pour(tree: preparation.tree, plan: plan.pour, fingerprint: preparation.fingerprint).run(
-          to: target)
-      }
+      try await Pour.step(preparation, to: target, recorder)
     }
     try await PartitionTableWriter(runner: runner).write(plan.disk, to: target)
   }
@@ -178,7 +182,7 @@ public struct ImageBuilder: Sendable {
         environment: ["diskImage": image, "efiVars": variables].compactMapValues(\.self))
       try files.updateProducts()
     }
-    let described = try await recorder.step("digest") { try await files.describe() }
+    let described = try await recorder.step(.digest) { try await files.describe() }
     let manifest = Manifest(
       spec: request.spec.withoutScripts, system: plan.system, disk: plan.disk, images: files.images,
       efiVariables: files.efiVariables, firmware: plan.machine?.firmware,

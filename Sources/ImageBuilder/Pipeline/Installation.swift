@@ -101,7 +101,7 @@ struct Installation: Sendable {
   /// The guest's writes, onto the target.
   private func mergeOverlay() async throws {
     guard isPouredIntoTarget else { return }
-    try await recorder.step("merge") {
+    try await recorder.step(.merge) {
       try await disk("write the guest's changes to the target") {
         tools.command("qemu-img", ["commit", "-q", "-d", "-f", "qcow2", "target.qcow2"])
       }
@@ -119,10 +119,7 @@ struct Installation: Sendable {
   private func withPour(_ body: @escaping @Sendable (Task<Void, any Error>) async throws -> Void) async throws
   {
     let pour = Task {
-      try await recorder.step("pour", detail: { _ in "\(ByteSize(bytes: preparation.content))" }) {
-        try await Pour(tree: preparation.tree, plan: plan.pour, fingerprint: preparation.fingerprint).run(
-          to: isPouredIntoTarget ? target : source)
-      }
+      try await Pour.step(preparation, to: isPouredIntoTarget ? target : source, recorder)
     }
     try await withThrowingTaskGroup { group in
       group.addTask { try await body(pour) }
@@ -151,14 +148,16 @@ struct Installation: Sendable {
   }
 
   private func runSteps(on machine: Machine, _ pour: Task<Void, any Error>) async throws {
-    let agent = try await recorder.step("boot") {
-      try await machine.connectAgent(build: SlipwayVersion.named, within: Self.bootLimit)
+    let agent = try await recorder.step(.boot) {
+      try await BootWatch(console: machine.console, step: .boot, recorder: recorder) {
+        BootPhase(console: $0.lastLines).rawValue
+      }.during { try await machine.connectAgent(build: SlipwayVersion.named, within: Self.bootLimit) }
     }
     for planned in plan.steps {
       if needsPour(planned.step) { try await pour.value }
       try await perform(planned, agent, machine)
     }
-    try await recorder.step("powerOff") { try await machine.powerOff(agent) }
+    try await recorder.step(.powerOff) { try await machine.powerOff(agent) }
   }
 
   /// Whether a step reads what is poured.
@@ -171,22 +170,22 @@ struct Installation: Sendable {
   }
 
   private func perform(_ planned: PlannedStep, _ agent: AgentClient, _ machine: Machine) async throws {
-    let name = planned.step.name
+    let step = BuildStep(planned.step, on: plan.disk)
     let total = Mutex<UInt64>(0)
     do {
       try await recorder.step(
-        name, detail: { _ in total.withLock { $0 == 0 ? nil : "\(ByteSize(bytes: $0))" } }
+        step, detail: { _ in total.withLock { $0 == 0 ? nil : "\(ByteSize(bytes: $0))" } }
       ) {
         try await agent.perform(
           planned.step, secrets: secrets(for: planned.step), limit: .seconds(planned.timeLimit)
         ) { event in
           switch event {
           case .heartbeat: break
-          case .log(let line): recorder.log(name, line)
+          case .log(let line): recorder.log(step, line)
           case .warning(let text): recorder.warn(text)
           case .progress(let done, let all):
             total.withLock { $0 = all }
-            recorder.progress(name, done: done, total: all)
+            recorder.progress(step, done: done, total: all)
           }
         }
       }

@@ -60,7 +60,7 @@ struct Preparation: Sendable {
     let uuid = Planner.rootUUID(of: spec, system: system.path)
     async let machine = isStoreOnly ? nil : machineFacts(for: request, startsGuest: !onlyToPlan)
     let need = try await recorder.step(
-      "closure",
+      .closure,
       detail: { (need: TreeNeed) in
         "\(closure.paths.count) paths, \(ByteSize(bytes: need.blocks * UInt64(Ext4Format.blockSize)))"
       }
@@ -151,7 +151,7 @@ struct Preparation: Sendable {
   ) async throws -> FilePath? {
     guard let kind = request.spec.fsType, kind.isReadOnly, tree.shape == .store else { return nil }
     let file = scratch.appending("store.\(kind.rawValue)")
-    try await recorder.step("pour") {
+    try await recorder.step(.pour) {
       try await ReadOnlyStore(tree: tree, kind: kind, uuid: uuid, runner: SubprocessRunner())
         .write(to: file, scratch: scratch)
     }
