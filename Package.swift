@@ -196,6 +196,10 @@ let package = Package(
         "AgentProtocol", "Basics", "Command", "EFIVariables", "ImageModel", "TestSupport", systemPackage,
       ]),
     .testTarget(
+      name: "SlipwayTests",
+      dependencies: ["slipway", "ImageBuilder", "BuildPlan", "ImageModel", "TestSupport"],
+      exclude: ["Snapshots"]),
+    .testTarget(
       name: "IntegrationTests",
       dependencies: [
         "Basics",

@@ -93,12 +93,22 @@ package final class ProgressOutput: Sendable {
     }
   }
 
-  /// Draws over the live line; for terminals alone.
+  /// Draws over the live line, as much as fits; for terminals alone.
   package func draw(line: String) {
+    // A line that reaches the last column makes some terminals begin another one.
+    let text = TerminalText.cut(TerminalText.escaped(line), to: width - 1)
     state.withLock { state in
       state.lineIsOpen = true
-      put("\r\u{1B}[K" + TerminalText.escaped(line), &state)
+      put("\r\u{1B}[K" + text, &state)
     }
+  }
+
+  /// Columns of the terminal, which may change at any time: what the terminal says, or less if `COLUMNS` says less.
+  private var width: Int {
+    var size = winsize()
+    let isKnown = ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+    let wish = variable("COLUMNS").flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
+    return min(isKnown ? Int(size.ws_col) : wish ?? 80, wish ?? .max)
   }
 
   private func put(_ text: String, _ state: inout State) {

@@ -24,6 +24,32 @@ package enum TerminalText {
     return result
   }
 
+  /// As much of an escaped line as fits into some columns, with `…` at its end where that is not all of it.
+  package static func cut(_ line: String, to columns: Int) -> String {
+    var kept = String.UnicodeScalarView()
+    var width = 0
+    for scalar in line.unicodeScalars {
+      guard width + columnLimit(of: scalar) <= columns else {
+        while width > columns - 1, let last = kept.popLast() { width -= columnLimit(of: last) }
+        return columns > 0 ? String(kept) + "…" : ""
+      }
+      width += columnLimit(of: scalar)
+      kept.append(scalar)
+    }
+    return line
+  }
+
+  /// The most columns that any terminal gives a character. They do not agree on combining marks and emoji, and have tables
+  /// of different ages: a line that is cut too early does no harm, and one that wraps cannot be drawn over.
+  private static func columnLimit(of scalar: Unicode.Scalar) -> Int {
+    switch scalar.value {
+    case ..<0x1100: 1
+    // Punctuation, arrows and box drawing, among which are a few emoji.
+    case 0x2000..<0x2C00: scalar.properties.isEmoji ? 2 : 1
+    default: 2
+    }
+  }
+
   /// JSON in which no string has a character that a terminal obeys: DEL, C1 and format characters become `\u` escapes.
   ///
   /// Outside of strings JSON has no such characters, and those below U+0020 are escaped in any JSON.

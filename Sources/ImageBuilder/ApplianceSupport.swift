@@ -15,7 +15,7 @@ extension ApplianceChoice {
         .hostNotAble, "there is no folder in which the appliance could be kept",
         remedy: "Set HOME to a folder that is there, or XDG_CACHE_HOME")
     }
-    let appliance = try await StepRecorder(events).step("appliance") {
+    let appliance = try await StepRecorder(events).step(.appliance) {
       try await make(in: cache, readingAll: true)
     }
     return appliance.kernel.removingLastComponent().string

@@ -1,17 +1,19 @@
 /// What a build or a verification tells while it runs. One stream; terminals, logs and JSON draw it.
 public enum BuildEvent: Hashable, Sendable {
   /// A step has begun.
-  case began(step: String)
+  case began(BuildStep)
   /// A step has done this much of a known total, in bytes.
-  case progress(step: String, done: UInt64, total: UInt64)
+  case progress(BuildStep, done: UInt64, total: UInt64)
+  /// How far a step without a total is: the phase of a boot, or the last line of its console.
+  case status(BuildStep, String)
   /// A step is done, after this many seconds. `detail` says what came of it, such as a size.
-  case ended(step: String, seconds: Double, detail: String?)
+  case ended(BuildStep, seconds: Double, detail: String?)
   /// A step has failed, after this many seconds, for this reason.
-  case failed(step: String, seconds: Double, reason: String)
+  case failed(BuildStep, seconds: Double, reason: String)
   /// A step was ended before it was done: by an interruption, or because something beside it failed.
-  case stopped(step: String, seconds: Double)
+  case stopped(BuildStep, seconds: Double)
   /// A line of output of a step's command.
-  case log(step: String, line: String)
+  case log(BuildStep, line: String)
   /// Something that a user should know and that does not stop the build.
   case warning(String)
 }

@@ -34,10 +34,9 @@ public struct ImageBuilder: Sendable {
 
   /// Builds the image into the request's output folder, all or nothing.
   ///
-  /// - Returns: the manifest that was written beside the artefacts.
   /// - Throws: `SpecError`, `BuildError`, `CancellationError`. Nothing is left behind then, but for the log of a build
   ///   that failed (`BuildError.log`).
-  public func build() async throws -> Manifest {
+  public func build() async throws -> BuildResult {
     try OutputPath.check(request.out)
     let installer = Installer(
       machine: request.machine, template: try request.machine.domainTemplate(or: DomainTemplate.installer),
@@ -52,9 +51,9 @@ public struct ImageBuilder: Sendable {
       let kept = FailureLog(for: folder.destination, at: request.failureLog, isPrivate: isPrivate)
       try log.open(in: site.work)
       do {
-        let manifest = try await build(spec, by: installer, at: site)
+        let result = try await build(spec, by: installer, at: site)
         kept.removeEarlier()
-        return manifest
+        return result
       } catch {
         guard let error = Self.buildError(error).map({ HostSpace.explained($0, in: site.work) }) else {
           throw error
@@ -69,15 +68,15 @@ public struct ImageBuilder: Sendable {
   /// Each stage is made from the value of the one before it.
   private func build(
     _ spec: ResolvedSpec, by installer: Installer, at site: BuildSite
-  ) async throws -> Manifest {
+  ) async throws -> BuildResult {
     let prepared = try await Prepared.make(
       of: spec, on: request.machine, stepTimeLimit: request.stepTimeLimit, in: site.work, recorder)
     let installed = try await Installed.make(from: prepared, by: installer, at: site)
     let sealed = try await Sealed.make(from: installed, at: site)
     let checked = try await Checked.make(from: sealed, at: site)
     let exported = try await Exported.make(from: checked, of: request.spec, at: site)
-    guard request.verify else { return exported.manifest }
-    return try await Verified.make(from: exported, on: request.machine, at: site).manifest
+    guard request.verify else { return exported.result }
+    return try await Verified.make(from: exported, on: request.machine, at: site).result
   }
 
   /// A failure in the words of a build; nil for what is said as it is.

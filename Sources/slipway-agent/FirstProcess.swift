@@ -9,6 +9,8 @@ enum FirstProcess {
 
   static func run() -> Never {
     umask(0o022)
+    // The host shows how far the boot is.
+    Console.say("started")
     mountKernelInterfaces()
     KernelModules.loadListed(in: "/etc/modules-to-load")
     mountEFIVariables()

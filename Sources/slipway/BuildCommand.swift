@@ -52,11 +52,14 @@ struct BuildCommand: AsyncParsableCommand {
       debugShell: debugShell, stepTimeLimit: stepTimeout, failureLog: outputOptions.keepLog,
       machine: machineOptions.choice(),
       appliance: applianceOptions.choice())
+    let start = ContinuousClock.now
     let progress = progressOptions.renderer()
     let builder = ImageBuilder(request, events: progress.show)
-    let manifest = try await cancellingOnSignals { try await builder.build() }
+    let result = try await cancellingOnSignals { try await builder.build() }
     try progress.check()
-    if progressOptions.progress != .json { try show(BuildSummary.lines(manifest, in: outputOptions.out)) }
+    guard progressOptions.showsSummary else { return }
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    try show(BuildSummary(result: result, folder: outputOptions.out, seconds: seconds).lines)
   }
 
   /// A reader that has gone by now did not want the summary, and the output is there: only a summary that was to be

@@ -2,23 +2,45 @@ internal import ImageBuilder
 internal import ImageModel
 
 /// What a person wants to know after a build.
-enum BuildSummary {
-  static func lines(_ manifest: Manifest, in folder: String) -> [String] {
-    let files = manifest.files.map { file in
-      "\(folder)/\(file.path)  \(ByteSize(bytes: file.size))  sha256:\(file.sha256)"
+struct BuildSummary {
+  var result: BuildResult
+  /// The output folder, as it was given.
+  var folder: String
+  /// The time that the build took.
+  var seconds: Double
+
+  var lines: [String] {
+    let loaders = result.loaders.map { loader in
+      let words = [loader.name, loader.file].compactMap(\.self).joined(separator: ", ")
+      return "boots by \(loader.firmware.rawValue)\(words.isEmpty ? "" : ": \(words)")"
     }
-    return files + (manifest.efiVariableChanges.map(variables) ?? [])
+    let free = result.rootFree.map { ["free in the root: \(ByteSize(bytes: $0))"] } ?? []
+    return files + free + loaders + variables + ["built in \(ProgressText.precise(seconds))"]
+      + (result.command(in: folder).map { ["try it, without writing to it:", $0] } ?? [])
+  }
+
+  private var files: [String] {
+    let files = result.manifest.files.map { (path: "\(folder)/\($0.path)", size: ByteSize(bytes: $0.size)) }
+    let width = files.map(\.path.count).max() ?? 0
+    return files.map { file in
+      "\(file.path)\(String(repeating: " ", count: width - file.path.count))  \(file.size)"
+    }
   }
 
   /// What the system's bootloader did to the variables; of the firmware's own only how many there are.
-  private static func variables(_ changes: [Manifest.VariableChange]) -> [String] {
+  private var variables: [String] {
+    let changes = result.manifest.efiVariableChanges ?? []
     let lines = changes.filter { !$0.isFirmwares }.map { change in
-      "\(change.kind.rawValue) \(change.variable)  \(change.value)"
+      "EFI variable \(change.kind.rawValue): \(Self.name(change.variable)) = \(change.value)"
     }
     let count = changes.count - lines.count
     guard count > 0 else { return lines }
-    return lines + [
-      "and \(count) \(count == 1 ? "variable" : "variables") that the firmware makes by itself"
-    ]
+    return lines + ["EFI variables of the firmware's own: \(count)"]
+  }
+
+  /// The names of UEFI itself say enough without their GUID.
+  private static func name(_ variable: String) -> Substring {
+    let global = "-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+    return variable.hasSuffix(global) ? variable.dropLast(global.count) : variable[...]
   }
 }

@@ -33,8 +33,19 @@ struct ProgressOptions: ParsableArguments {
   @Flag(name: .shortAndLong, help: "Show the output of every step.")
   var verbose = false
 
+  @Flag(
+    name: .shortAndLong, help: "Show warnings and errors only, and print only what the command is asked for.")
+  var quiet = false
+
+  func validate() throws {
+    guard !quiet || !verbose else { throw ValidationError("Give --quiet or --verbose, not both.") }
+  }
+
+  /// Whether what came of it is printed for people.
+  var showsSummary: Bool { !quiet && progress != .json }
+
   func renderer() -> ProgressRenderer {
-    ProgressRenderer(style: progress, verbose: verbose)
+    ProgressRenderer(style: progress, isVerbose: verbose, isQuiet: quiet)
   }
 }
 

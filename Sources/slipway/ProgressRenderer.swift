@@ -1,8 +1,7 @@
 internal import ArgumentParser
 internal import Basics
-internal import Foundation
+internal import Dispatch
 internal import ImageBuilder
-internal import ImageModel
 internal import Synchronization
 
 /// How progress is shown.
@@ -16,37 +15,64 @@ enum ProgressStyle: String, CaseIterable, ExpressibleByArgument {
 final class ProgressRenderer: Sendable {
   private enum Medium {
     case terminal, plain, json
+    /// Warnings alone.
+    case quiet
   }
 
   private struct State {
-    var began: [String: ContinuousClock.Instant] = [:]
-    var lastDraw: ContinuousClock.Instant?
+    var live = LiveLine()
     var lost: OutputFailure?
   }
 
+  /// How often the live line is drawn anew, events or not.
+  private static let interval = DispatchTimeInterval.milliseconds(250)
+
   private let medium: Medium
-  private let verbose: Bool
+  private let isVerbose: Bool
   private let output = ProgressOutput.standardError
   private let state = Mutex(State())
+  // A dispatch source may be used from any thread; only its declaration does not say so.
+  nonisolated(unsafe) private let timer: (any DispatchSourceTimer)?
 
-  init(style: ProgressStyle, verbose: Bool) {
+  init(style: ProgressStyle, isVerbose: Bool, isQuiet: Bool) {
     medium =
       switch style {
       case .json: .json
-      case .plain: .plain
-      case .auto: ProgressOutput.standardError.isLive ? .terminal : .plain
+      case .auto where isQuiet, .plain where isQuiet: .quiet
+      case .auto where ProgressOutput.standardError.isLive: .terminal
+      case .auto, .plain: .plain
       }
-    self.verbose = verbose
+    self.isVerbose = isVerbose
+    timer = medium == .terminal ? DispatchSource.makeTimerSource() : nil
+    timer?.setEventHandler { [weak self] in self?.tick() }
+    timer?.schedule(deadline: .now() + Self.interval, repeating: Self.interval)
+    timer?.activate()
+  }
+
+  deinit {
+    timer?.cancel()
   }
 
   /// Shows one event.
   func show(_ event: BuildEvent) {
     state.withLock { state in
-      if case .began(let step) = event { state.began[step] = .now }
       switch medium {
-      case .json: emit(JSONEvent(event), &state)
-      case .terminal: drawLive(event, &state)
-      case .plain: drawPlain(event)
+      case .json: emit(event, &state)
+      case .terminal:
+        state.live.take(event, at: .now)
+        if let line = ProgressText.line(event, .characters, isVerbose: isVerbose) {
+          output.write(line: line)
+        } else {
+          // There may be thousands of them in a second: they are shown by the next tick.
+          guard case .began = event else { return }
+        }
+        draw(state)
+      case .plain:
+        if let line = ProgressText.line(event, .none, isVerbose: isVerbose) { output.write(line: line) }
+      case .quiet:
+        if case .warning = event, let line = ProgressText.line(event, .none, isVerbose: false) {
+          output.write(line: line)
+        }
       }
     }
   }
@@ -58,108 +84,20 @@ final class ProgressRenderer: Sendable {
     if let lost = state.withLock({ $0.lost }) { throw lost }
   }
 
-  private func drawLive(_ event: BuildEvent, _ state: inout State) {
-    switch event {
-    case .began(let step): output.draw(line: "… \(step)")
-    case .progress(let step, let done, let total):
-      let now = ContinuousClock.now
-      if let last = state.lastDraw, now - last < .milliseconds(100) { return }
-      state.lastDraw = now
-      output.draw(line: "… \(step) \(ProgressText.amount(done, of: total, since: state.began[step]))")
-    case .ended(let step, let seconds, let detail):
-      output.write(line: "✓ \(ProgressText.end(step, seconds, detail))")
-    case .failed(let step, let seconds, _):
-      output.write(line: "✗ \(ProgressText.end(step, seconds, "failed"))")
-    case .stopped(let step, let seconds):
-      output.write(line: "✗ \(ProgressText.end(step, seconds, "stopped"))")
-    case .log(let step, let line): if verbose { output.write(line: "  \(step)| \(line)") }
-    case .warning(let text): output.write(line: "! \(text)")
-    }
+  private func tick() {
+    state.withLock { draw($0) }
   }
 
-  private func drawPlain(_ event: BuildEvent) {
-    switch event {
-    case .began(let step): output.write(line: "\(step) …")
-    case .progress: break
-    case .ended(let step, let seconds, let detail):
-      output.write(line: ProgressText.end(step, seconds, detail))
-    case .failed(let step, let seconds, _): output.write(line: ProgressText.end(step, seconds, "failed"))
-    case .stopped(let step, let seconds): output.write(line: ProgressText.end(step, seconds, "stopped"))
-    case .log(let step, let line): if verbose { output.write(line: "  \(step)| \(line)") }
-    case .warning(let text): output.write(line: "warning: \(text)")
-    }
+  private func draw(_ state: State) {
+    if let line = state.live.text(at: .now) { output.draw(line: line) }
   }
 
-  private func emit(_ event: JSONEvent, _ state: inout State) {
-    guard state.lost == nil else { return }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    guard let line = try? encoder.encode(event) else { return }
+  private func emit(_ event: BuildEvent, _ state: inout State) {
+    guard state.lost == nil, let line = try? ProgressJSON(event).line() else { return }
     do throws(OutputFailure) {
-      try DataOutput.standard.write(json: String(decoding: line, as: UTF8.self))
+      try DataOutput.standard.write(json: line)
     } catch {
       state.lost = error
-    }
-  }
-}
-
-/// The words of a progress line.
-enum ProgressText {
-  static func amount(_ done: UInt64, of total: UInt64, since start: ContinuousClock.Instant?) -> String {
-    var text = "\(ByteSize(bytes: done)) of \(ByteSize(bytes: total))"
-    if let start, case let seconds = (ContinuousClock.now - start) / .seconds(1), seconds > 0.5 {
-      text += ", \(ByteSize(bytes: UInt64(exactly: (Double(done) / seconds).rounded()) ?? .max))/s"
-    }
-    return text
-  }
-
-  static func end(_ step: String, _ seconds: Double, _ detail: String?) -> String {
-    let time = String(format: "%.1f s", seconds)
-    return detail.map { "\(step): \($0), \(time)" } ?? "\(step): \(time)"
-  }
-}
-
-/// One event as a JSON object.
-private struct JSONEvent: Encodable {
-  var event: String
-  var step: String?
-  var done: UInt64?
-  var total: UInt64?
-  var seconds: Double?
-  var detail: String?
-  var text: String?
-
-  init(_ event: BuildEvent) {
-    switch event {
-    case .began(let step):
-      self.event = "began"
-      self.step = step
-    case .progress(let step, let done, let total):
-      self.event = "progress"
-      self.step = step
-      self.done = done
-      self.total = total
-    case .ended(let step, let seconds, let detail):
-      self.event = "ended"
-      self.step = step
-      self.seconds = seconds
-      self.detail = detail
-    case .failed(let step, let seconds, let reason):
-      self.event = "failed"
-      self.step = step
-      self.seconds = seconds
-      text = reason
-    case .stopped(let step, let seconds):
-      self.event = "stopped"
-      self.step = step
-      self.seconds = seconds
-    case .log(let step, let line):
-      self.event = "log"
-      self.step = step
-      text = line
-    case .warning(let text):
-      self.event = "warning"
-      self.text = text
     }
   }
 }

@@ -77,7 +77,7 @@ struct VerifyCommand: AsyncParsableCommand {
     let verification = Verification(request, events: progress.show)
     let result = try await cancellingOnSignals { try await verification.run() }
     try progress.check()
-    if progressOptions.progress != .json {
+    if progressOptions.showsSummary {
       try DataOutput.standard.write(
         lines: ["booted: \(result.token)"] + (result.enforcesSecureBoot ? ["secure boot: on"] : [])
           + (screenshot.map { ["screen: \($0)"] } ?? []))

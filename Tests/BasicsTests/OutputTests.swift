@@ -69,6 +69,12 @@ internal import Testing
     #expect(try read(reading) == "\r\u{1B}[K… pour\r\u{1B}[Kslipway: failed\nmore\n")
   }
 
+  @Test func aLiveLineIsCutWhereItWouldWrap() throws {
+    let (reading, writing) = try pipe()
+    ProgressOutput(descriptor: writing.rawValue).draw(line: String(repeating: "x", count: 5000))
+    #expect(try read(reading).count <= "\r\u{1B}[K".count + 79)
+  }
+
   /// Every other way to write can lose what it writes, or trap.
   @Test func nothingElseWritesToTheStandardStreams() throws {
     let sources = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()

@@ -11,4 +11,13 @@ internal import Testing
   func escapesWhatCouldMoveTheCursor(line: String, expected: String) {
     #expect(TerminalText.escaped(line) == expected)
   }
+
+  @Test(arguments: [
+    ("short", 5, "short"), ("longer", 5, "long…"), ("longer", 1, "…"), ("longer", 0, ""), ("", 0, ""),
+    ("x", -3, ""), ("日本語", 6, "日本語"), ("日本語", 5, "日本…"), ("日本語", 4, "日…"), ("a日本", 3, "a…"),
+    ("e\u{301}e\u{301}", 3, "e\u{301}…"), ("✓ 👍🏽 x", 6, "✓ 👍…"), ("… ─", 3, "… ─"),
+  ])
+  func aLineIsCutByTheColumnsThatItTakes(line: String, columns: Int, expected: String) {
+    #expect(TerminalText.cut(line, to: columns) == expected)
+  }
 }

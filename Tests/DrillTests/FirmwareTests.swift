@@ -25,7 +25,7 @@ import Testing
       let result = try await bench.run(
         bench.build("tiny", ["--efi-firmware", Self.code, "--efi-variables", store]))
       bench.expect(result, status: 2)
-      bench.expect(!result.errors.contains("\nboot …"), "a machine was started")
+      bench.expect(!result.errors.contains("\nboot the installer …"), "a machine was started")
     }
   }
 

@@ -21,11 +21,11 @@ import Testing
       try log.open(in: scratch)
       let named = try FileManager.default.contentsOfDirectory(atPath: scratch.string)
       #expect(named.isEmpty)
-      for number in 1...1000 { log.note(.log(step: "installBootLoader", line: "line \(number)")) }
-      log.note(.failed(step: "installBootLoader", seconds: 1, reason: "it \u{1B}]0;x\nforged"))
+      for number in 1...1000 { log.note(.log(.merge, line: "line \(number)")) }
+      log.note(.failed(.merge, seconds: 1, reason: "it \u{1B}]0;x\nforged"))
       let text = try text(of: log)
-      #expect(text.contains("  installBootLoader| line 1\n"))
-      #expect(text.contains("  installBootLoader| line 1000\n"))
+      #expect(text.contains("  merge| line 1\n"))
+      #expect(text.contains("  merge| line 1000\n"))
       #expect(text.contains("failed: it \\u{1B}]0;x\\u{A}forged\n"))
     }
   }
@@ -35,11 +35,11 @@ import Testing
       let log = BuildLog(headLimit: 10_000, tailLimit: 30_000)
       try log.open(in: scratch)
       let line = String(repeating: "x", count: 1000)
-      for number in 1...100 { log.note(.log(step: "s", line: "\(number) \(line)")) }
+      for number in 1...100 { log.note(.log(.pour, line: "\(number) \(line)")) }
       let text = try text(of: log)
       #expect(text.utf8.count < 41_000)
-      #expect(text.contains("s| 1 x"))
-      #expect(text.contains("s| 100 x"))
+      #expect(text.contains("pour| 1 x"))
+      #expect(text.contains("pour| 100 x"))
       #expect(text.contains("bytes are left out"))
     }
   }
@@ -49,7 +49,7 @@ import Testing
     try await withScratchDirectory { scratch in
       let log = BuildLog()
       try log.open(in: scratch)
-      log.note(.log(step: "activate", line: "the cause"))
+      log.note(.log(.digest, line: "the cause"))
       let console = scratch.appending("console")
       try FileSystem.write(Array("booting\u{1B}[2J\r\nlogin".utf8), to: console)
       let kept = FailureLog(for: scratch.appending("out"), at: nil, isPrivate: isPrivate)
@@ -59,7 +59,7 @@ import Testing
       #expect(error.log == path.string)
       #expect(error.description.hasSuffix("The whole output is in \(path)"))
       let text = String(decoding: try FileSystem.read(path), as: UTF8.self)
-      for part in ["it failed\n", "  $ tool\n", "activate| the cause\n", "booting\nlogin\n"] {
+      for part in ["it failed\n", "  $ tool\n", "digest| the cause\n", "booting\nlogin\n"] {
         #expect(text.contains(part), "\(text)")
       }
       #expect(try FileStatus(of: path).permissions & 0o077 == (isPrivate ? 0 : 0o044))
@@ -87,13 +87,13 @@ import Testing
     let events = Mutex<[BuildEvent]>([])
     let recorder = StepRecorder { event in events.withLock { $0.append(event) } }
     await #expect(throws: BuildError.self) {
-      try await recorder.step("pour") { throw BuildError(.failed, "the cause", remedy: "do", details: ["x"]) }
+      try await recorder.step(.pour) { throw BuildError(.failed, "the cause", remedy: "do", details: ["x"]) }
     }
     await #expect(throws: CancellationError.self) {
-      try await recorder.step("boot") { throw CancellationError() }
+      try await recorder.step(.boot) { throw CancellationError() }
     }
     let shown = events.withLock { $0 }
-    guard case .failed("pour", _, "the cause") = shown[1], case .stopped("boot", _) = shown[3] else {
+    guard case .failed(.pour, _, "the cause") = shown[1], case .stopped(.boot, _) = shown[3] else {
       Issue.record("\(shown)")
       return
     }

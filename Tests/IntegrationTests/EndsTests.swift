@@ -98,6 +98,49 @@ import Testing
     }
   }
 
+  @Test func noLiveLineIsWiderThanTheTerminal() async throws {
+    try await withScratchDirectory { scratch in
+      let result = try await shell(
+        """
+        unset NO_COLOR COLUMNS; export TERM=xterm
+        script -qec "stty cols 20; $slipway build --system $system --only-nix-store --out r" shown >/dev/null
+        cat shown
+        """, in: scratch)
+      let live = result.output.split(separator: "\u{1B}[K").filter { $0.hasPrefix("…") }
+      #expect(!live.isEmpty, "\(result.output)")
+      for line in live { #expect(line.prefix { $0 != "\r" }.count < 20, "\(result.output)") }
+    }
+  }
+
+  @Test func aQuietBuildSaysNothing() async throws {
+    try await withScratchDirectory { scratch in
+      let build = "build --quiet --system $system --only-nix-store --out r"
+      let result = try await shell("$slipway \(build) && exec $slipway \(build)", in: scratch)
+      #expect(result.status == 2 && result.output.isEmpty, "\(result.output)")
+      #expect(result.errors.hasPrefix("slipway: "), "\(result.errors)")
+    }
+  }
+
+  /// As it is printed, for paths that a shell and QEMU would take apart. What it runs is as before.
+  @Test func theCommandOfTheSummaryRunsTheImage() async throws {
+    try await withScratchDirectory { scratch in
+      let result = try await shell(
+        """
+        out="it's, here"
+        $slipway build --system $system --format qcow2 --out "$out" >summary 2>log || { cat log; exit 99; }
+        sha256sum "$out"/* >before 2>/dev/null
+        timeout 300 sh -c "exec $(tail -n 1 summary)" </dev/null >console 2>&1 &
+        until grep -q 'login:' console; do sleep 0.5; kill -0 $! || break; done
+        kill $!; wait $!
+        cat summary console
+        sha256sum "$out"/* 2>/dev/null | diff before - && grep -q 'login:' console
+        """, in: scratch)
+      #expect(result.status == 0, "\(result.output)")
+      #expect(result.output.contains(#"boots by EFI: systemd-boot, \EFI\systemd\systemd-bootx64.efi"#))
+      #expect(result.output.contains("free in the root: "), "\(result.output)")
+    }
+  }
+
   @Test(.enabled(if: geteuid() == 0), arguments: ["200k", "20M"])
   func aFullOutputFilesystemIsNamedWithWhatItHasAndWhatIsNeeded(size: String) async throws {
     try await withScratchDirectory { scratch in

@@ -32,6 +32,11 @@ enum BIOSLoader {
     return try problemOfGRUB(first.littleEndian(at: nextSector, 8), on: disk, table)
   }
 
+  /// Whether the code in the first sector is GRUB's.
+  static func isGRUB(on disk: DiskFile) throws(Errno) -> Bool {
+    try disk.bytes(codeSize, at: 0).contains(messages)
+  }
+
   private static func problemOfGRUB(
     _ second: UInt64, on disk: DiskFile, _ table: DiskTable
   ) throws(Errno) -> String? {

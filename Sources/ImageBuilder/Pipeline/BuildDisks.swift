@@ -60,7 +60,7 @@ struct BuildDisks: Sendable {
   /// - Throws: `BuildError`.
   func merge(_ recorder: StepRecorder) async throws {
     guard hasOverlay else { return }
-    try await recorder.step("merge") {
+    try await recorder.step(.merge) {
       try await image(
         "write the guest's changes to the target", ["commit", "-q", "-d", "-f", "qcow2", "target.qcow2"])
     }

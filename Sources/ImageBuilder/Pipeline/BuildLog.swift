@@ -97,12 +97,12 @@ final class BuildLog: Sendable {
 
   private static func text(_ event: BuildEvent) -> String? {
     switch event {
-    case .began(let step): "\(step) …"
-    case .progress: nil
-    case .ended(let step, _, let detail): "\(step): done" + (detail.map { ", \($0)" } ?? "")
-    case .failed(let step, _, let reason): "\(step): failed: \(reason)"
-    case .stopped(let step, _): "\(step): stopped"
-    case .log(let step, let line): "  \(step)| \(line)"
+    case .began(let step): "\(step.text) …"
+    case .progress, .status: nil
+    case .ended(let step, _, let detail): "\(step.text): done" + (detail.map { ", \($0)" } ?? "")
+    case .failed(let step, _, let reason): "\(step.text): failed: \(reason)"
+    case .stopped(let step, _): "\(step.text): stopped"
+    case .log(let step, let line): "  \(step.name)| \(line)"
     case .warning(let text): "warning: \(text)"
     }
   }

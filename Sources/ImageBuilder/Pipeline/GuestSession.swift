@@ -47,14 +47,16 @@ struct GuestSession: Sendable {
   }
 
   private func runSteps(on machine: Machine, _ pour: Task<Void, any Error>) async throws {
-    let agent = try await site.recorder.step("boot") {
-      try await machine.connectAgent(build: SlipwayVersion.named, within: Self.bootLimit)
+    let agent = try await site.recorder.step(.boot) {
+      try await BootWatch(console: machine.console, step: .boot, recorder: site.recorder) {
+        BootPhase(console: $0.lastLines).rawValue
+      }.during { try await machine.connectAgent(build: SlipwayVersion.named, within: Self.bootLimit) }
     }
     for planned in plan.steps {
       if needsPour(planned.step) { try await pour.value }
       try await perform(planned, agent, machine)
     }
-    try await site.recorder.step("powerOff") { try await machine.powerOff(agent) }
+    try await site.recorder.step(.powerOff) { try await machine.powerOff(agent) }
   }
 
   /// Whether a step reads what is poured.
@@ -67,22 +69,22 @@ struct GuestSession: Sendable {
   }
 
   private func perform(_ planned: PlannedStep, _ agent: AgentClient, _ machine: Machine) async throws {
-    let name = planned.step.name
+    let step = BuildStep(planned.step, on: plan.disk)
     let total = Mutex<UInt64>(0)
     do {
       try await site.recorder.step(
-        name, detail: { _ in total.withLock { $0 == 0 ? nil : "\(ByteSize(bytes: $0))" } }
+        step, detail: { _ in total.withLock { $0 == 0 ? nil : "\(ByteSize(bytes: $0))" } }
       ) {
         try await agent.perform(
           planned.step, secrets: secrets(for: planned.step), limit: .seconds(planned.timeLimit)
         ) { event in
           switch event {
           case .heartbeat: break
-          case .log(let line): site.recorder.log(name, line)
+          case .log(let line): site.recorder.log(step, line)
           case .warning(let text): site.recorder.warn(text)
           case .progress(let done, let all):
             total.withLock { $0 = all }
-            site.recorder.progress(name, done: done, total: all)
+            site.recorder.progress(step, done: done, total: all)
           }
         }
       }

@@ -21,7 +21,8 @@ struct HostHook {
   ///   - environment: more variables.
   /// - Throws: `BuildError` with the last lines of its output.
   func run(in folder: FilePath, environment: [String: String] = [:]) async throws {
-    try await recorder.step(name) {
+    let step = BuildStep.hook(name)
+    try await recorder.step(step) {
       try await ScratchFolder.with("hook", mode: 0o700) { scratch in
         let file = scratch.appending(name)
         try FileSystem.write(Array(Self.prelude.utf8), to: scratch.appending("prelude"))
@@ -32,7 +33,7 @@ struct HostHook {
           "bash", ["-e", "-o", "pipefail", file.string],
           environment: environment.merging(["out": folder.string]) { $1 }, output: .shown)
         do {
-          try await runner.run(command) { recorder.log(name, $0) }
+          try await runner.run(command) { recorder.log(step, $0) }
           try checkNames(in: scratch)
         } catch let failure as CommandFailure {
           try checkNames(in: scratch)

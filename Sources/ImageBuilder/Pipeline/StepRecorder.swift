@@ -20,13 +20,11 @@ final class StepRecorder: Sendable {
 
   /// Runs one step.
   ///
-  /// - Parameters:
-  ///   - name: the step's name in progress lines and in the build's log.
-  ///   - detail: what to say of the result, such as its size.
+  /// - Parameter detail: what to say of the result, such as its size.
   func step<Result>(
-    _ name: String, detail: (Result) -> String? = { _ in nil }, _ body: () async throws -> Result
+    _ step: BuildStep, detail: (Result) -> String? = { _ in nil }, _ body: () async throws -> Result
   ) async throws -> Result {
-    events(.began(step: name))
+    events(.began(step))
     let start = ContinuousClock.now
     let result: Result
     do {
@@ -35,15 +33,15 @@ final class StepRecorder: Sendable {
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       events(
         error is CancellationError || Task.isCancelled
-          ? .stopped(step: name, seconds: seconds)
-          : .failed(step: name, seconds: seconds, reason: reason(of: error)))
+          ? .stopped(step, seconds: seconds)
+          : .failed(step, seconds: seconds, reason: reason(of: error)))
       throw error
     }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     record.withLock {
-      $0.steps.append(BuildReport.Step(name: name, seconds: (seconds * 1000).rounded() / 1000))
+      $0.steps.append(BuildReport.Step(name: step.name, seconds: (seconds * 1000).rounded() / 1000))
     }
-    events(.ended(step: name, seconds: seconds, detail: detail(result)))
+    events(.ended(step, seconds: seconds, detail: detail(result)))
     return result
   }
 
@@ -56,12 +54,16 @@ final class StepRecorder: Sendable {
     }
   }
 
-  func log(_ step: String, _ line: String) {
-    events(.log(step: step, line: line))
+  func log(_ step: BuildStep, _ line: String) {
+    events(.log(step, line: line))
   }
 
-  func progress(_ step: String, done: UInt64, total: UInt64) {
-    events(.progress(step: step, done: done, total: total))
+  func progress(_ step: BuildStep, done: UInt64, total: UInt64) {
+    events(.progress(step, done: done, total: total))
+  }
+
+  func status(_ step: BuildStep, _ text: String) {
+    events(.status(step, text))
   }
 
   func warn(_ text: String) {

@@ -7,11 +7,14 @@ struct Checked: Sendable {
   let disk: FilePath
   /// How the variables differ from the firmware's template; nil without EFI.
   let changes: [Manifest.VariableChange]?
+  /// What the disk says of itself.
+  let facts: DiskFacts
 
   /// - Throws: the first problem, as `BuildError`; `CancellationError`.
   static func make(from sealed: Sealed, at site: BuildSite) async throws -> Checked {
     let disk = try await SealedDisk(sealed.disk, plan: sealed.plan, variables: sealed.variables?.store)
     try await disk.check(warn: site.recorder.warn)
-    return Checked(plan: sealed.plan, disk: sealed.disk, changes: sealed.variables?.changes)
+    return Checked(
+      plan: sealed.plan, disk: sealed.disk, changes: sealed.variables?.changes, facts: try DiskFacts(of: disk))
   }
 }

@@ -4,7 +4,8 @@ internal import SystemPackage
 
 /// The images in their formats, with everything that is beside them in the output folder.
 struct Exported: Sendable {
-  let manifest: Manifest
+  /// What came of the build, with the manifest that was written beside the artefacts.
+  let result: BuildResult
 
   /// Converts the disk, runs `postVM`, which may change and add files, and then writes down what there is.
   ///
@@ -14,7 +15,7 @@ struct Exported: Sendable {
     let plan = checked.plan
     let images = plan.outputs.images
     try await site.recorder.step(
-      "export", detail: { _ in images.map(\.format.rawValue).joined(separator: ", ") }
+      .export, detail: { _ in images.map(\.format.rawValue).joined(separator: ", ") }
     ) {
       try await DiskExport(runner: site.runner).export(raw: checked.disk, as: images, in: site.work)
     }
@@ -27,7 +28,7 @@ struct Exported: Sendable {
         environment: places.compactMapValues { $0.map { site.work.appending($0).string } })
       try files.updateProducts()
     }
-    let described = try await site.recorder.step("digest") { try await files.describe() }
+    let described = try await site.recorder.step(.digest) { try await files.describe() }
     let manifest = Manifest(
       spec: spec.withoutScripts, system: plan.system, disk: plan.disk, images: files.images,
       efiVariables: files.efiVariables, firmware: plan.machine?.firmware,
@@ -36,6 +37,9 @@ struct Exported: Sendable {
       accelerator: plan.machine?.accelerator, steps: site.recorder.steps, warnings: site.recorder.warnings
     ).write(into: site.work)
     try FileSystem.write(manifest.json(), to: site.work.appending(Manifest.fileName))
-    return Exported(manifest: manifest)
+    return Exported(
+      result: BuildResult(
+        manifest: manifest, loaders: checked.facts.loaders, rootFree: checked.facts.rootFree,
+        accelerator: plan.machine?.accelerator))
   }
 }

@@ -29,7 +29,7 @@ struct Installed: Sendable {
       return Installed(plan: plan, disks: disks, variables: nil, secureBoot: nil)
     }
     return try await installer.appliance.withCache { cache in
-      let appliance = try await site.recorder.step("appliance") {
+      let appliance = try await site.recorder.step(.appliance) {
         try await installer.appliance.make(
           for: plan.disk.partitions.compactMap(\.filesystem?.kind), in: cache)
       }
@@ -56,9 +56,7 @@ struct Installed: Sendable {
       try await FileRange.copy(image, to: disks.poured, at: plan.offset.bytes)
       return try FileSystem.remove(image)
     }
-    try await site.recorder.step("pour", detail: { "\(prepared.need.content)" }) {
-      try await Pour(tree: prepared.tree, plan: plan, fingerprint: prepared.fingerprint).run(to: disks.poured)
-    }
+    try await Pour.step(prepared, to: disks.poured, site.recorder)
   }
 
   /// Pours while `body` runs. Whichever fails first ends the other.

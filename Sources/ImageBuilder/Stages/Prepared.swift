@@ -67,7 +67,7 @@ struct Prepared: Sendable {
     _ recorder: StepRecorder
   ) async throws -> (PouredTree, TreeNeed, fingerprint: Int) {
     try await recorder.step(
-      "closure", detail: { "\(input.closure.paths.count) paths, \($0.1.content)" }
+      .closure, detail: { "\(input.closure.paths.count) paths, \($0.1.content)" }
     ) {
       async let measured = measure(tree, hashSeed: hashSeed)
       try await input.check(installsBootLoader: spec.installBootLoader)
@@ -98,7 +98,7 @@ struct Prepared: Sendable {
       return nil
     }
     let file = work.appending("store.\(kind.rawValue)")
-    try await recorder.step("pour") {
+    try await recorder.step(.pour) {
       try await ReadOnlyStore(tree: tree, kind: kind, uuid: uuid, runner: SubprocessRunner())
         .write(to: file, scratch: work)
     }

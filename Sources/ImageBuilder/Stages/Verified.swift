@@ -4,7 +4,7 @@ internal import SystemPackage
 
 /// A result that has booted.
 struct Verified: Sendable {
-  let manifest: Manifest
+  let result: BuildResult
 
   /// Boots copies of what was exported.
   ///
@@ -13,7 +13,7 @@ struct Verified: Sendable {
   static func make(
     from exported: Exported, on machine: MachineChoice, at site: BuildSite
   ) async throws -> Verified {
-    guard !exported.manifest.images.isEmpty else {
+    guard !exported.result.manifest.images.isEmpty else {
       throw BuildError(
         .failed, "there is nothing to verify: postVM removed, renamed or replaced the image",
         remedy: "Leave out --verify, or keep the image")
@@ -21,6 +21,6 @@ struct Verified: Sendable {
     // A template of the user's is for one kind of machine, and that was the installer's.
     let request = VerifyRequest(folder: site.work.string, machine: machine.withoutTemplate)
     _ = try await Verification(request, recorder: site.recorder).run()
-    return Verified(manifest: exported.manifest)
+    return Verified(result: exported.result)
   }
 }

@@ -65,11 +65,16 @@ public struct Verification: Sendable {
         artefacts, firmware, accelerator.kind, in: scratch, disk: disk, variables: variables)
       return try await machineErrorsAsBuildErrors {
         try await recorder.step(
-          "boot", detail: { $0.enforcesSecureBoot ? "\($0.token), Secure Boot on" : $0.token }
+          .bootImage,
+          detail: {
+            $0.token.trimmingCharacters(in: .whitespaces) + ($0.enforcesSecureBoot ? ", Secure Boot on" : "")
+          }
         ) {
           try await withMachine(configuration) { machine in
             let start = ContinuousClock.now
-            let token = try await waitForToken(on: machine, &verdict, until: deadline)
+            let token = try await BootWatch(console: machine.console, step: .bootImage, recorder: recorder) {
+              $0.lastLines.last ?? BootPhase.firmware.rawValue
+            }.during { try await waitForToken(on: machine, &verdict, until: deadline) }
             let seconds = (ContinuousClock.now - start) / .seconds(1)
             if let picture = request.screenshot { try await machine.screenshot(to: FilePath(picture)) }
             return VerifyResult(

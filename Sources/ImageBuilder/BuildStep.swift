@@ -1,0 +1,72 @@
+internal import AgentProtocol
+internal import ImageModel
+
+/// A step of a build or of a verification: a name for programs, and for people what is done, and where.
+public struct BuildStep: Hashable, Sendable {
+  /// The name in JSON progress, in the output of `--verbose` and in `log/build.json`. It stays the same from version to
+  /// version, and several steps of a build may have it.
+  public let name: String
+  /// What is done, such as "mount /boot".
+  public let what: String
+  /// Where that is done, such as "ESP"; nil where there is one place only.
+  public let place: String?
+
+  private init(_ name: String, _ what: String, on place: String? = nil) {
+    self.name = name
+    self.what = what
+    self.place = place
+  }
+
+  /// What is done and where, for people.
+  public var text: String { place.map { "\(what) on \($0)" } ?? what }
+}
+
+/// The steps of the host.
+extension BuildStep {
+  static let closure = BuildStep("closure", "read the closure")
+  static let appliance = BuildStep("appliance", "get the appliance")
+  static let pour = BuildStep("pour", "write the store")
+  static let boot = BuildStep("boot", "boot the installer")
+  static let powerOff = BuildStep("powerOff", "power the installer off")
+  static let merge = BuildStep("merge", "merge the installer's writes")
+  static let export = BuildStep("export", "export the disk")
+  static let digest = BuildStep("digest", "digest the files")
+  static let bootImage = BuildStep("boot", "boot the image")
+
+  /// - Parameter key: `preVM` or `postVM`.
+  static func hook(_ key: String) -> BuildStep { BuildStep(key, "run \(key)") }
+}
+
+/// The steps of the guest.
+extension BuildStep {
+  /// - Parameter disk: the one that the step's partitions are on.
+  init(_ step: InstallStep, on disk: DiskLayout) {
+    switch step {
+    case .partitionDisk(let value):
+      self.init(step.name, "write the \(value.layout.table.rawValue.uppercased()) partition table")
+    case .makeFilesystem(let value):
+      let (place, label) = (Self.name(of: value.partition, of: disk), value.filesystem.label)
+      self.init(
+        step.name, "make \(value.filesystem.kind.rawValue)",
+        on: label.isEmpty || label == place ? place : "\(place) (\(label))")
+    case .mountFilesystem(let value):
+      self.init(
+        step.name, "mount \(value.filesystem.mountPoint ?? "")", on: Self.name(of: value.partition, of: disk))
+    case .copyTree: self.init(step.name, "copy the store", on: "root")
+    case .setSystemProfile: self.init(step.name, "set the system profile")
+    case .activate: self.init(step.name, "activate the system")
+    case .setOwners: self.init(step.name, "set owners")
+    case .installBootLoader:
+      self.init(step.name, "install the bootloader (switch-to-configuration boot)")
+    case .runScript: self.init(step.name, "run postInstall")
+    case .finish: self.init(step.name, "unmount the disk")
+    }
+  }
+
+  /// A partition by its name where it has one, as in a GPT.
+  private static func name(of number: Int, of disk: DiskLayout) -> String {
+    let name = disk.partitions.first { $0.number == number }?.name ?? ""
+    if !name.isEmpty { return name }
+    return number == 0 ? "the disk" : "partition \(number)"
+  }
+}
