@@ -26,7 +26,7 @@ let package = Package(
   products: [
     .executable(name: "slipway", targets: ["slipway"]),
     .executable(name: "slipway-agent", targets: ["slipway-agent"]),
-    .library(name: "ImageBuilder", targets: ["ImageModel", "BuildPlan", "ImageBuilder"]),
+    .library(name: "ImageBuilder", targets: ["Basics", "ImageModel", "BuildPlan", "ImageBuilder"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

@@ -66,7 +66,7 @@ package actor AgentClient {
   /// - Parameters:
   ///   - build: this build's name, for the agent's messages.
   ///   - limit: how long the agent may take; its boot is part of that.
-  /// - Throws: `MachineError`, also when there is no protocol version that both speak; `CancellationError`.
+  /// - Throws: `Fault`, also when there is no protocol version that both speak; `CancellationError`.
   func shakeHands(build: String, within limit: Duration) async throws {
     let attempt = "reach the agent in the guest"
     try await send(.hello(Hello(build: build)), attempt: attempt)
@@ -91,7 +91,7 @@ package actor AgentClient {
   ///   - silence: how long the agent may send nothing at all; its heartbeats count as something.
   ///   - limit: how long the step may take altogether.
   ///   - onEvent: is given what the agent reports meanwhile, with texts escaped.
-  /// - Throws: `MachineError`; `CancellationError`, after which the agent is lost.
+  /// - Throws: `Fault`; `CancellationError`, after which the agent is lost.
   package func perform(
     _ step: InstallStep, secrets: [SecretFile]? = nil, silence: Duration = .seconds(60),
     limit: Duration = .seconds(3600),
@@ -106,7 +106,7 @@ package actor AgentClient {
 
   /// Gives a person a shell on the guest's second serial port, and returns when that shell ends.
   ///
-  /// - Throws: `MachineError`; `CancellationError`, after which the agent is lost.
+  /// - Throws: `Fault`; `CancellationError`, after which the agent is lost.
   package func debugShell() async throws {
     let attempt = "give a shell in the guest"
     // A person may think for a day.
@@ -117,7 +117,7 @@ package actor AgentClient {
 
   /// Asks the agent to power off; the machine ends then.
   ///
-  /// - Throws: `MachineError`.
+  /// - Throws: `Fault`.
   func powerOff() async throws {
     try await send(.powerOff, attempt: "ask the agent to power off")
   }
@@ -128,7 +128,7 @@ package actor AgentClient {
     _ message: (Int) -> HostMessage
   ) async throws -> StepFailure? {
     guard !isBusy else {
-      throw MachineError(.failed, attempt: attempt, cause: "the agent still does something else")
+      throw Fault(.failed, attempt: attempt, cause: "the agent still does something else")
     }
     isBusy = true
     defer { isBusy = false }
@@ -161,7 +161,7 @@ package actor AgentClient {
     do {
       try await channel.write(try FrameCodec.encode(message), within: Self.writeLimit)
     } catch let error as FrameError {
-      throw MachineError(.failed, attempt: attempt, cause: "the request is too large: \(error)")
+      throw Fault(.failed, attempt: attempt, cause: "the request is too large: \(error)")
     } catch let error as Errno {
       try Task.checkCancellation()
       throw await lost(attempt, "the agent's channel does not take a request: \(error)")
@@ -205,7 +205,7 @@ package actor AgentClient {
   }
 
   /// The agent is gone: the machine may know why.
-  private func lost(_ attempt: String, _ seen: String) async -> MachineError {
+  private func lost(_ attempt: String, _ seen: String) async -> Fault {
     channel.hangUp()
     var error = await witness.error(attempt: attempt, seen: seen)
     error.evidence = stepLines + error.evidence
@@ -214,32 +214,32 @@ package actor AgentClient {
 
   /// This side gives up. That is the cause, unless the machine had ended before: what becomes of a guest whose host
   /// has hung up is not.
-  private func givenUp(_ attempt: String, _ cause: String) async -> MachineError {
+  private func givenUp(_ attempt: String, _ cause: String) async -> Fault {
     let error = await witness.errorNow(attempt: attempt, cause: cause)
     channel.hangUp()
-    return MachineError(
+    return Fault(
       error.kind, attempt: attempt, cause: error.cause, remedy: error.remedy,
       evidence: stepLines.isEmpty ? error.evidence : stepLines)
   }
 
   /// The agent did what it must not.
-  private func fault(_ attempt: String, _ cause: String, remedy: String? = nil) async -> MachineError {
+  private func fault(_ attempt: String, _ cause: String, remedy: String? = nil) async -> Fault {
     channel.hangUp()
-    return MachineError(
+    return Fault(
       .failed, attempt: attempt, cause: cause, remedy: remedy, evidence: witness.lastLines())
   }
 
   /// The agent did its part right, and says that the step failed.
-  private func stepError(_ failure: StepFailure, attempt: String) -> MachineError {
+  private func stepError(_ failure: StepFailure, attempt: String) -> Fault {
     let command = failure.command.map { ["$ \(TerminalText.escaped($0))"] } ?? []
     let evidence = command + failure.output.suffix(StepFailure.outputLines).map(TerminalText.escaped)
     let message = TerminalText.escaped(failure.message)
     guard let disk = witness.diskFault() else {
-      return MachineError(
+      return Fault(
         .failed, attempt: attempt, cause: message, remedy: failure.remedy.map(TerminalText.escaped),
         evidence: evidence)
     }
-    return MachineError(
+    return Fault(
       .failed, attempt: attempt, cause: disk.description, remedy: disk.remedy, evidence: [message] + evidence)
   }
 }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 
 /// What is known about a guest besides what its agent says. Says why an agent has gone quiet.
@@ -14,20 +15,20 @@ struct GuestWitness: Sendable {
 
   /// The error for an agent that is lost, once the reason for that is known. The real cause comes first: the host's,
   /// then the guest's, then what was seen on the channel.
-  func error(attempt: String, seen: String) async -> MachineError {
+  func error(attempt: String, seen: String) async -> Fault {
     error(attempt: attempt, cause: seen, end: await end(Self.patience))
   }
 
   /// The error for an agent that is given up. What happens from now on is not its cause, so nothing is waited for.
-  func errorNow(attempt: String, cause: String) async -> MachineError {
+  func errorNow(attempt: String, cause: String) async -> Fault {
     error(attempt: attempt, cause: cause, end: await end(.zero))
   }
 
-  private func error(attempt: String, cause: String, end: MachineEnd?) -> MachineError {
+  private func error(attempt: String, cause: String, end: MachineEnd?) -> Fault {
     let fault = diskFault()
     let lines = lastLines()
     let ownWords = end == .shutDown ? Self.agentsReason(lines) : nil
-    return MachineError(
+    return Fault(
       .failed, attempt: attempt, cause: fault?.description ?? ownWords ?? end?.description ?? cause,
       remedy: fault.map(\.remedy) ?? end?.remedy, evidence: lines)
   }

@@ -59,32 +59,32 @@ package final class Machine: Sendable {
 
   /// Ends the machine at once, without asking its guest.
   ///
-  /// - Throws: `MachineError`.
+  /// - Throws: `Fault`.
   package func destroy() async throws {
     finish(.destroyed)
     do {
       try await domain.destroy()
     } catch let error as LibvirtError {
-      throw MachineError(
+      throw Fault(
         .hostNotAble, attempt: "destroy the machine \(session.name)", cause: error.description)
     }
   }
 
   /// Writes a PNG of what the machine's screen shows. The domain needs a video device.
   ///
-  /// - Throws: `MachineError`.
+  /// - Throws: `Fault`.
   package func screenshot(to path: FilePath) async throws {
     let attempt = "take a screenshot"
     let type: String
     do {
       type = try await domain.screenshot(to: path.string)
     } catch let error as LibvirtError {
-      throw MachineError(
+      throw Fault(
         .failed, attempt: attempt, cause: end.value?.description ?? error.description)
     }
     guard type == "image/png" else {
       try? TreeRemover.remove(path)
-      throw MachineError(
+      throw Fault(
         .hostNotAble, attempt: attempt, cause: "this QEMU gives \(type) and not PNG",
         remedy: "Use QEMU 7.1 or later, built with libpng")
     }
@@ -95,7 +95,7 @@ package final class Machine: Sendable {
   /// - Parameters:
   ///   - build: this build's name, for messages about agents of another version.
   ///   - limit: how long the guest may take to boot.
-  /// - Throws: `MachineError`, `CancellationError`.
+  /// - Throws: `Fault`, `CancellationError`.
   package func connectAgent(build: String, within limit: Duration) async throws -> AgentClient {
     let witness = self.witness
     let channel = try await AgentClient.channel(at: session.agentSocket, within: limit, witness: witness)
@@ -109,14 +109,14 @@ package final class Machine: Sendable {
 
   /// Has the agent power the guest off, and returns when QEMU has ended and closed the disks.
   ///
-  /// - Throws: `MachineError` when the machine ends otherwise, or not in time; `CancellationError`.
+  /// - Throws: `Fault` when the machine ends otherwise, or not in time; `CancellationError`.
   package func powerOff(_ agent: AgentClient, within limit: Duration = .seconds(60)) async throws {
     let attempt = "power the guest off"
     try await agent.powerOff()
     let isGone = await gone.get(within: limit) != nil
     try Task.checkCancellation()
     guard isGone, end.value == .shutDown else {
-      throw MachineError(
+      throw Fault(
         .failed, attempt: attempt,
         cause: end.value?.description ?? "it still runs after \(limit.components.seconds) seconds",
         evidence: console.lastLines)

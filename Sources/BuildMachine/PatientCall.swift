@@ -17,7 +17,7 @@ struct PatientCall<Value: Sendable>: Sendable {
   /// How often the relief is tried, a tenth of a second apart.
   private static var tries: Int { 100 }
 
-  /// - Throws: what the call throws; `MachineError` when the limit has passed; `CancellationError`.
+  /// - Throws: what the call throws; `Fault` when the limit has passed; `CancellationError`.
   func run(_ call: @escaping @Sendable () async throws -> Value) async throws -> Value {
     let outcome = OneShot<Result<Value, any Error>>()
     // Not a child of this task: it may have to be left behind.
@@ -38,8 +38,8 @@ struct PatientCall<Value: Sendable>: Sendable {
     throw end
   }
 
-  private var overdue: MachineError {
-    MachineError(
+  private var overdue: Fault {
+    Fault(
       .failed, attempt: attempt,
       cause: "libvirt or its QEMU did not answer within \(limit.components.seconds) seconds",
       remedy: "See whether this host is overloaded; slipway doctor tries its QEMU")

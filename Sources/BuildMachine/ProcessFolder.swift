@@ -28,12 +28,12 @@ package final class ProcessFolder: Sendable {
   var driverRoot: FilePath { path.appending("libvirt") }
   private var leftovers: FilePath { path.appending("leftovers") }
 
-  private static let folder = OneShot<Result<ProcessFolder, MachineError>>()
+  private static let folder = OneShot<Result<ProcessFolder, Fault>>()
   private static let isStarting = Mutex(false)
 
   /// This process's folder; made, and put under the watchdog's care, at the first use.
   ///
-  /// - Throws: `MachineError`.
+  /// - Throws: `Fault`.
   static func current() async throws -> ProcessFolder {
     let isFirst = isStarting.withLock { isStarting in
       defer { isStarting = true }
@@ -49,7 +49,7 @@ package final class ProcessFolder: Sendable {
   /// Has a path removed when this process ends, however it ends. To be called before the path is made.
   ///
   /// - Returns: what takes that back, once the path is gone or has found its place.
-  /// - Throws: `MachineError`.
+  /// - Throws: `Fault`.
   package static func removeAtExit(_ path: FilePath) async throws -> Leftover {
     let folder = try await current()
     let link = folder.leftovers.appending("\(folder.nextNumber())")
@@ -77,7 +77,7 @@ package final class ProcessFolder: Sendable {
     }
   }
 
-  private static func make() async -> Result<ProcessFolder, MachineError> {
+  private static func make() async -> Result<ProcessFolder, Fault> {
     do {
       let base = FilePath("/tmp/slipway-\(geteuid())")
       let folder = try await onThread {
@@ -87,11 +87,11 @@ package final class ProcessFolder: Sendable {
       try attempt("prepare libvirt's embedded driver") { try EmbeddedDriver.prepare(root: folder.driverRoot) }
       await clearStale(below: base)
       return .success(folder)
-    } catch let error as MachineError {
+    } catch let error as Fault {
       return .failure(error)
     } catch {
       return .failure(
-        MachineError(.hostNotAble, attempt: "prepare for machines", cause: String(describing: error)))
+        Fault(.hostNotAble, attempt: "prepare for machines", cause: String(describing: error)))
     }
   }
 
@@ -105,7 +105,7 @@ package final class ProcessFolder: Sendable {
       throw PathFailure("look at", base, Errno(rawValue: errno))
     }
     guard status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(), status.st_mode & 0o077 == 0 else {
-      throw MachineError(
+      throw Fault(
         .hostNotAble, attempt: "use the folder \(base)", cause: "it is not a private folder of this user",
         remedy: "Remove it")
     }
@@ -151,15 +151,15 @@ func writeFile(_ path: FilePath, _ text: String) throws {
 }
 
 /// Runs work on the host's files; what goes wrong means that the host is not able, or that it is full.
-func attempt<Result>(_ attempt: String, _ body: () throws -> Result) throws(MachineError) -> Result {
+func attempt<Result>(_ attempt: String, _ body: () throws -> Result) throws(Fault) -> Result {
   do {
     return try body()
-  } catch let error as MachineError {
+  } catch let error as Fault {
     throw error
   } catch let error as PathFailure where error.reason.isLackOfSpace {
     let full = FullFilesystem(of: error.path, reason: error.reason)
-    throw MachineError(.failed, attempt: attempt, cause: full.description, remedy: full.remedy)
+    throw Fault(.failed, attempt: attempt, cause: full.description, remedy: full.remedy)
   } catch {
-    throw MachineError(.hostNotAble, attempt: attempt, cause: String(describing: error))
+    throw Fault(.hostNotAble, attempt: attempt, cause: String(describing: error))
   }
 }

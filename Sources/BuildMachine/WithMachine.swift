@@ -9,7 +9,7 @@ internal import SystemPackage
 /// The machine is destroyed on every exit: when `body` returns, throws or is cancelled, and by a watchdog when
 /// this process is killed. A body that wants an orderly end has the guest power off first.
 ///
-/// - Throws: what `body` throws; `MachineError` when the machine cannot be started.
+/// - Throws: what `body` throws; `Fault` when the machine cannot be started.
 package func withMachine<Result: Sendable>(
   _ configuration: MachineConfiguration, _ body: (Machine) async throws -> Result
 ) async throws -> Result {
@@ -76,15 +76,15 @@ private func start(
 
 extension ProcessFolder {
   /// A refusal of libvirt's. It writes into this folder.
-  fileprivate func fault(_ attempt: String, _ error: LibvirtError) -> MachineError {
+  fileprivate func fault(_ attempt: String, _ error: LibvirtError) -> Fault {
     let isOverQuota = error.message.contains(Errno.diskQuotaExceeded.description)
     if isOverQuota || FullFilesystem.isFull(path) {
       let full = FullFilesystem(of: path, reason: isOverQuota ? .diskQuotaExceeded : .noSpace)
-      return MachineError(
+      return Fault(
         .failed, attempt: attempt, cause: full.description, remedy: full.remedy,
         evidence: [TerminalText.escaped(error.description)])
     }
-    return MachineError(
+    return Fault(
       .hostNotAble, attempt: attempt, cause: error.description, remedy: EmbeddedDriver.remedy(for: error))
   }
 }
@@ -99,7 +99,7 @@ extension MachineConfiguration {
 extension Hypervisor {
   /// The versions of libvirt and of the QEMU that it runs, for people.
   ///
-  /// - Throws: `MachineError` when there is no such libvirt.
+  /// - Throws: `Fault` when there is no such libvirt.
   package func version() async throws -> String {
     let folder = try await ProcessFolder.current()
     do {

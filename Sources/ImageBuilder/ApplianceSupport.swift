@@ -1,4 +1,5 @@
 internal import Appliance
+internal import Basics
 internal import BuildPlan
 internal import Foundation
 internal import ImageModel
@@ -8,10 +9,10 @@ extension ApplianceChoice {
   /// Builds the appliance, or takes it from its cache when it is whole.
   ///
   /// - Returns: the folder that it is in.
-  /// - Throws: `BuildError` of kind `hostNotAble`.
+  /// - Throws: `Fault` of kind `hostNotAble`.
   public func build(events: @escaping BuildEventHandler) async throws -> String {
     guard let cache = ApplianceBuilder.defaultCache() else {
-      throw BuildError(
+      throw Fault(
         .hostNotAble, "there is no folder in which the appliance could be kept",
         remedy: "Set HOME to a folder that is there, or XDG_CACHE_HOME")
     }
@@ -43,7 +44,7 @@ extension ApplianceChoice {
         tools: allTools)
       return try await ApplianceBuilder(inputs: inputs, cache: cache).build(readingAll: readingAll)
     } catch let error as ApplianceError {
-      throw BuildError(.hostNotAble, "the appliance cannot be built: \(error)")
+      throw Fault(.hostNotAble, "the appliance cannot be built: \(error)")
     }
   }
 
@@ -55,7 +56,7 @@ extension ApplianceChoice {
 
   /// Checks that the appliance can make and mount these, before anything is built.
   ///
-  /// - Throws: `SpecError` when it has no tool for one; `BuildError` when no kernel has the driver.
+  /// - Throws: `SpecError` when it has no tool for one; `Fault` when no kernel has the driver.
   func check(_ filesystems: [(kind: FilesystemKind, key: String)]) throws {
     for (kind, key) in filesystems where !allTools.contains(where: { $0.answers(to: kind.tool) }) {
       throw SpecError(
@@ -65,14 +66,14 @@ extension ApplianceChoice {
     do {
       _ = try kernelFiles(with: filesystems.compactMap(\.kind.driver))
     } catch let error as ApplianceError {
-      throw BuildError(.hostNotAble, "the appliance cannot be built: \(error)")
+      throw Fault(.hostNotAble, "the appliance cannot be built: \(error)")
     }
   }
 
   /// The kernel that installs: the user's, or one of this machine's.
   ///
   /// - Parameter drivers: of filesystems, beside those that every installation needs.
-  /// - Throws: `ApplianceError` when it cannot be used; `BuildError` for half a choice.
+  /// - Throws: `ApplianceError` when it cannot be used; `Fault` for half a choice.
   func kernelFiles(with drivers: [String]) throws -> KernelFiles {
     switch (kernel, modules) {
     case (nil, nil): return try KernelFiles.newestKernel(with: drivers)
@@ -81,7 +82,7 @@ extension ApplianceChoice {
       try files.check(drivers)
       return files
     default:
-      throw BuildError(
+      throw Fault(
         .badInput, "a kernel and its modules belong together, and one of them is missing",
         remedy: "Give both --kernel and --modules, or neither")
     }
@@ -94,7 +95,7 @@ extension ApplianceChoice {
     let prefix = program.removingLastComponent().removingLastComponent()
     let installed = prefix.appending("libexec/slipway/slipway-agent")
     guard FileSystem.exists(installed) else {
-      throw BuildError(
+      throw Fault(
         .hostNotAble, "the agent is not at \(installed)",
         remedy: "Run 'make build' or 'make install', and use the slipway that they made")
     }

@@ -11,10 +11,10 @@ public struct Doctor: Sendable {
 
   /// Looks at this machine.
   ///
-  /// - Throws: `BuildError` of kind `hostNotAble` when it cannot even be looked at.
+  /// - Throws: `Fault` of kind `hostNotAble` when it cannot even be looked at.
   public static func examine(_ choice: MachineChoice) async throws -> Doctor {
     let version = try? await choice.hypervisor.version()
-    let facts = try await hostFaultsAsBuildErrors {
+    let facts = try await hostFaultsAsFaults {
       try await HostProbe().facts(
         workFolder: FileManager.default.currentDirectoryPath, libvirtVersion: version, kernel: kernel())
     }

@@ -76,7 +76,7 @@ enum FileSystem {
   /// Makes a file of holes.
   static func makeSparseFile(_ path: FilePath, bytes: UInt64) throws {
     guard let size = off_t(exactly: bytes) else {
-      throw BuildError(
+      throw Fault(
         .badInput, "a disk of \(bytes) bytes is larger than any file can be", remedy: "Choose a smaller size")
     }
     let file = path.withPlatformString { open($0, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o644) }
@@ -87,7 +87,7 @@ enum FileSystem {
 
   /// Reads a whole file: one with a size, or a stream, such as a pipe.
   ///
-  /// - Throws: `BuildError`; `CancellationError`.
+  /// - Throws: `Fault`; `CancellationError`.
   static func read(_ path: FilePath) throws -> [UInt8] {
     do {
       return try WholeFile.read(path)
@@ -98,7 +98,7 @@ enum FileSystem {
 
   /// Writes a whole file.
   ///
-  /// - Throws: `BuildError`; `CancellationError`.
+  /// - Throws: `Fault`; `CancellationError`.
   static func write(_ bytes: some Sequence<UInt8>, to path: FilePath, mode: mode_t = 0o644) throws {
     let bytes = Array(bytes)
     do {
@@ -110,7 +110,7 @@ enum FileSystem {
 
   /// Makes a file's or folder's contents survive a power failure.
   ///
-  /// - Throws: `BuildError`; `CancellationError` before everything is on the disk.
+  /// - Throws: `Fault`; `CancellationError` before everything is on the disk.
   static func synchronise(_ path: FilePath) throws {
     let file = try opened(path, O_RDONLY)
     defer { close(file) }
@@ -167,18 +167,18 @@ enum FileSystem {
   /// A failed system call, in the words of a build.
   ///
   /// - Parameter need: the bytes that were to be written.
-  static func fault(_ failure: PathFailure, need: UInt64? = nil) -> BuildError {
+  static func fault(_ failure: PathFailure, need: UInt64? = nil) -> Fault {
     if failure.reason.isLackOfSpace {
       let full = FullFilesystem(of: failure.path, reason: failure.reason, need: need)
-      return BuildError(
+      return Fault(
         .failed, "could not \(failure.attempt) \(failure.path): \(full)", remedy: full.remedy)
     }
     if failure.reason == .fileTooLarge {
-      return BuildError(
+      return Fault(
         .failed, "\(failure)",
         remedy: "Raise the limit of file sizes (ulimit -f), or use a filesystem that has files as large")
     }
-    return BuildError(.failed, "\(failure)")
+    return Fault(.failed, "\(failure)")
   }
 
   private static func opened(_ path: FilePath, _ flags: Int32) throws -> Int32 {
@@ -192,7 +192,7 @@ enum FileSystem {
   }
 
   /// To be called at once, while `errno` is that of the call.
-  private static func failed(_ attempt: String, _ path: FilePath, need: UInt64? = nil) -> BuildError {
+  private static func failed(_ attempt: String, _ path: FilePath, need: UInt64? = nil) -> Fault {
     fault(PathFailure(attempt, path, Errno(rawValue: errno)), need: need)
   }
 }

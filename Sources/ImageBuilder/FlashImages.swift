@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import Command
 internal import HostProbe
@@ -5,9 +6,9 @@ internal import SystemPackage
 
 /// The bytes of a flash image, which may be in qcow2.
 ///
-/// - Throws: `BuildError`, `CancellationError`.
+/// - Throws: `Fault`, `CancellationError`.
 func flashBytes(_ path: FilePath) async throws -> [UInt8] {
-  try await flashFaultsAsBuildErrors {
+  try await flashFaultsAsFaults {
     let file = try FlashFile(path.string)
     guard file.isQcow2 else { return try FileSystem.read(path) }
     return try await ScratchFolder.with("flash", mode: 0o700) { scratch in
@@ -20,17 +21,17 @@ func flashBytes(_ path: FilePath) async throws -> [UInt8] {
 extension FirmwarePair {
   /// The pair as a machine takes it: both files raw, those in qcow2 converted into the folder.
   ///
-  /// - Throws: `BuildError`, `CancellationError`.
+  /// - Throws: `Fault`, `CancellationError`.
   func rawFiles(in folder: FilePath) async throws -> FirmwarePair {
-    try await flashFaultsAsBuildErrors { try await raw(in: folder.string, SubprocessRunner()) }
+    try await flashFaultsAsFaults { try await raw(in: folder.string, SubprocessRunner()) }
   }
 }
 
 /// A file that cannot be used was named by somebody, or by a descriptor.
-private func flashFaultsAsBuildErrors<Result>(_ body: () async throws -> Result) async throws -> Result {
+private func flashFaultsAsFaults<Result>(_ body: () async throws -> Result) async throws -> Result {
   do {
     return try await body()
   } catch let fault as HostFault {
-    throw BuildError(.badInput, fault.message, remedy: fault.remedy)
+    throw Fault(.badInput, fault.message, remedy: fault.remedy)
   }
 }

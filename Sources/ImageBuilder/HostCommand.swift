@@ -11,13 +11,13 @@ struct HostCommand {
   /// The Debian package that it is in.
   let package: String
   /// Whose turn it is when it fails by itself.
-  var kind = BuildError.Kind.failed
+  var kind = Fault.Kind.failed
   /// What to do when it fails for a reason of its own.
   var remedy: String?
 
   /// Runs commands, and says what a failed one means.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   @discardableResult
   func run<Result>(_ body: () async throws -> Result) async throws -> Result {
     do {
@@ -27,18 +27,18 @@ struct HostCommand {
     }
   }
 
-  private func error(of failure: CommandFailure) -> BuildError {
+  private func error(of failure: CommandFailure) -> Fault {
     if failure.isNotFound {
-      return BuildError(
+      return Fault(
         .hostNotAble, "could not \(attempt): \(failure.summary)", remedy: "Install \(package)",
-        details: failure.evidence)
+        evidence: failure.evidence)
     }
     if let full = FullFilesystem(toldBy: failure, at: place) {
-      return BuildError(
-        .failed, "could not \(attempt): \(full)", remedy: full.remedy, details: failure.evidence)
+      return Fault(
+        .failed, "could not \(attempt): \(full)", remedy: full.remedy, evidence: failure.evidence)
     }
-    return BuildError(
-      kind, "could not \(attempt): \(failure.summary)", remedy: remedy, details: failure.evidence)
+    return Fault(
+      kind, "could not \(attempt): \(failure.summary)", remedy: remedy, evidence: failure.evidence)
   }
 }
 

@@ -5,13 +5,13 @@ internal import SystemPackage
 
 /// Room on this machine's filesystems: looked at before a build, and again when one has failed.
 enum HostSpace {
-  /// - Throws: `BuildError` when the filesystem of the work folder has less than a build writes.
+  /// - Throws: `Fault` when the filesystem of the work folder has less than a build writes.
   static func check(for prepared: Prepared, at folder: FilePath) throws {
     let need = need(of: prepared)
     guard ByteSize(bytes: try FileSystem.freeSpace(at: folder)) < need else { return }
     let place = folder.removingLastComponent()
     let full = FullFilesystem(of: place, need: need.bytes)
-    throw BuildError(.failed, "there is no room for the build: \(full)", remedy: full.remedy)
+    throw Fault(.failed, "there is no room for the build: \(full)", remedy: full.remedy)
   }
 
   /// The target, a disk to copy from, and what a conversion writes again.
@@ -25,7 +25,7 @@ enum HostSpace {
   /// folder is removed.
   ///
   /// Much fails when there is no room, and most of it in other words: the guest's disk, the pour.
-  static func explained(_ error: BuildError, in folder: FilePath) -> BuildError {
+  static func explained(_ error: Fault, in folder: FilePath) -> Fault {
     let words = [Errno.noSpace.description, Errno.diskQuotaExceeded.description]
     let says = words.contains { error.message.contains($0) }
     // Bad input is bad input on a full disk, too, unless its words are those of a full disk.
@@ -34,8 +34,8 @@ enum HostSpace {
     guard !error.message.contains("\(full.mountPoint)") || !error.message.contains("is full") else {
       return error
     }
-    return BuildError(
+    return Fault(
       .failed, "the build could not be written: \(full)", remedy: full.remedy,
-      details: [error.message] + error.details)
+      evidence: [error.message] + error.evidence)
   }
 }

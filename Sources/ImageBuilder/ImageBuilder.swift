@@ -24,7 +24,7 @@ public struct ImageBuilder: Sendable {
 
   /// What `build` would do. Starts no machine, and writes nothing.
   ///
-  /// - Throws: `SpecError` and `BuildError` for a request that cannot be built, or a machine that is not able.
+  /// - Throws: `SpecError` and `Fault` for a request that cannot be built, or a machine that is not able.
   public func plan() async throws -> BuildPlan {
     try await Prepared.make(
       of: ResolvedSpec(request.spec), on: request.machine, stepTimeLimit: request.stepTimeLimit, in: nil,
@@ -34,8 +34,8 @@ public struct ImageBuilder: Sendable {
 
   /// Builds the image into the request's output folder, all or nothing.
   ///
-  /// - Throws: `SpecError`, `BuildError`, `CancellationError`. Nothing is left behind then, but for the log of a build
-  ///   that failed (`BuildError.log`).
+  /// - Throws: `SpecError`, `Fault`, `CancellationError`. Nothing is left behind then, but for the log of a build
+  ///   that failed (`Fault.log`).
   public func build() async throws -> BuildResult {
     try OutputPath.check(request.out)
     let installer = Installer(
@@ -80,18 +80,18 @@ public struct ImageBuilder: Sendable {
   }
 
   /// A failure in the words of a build; nil for what is said as it is.
-  private static func buildError(_ error: any Error) -> BuildError? {
+  private static func buildError(_ error: any Error) -> Fault? {
     switch error {
-    case let error as BuildError: error
+    case let error as Fault: error
     case let error as PathFailure: FileSystem.fault(error)
-    case let error as Errno: BuildError(.failed, "a system call failed: \(error)")
+    case let error as Errno: Fault(.failed, "a system call failed: \(error)")
     default: nil
     }
   }
 
   private func checkVerifiable(_ spec: ResolvedSpec) throws {
     guard request.verify, spec.onlyNixStore else { return }
-    throw BuildError(
+    throw Fault(
       .badInput, "an image of a Nix store only cannot be booted", remedy: "Leave --verify out")
   }
 }

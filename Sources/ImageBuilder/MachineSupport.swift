@@ -17,22 +17,11 @@ extension MachineChoice {
 
   /// The user's template, or a built-in one.
   ///
-  /// - Throws: `BuildError` when the file cannot be read; `DomainTemplateError` when it is not a template.
+  /// - Throws: `Fault` when the file cannot be read; `DomainTemplateError` when it is not a template.
   func domainTemplate(or builtIn: () throws -> DomainTemplate) throws -> DomainTemplate {
     guard let template else { return try builtIn() }
     let bytes = try readInput(template, "the domain template", limit: InputFile.textLimit)
     return try DomainTemplate(name: template, text: String(decoding: bytes, as: UTF8.self))
-  }
-}
-
-/// What a machine's session reports, in the words of a build.
-func machineErrorsAsBuildErrors<Result>(_ body: () async throws -> Result) async throws -> Result {
-  do {
-    return try await body()
-  } catch let error as MachineError {
-    throw BuildError(
-      error.kind == .hostNotAble ? .hostNotAble : .failed, "could not \(error.attempt): \(error.cause)",
-      remedy: error.remedy, details: error.evidence)
   }
 }
 
@@ -41,11 +30,11 @@ func machineErrorsAsBuildErrors<Result>(_ body: () async throws -> Result) async
 /// - Parameters:
 ///   - what: what the file is: `the certificate`.
 ///   - limit: the most bytes that it may have.
-/// - Throws: `BuildError` of kind `badInput`; `CancellationError`.
+/// - Throws: `Fault` of kind `badInput`; `CancellationError`.
 func readInput(_ file: String, _ what: String, limit: Int) throws -> [UInt8] {
   do {
     return try InputFile.read(file, limit: limit)
   } catch let error as InputFault {
-    throw BuildError(.badInput, "\(what), \(error)", remedy: "Check its path and permissions")
+    throw Fault(.badInput, "\(what), \(error)", remedy: "Check its path and permissions")
   }
 }

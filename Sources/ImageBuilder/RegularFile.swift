@@ -8,7 +8,7 @@ enum RegularFile {
   /// image cannot be read in any order.
   ///
   /// - Returns: the path from the root.
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   static func check(_ path: FilePath) throws -> FilePath {
     let status: FileStatus
     do throws(Errno) {
@@ -25,18 +25,18 @@ enum RegularFile {
       case .device, .link: "a device"
       }
     if let kind {
-      throw BuildError(
+      throw Fault(
         .badInput, "\(path) is \(kind), and a file is needed", remedy: "Copy its content to a file first")
     }
     guard access(path.string, R_OK) == 0 else { throw unreadable(path, errno) }
     return path.absolute
   }
 
-  private static func unreadable(_ path: FilePath, _ code: Int32) -> BuildError {
+  private static func unreadable(_ path: FilePath, _ code: Int32) -> Fault {
     guard code != ENOENT, code != ENOTDIR else {
-      return BuildError(.badInput, "\(path) does not exist", remedy: "Check the path")
+      return Fault(.badInput, "\(path) does not exist", remedy: "Check the path")
     }
-    return BuildError(
+    return Fault(
       .badInput, "\(path) cannot be read: \(String(cString: strerror(code)))", remedy: "Check its permissions"
     )
   }

@@ -15,7 +15,7 @@ enum ScratchFolder {
     let base = FilePath(URL(fileURLWithPath: NSTemporaryDirectory()).path)
     ClaimedFolder.removeAbandoned(in: base, where: isOurs)
     let path = base.appending(ClaimedFolder.uniqueName("\(prefix)\(purpose)-"))
-    let leftover = try await machineErrorsAsBuildErrors { try await ProcessFolder.removeAtExit(path) }
+    let leftover = try await ProcessFolder.removeAtExit(path)
     let folder = try made(path, mode)
     do {
       let result = try await body(path)

@@ -12,7 +12,7 @@ struct ToolFolder {
 
   /// Lets tools reach a file by `name`, which is ours.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   func link(_ file: FilePath, as name: String) throws {
     do {
       try Folder.link(path.appending(name), to: file.absolute)

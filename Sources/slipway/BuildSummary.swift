@@ -16,7 +16,7 @@ struct BuildSummary {
     }
     let free = result.rootFree.map { ["free in the root: \(ByteSize(bytes: $0))"] } ?? []
     return files + free + loaders + variables + ["built in \(ProgressText.precise(seconds))"]
-      + (result.command(in: folder).map { ["try it, without writing to it:", $0] } ?? [])
+      + (result.command(in: folder).map { ["run it, leaving it unchanged:", $0] } ?? [])
   }
 
   private var files: [String] {

@@ -21,7 +21,7 @@ struct DoctorCommand: AsyncParsableCommand {
       try DataOutput.standard.write(text: report.text)
     }
     guard report.isAble else {
-      throw BuildError(.hostNotAble, "this machine cannot build images yet", remedy: "See the lines above")
+      throw Fault(.hostNotAble, "this machine cannot build images yet", remedy: "See the lines above")
     }
   }
 }

@@ -48,7 +48,7 @@ enum ExitStatus: Int32 {
     switch error {
     case is CancellationError: .interrupted
     case is SpecError, is DomainTemplateError: .badInput
-    case let error as BuildError:
+    case let error as Fault:
       switch error.kind {
       case .badInput: .badInput
       case .hostNotAble: .hostNotAble
@@ -63,7 +63,7 @@ enum ExitStatus: Int32 {
   private static func lines(of error: any Error) -> [String] {
     switch error {
     case is CancellationError: ["interrupted; nothing was left behind"]
-    case let error as BuildError: error.lines
+    case let error as Fault: error.lines
     default: ["\(error)"]
     }
   }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Glibc
 internal import ImageBuilder
 
@@ -11,7 +12,7 @@ enum ProcessLimits {
 
   /// Raises what may be raised.
   ///
-  /// - Throws: `BuildError` of kind `hostNotAble` that names the limit.
+  /// - Throws: `Fault` of kind `hostNotAble` that names the limit.
   static func check() throws {
     var files = rlimit()
     if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files) == 0, files.rlim_cur < 1024 {
@@ -33,9 +34,8 @@ enum ProcessLimits {
     }
   }
 
-  private static func refusal(_ limit: String, _ have: String, _ need: String, _ words: String) -> BuildError
-  {
-    BuildError(
+  private static func refusal(_ limit: String, _ have: String, _ need: String, _ words: String) -> Fault {
+    Fault(
       .hostNotAble, "the limit of \(limit) is \(have), and slipway needs \(need)",
       remedy: "Raise it before slipway is started: ulimit \(words)")
   }

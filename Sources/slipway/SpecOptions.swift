@@ -73,7 +73,7 @@ struct SpecOptions: ParsableArguments {
     do {
       return try InputFile.read(file, limit: InputFile.textLimit)
     } catch let error as InputFault {
-      throw BuildError(.badInput, "\(what), \(error)", remedy: "Check its path and permissions")
+      throw Fault(.badInput, "\(what), \(error)", remedy: "Check its path and permissions")
     }
   }
 }

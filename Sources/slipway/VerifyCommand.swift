@@ -87,7 +87,7 @@ struct VerifyCommand: AsyncParsableCommand {
   private func externalKernel() throws -> ExternalKernel? {
     guard let kernel, let initrd, let append else {
       guard kernel == nil, initrd == nil, append == nil else {
-        throw BuildError(
+        throw Fault(
           .badInput, "a kernel, its initrd and its command line belong together, and one of them is missing",
           remedy: "Give all of --kernel, --initrd and --append, or none")
       }

@@ -1,4 +1,5 @@
 internal import AgentProtocol
+internal import Basics
 internal import Foundation
 internal import Synchronization
 internal import SystemPackage
@@ -28,9 +29,9 @@ internal import Testing
     _ script: [FakeAgent.Action], witness: GuestWitness = .nothing,
     receiveLimit: Int = AgentProtocol.receiveLimit,
     silence: Duration = .seconds(10), limit: Duration = .seconds(10)
-  ) async throws -> MachineError? {
+  ) async throws -> Fault? {
     let (client, _) = try await client(script, witness: witness, receiveLimit: receiveLimit)
-    return await #expect(throws: MachineError.self) {
+    return await #expect(throws: Fault.self) {
       try await client.perform(Self.step, silence: silence, limit: limit)
     }
   }
@@ -46,7 +47,7 @@ internal import Testing
     #expect(events.withLock { $0 } == [.log("one"), .progress(done: 1, total: 2)])
     try await client.perform(Self.step)
     try await client.powerOff()
-    await #expect(throws: MachineError.self) { try await client.perform(Self.step) }
+    await #expect(throws: Fault.self) { try await client.perform(Self.step) }
     #expect(
       agent.heard == [
         .hello(Hello(build: "host")), .request(Request(id: 1, step: Self.step)),
@@ -57,10 +58,10 @@ internal import Testing
   @Test func aFailedStepLeavesTheAgentUsable() async throws {
     let reported = StepFailure(message: "disk is \u{1B}[31mfull", command: "cp a b", output: ["x\r\u{7}y"])
     let (client, agent) = try await client([.hear, .answer(reported), .hear, .answer()])
-    let error = await #expect(throws: MachineError.self) { try await client.perform(Self.step) }
+    let error = await #expect(throws: Fault.self) { try await client.perform(Self.step) }
     #expect(
       error
-        == MachineError(
+        == Fault(
           .failed, attempt: "do the step finish", cause: "disk is full",
           evidence: ["$ cp a b", "x\\u{D}\\u{7}y"]))
     try await client.debugShell()
@@ -181,7 +182,7 @@ internal import Testing
     let agent = try FakeAgent(FakeAgent.greeting + [.hear, .flood(.event(.log("")))])
     let client = AgentClient(channel: AgentChannel(agent.host), witness: .nothing, messageLimit: 5000)
     try await client.shakeHands(build: "host", within: .seconds(10))
-    let error = await #expect(throws: MachineError.self) { try await client.perform(Self.step) }
+    let error = await #expect(throws: Fault.self) { try await client.perform(Self.step) }
     #expect(error?.cause == "the agent sent more than 5000 messages")
   }
 
@@ -223,7 +224,7 @@ internal import Testing
     let hello = Hello(oldestVersion: 8, version: 9, build: "agent-1")
     let agent = try FakeAgent([.hear, .say(.hello(hello)), .hang])
     let client = AgentClient(channel: AgentChannel(agent.host), witness: .nothing)
-    let error = await #expect(throws: MachineError.self) {
+    let error = await #expect(throws: Fault.self) {
       try await client.shakeHands(build: "host-1", within: .seconds(10))
     }
     #expect(error?.cause.contains("build agent-1") == true)
@@ -235,7 +236,7 @@ internal import Testing
   func somethingElseOnTheChannelIsRefused(message: AgentMessage) async throws {
     let agent = try FakeAgent([.hear, .say(message), .hang])
     let client = AgentClient(channel: AgentChannel(agent.host), witness: .nothing)
-    let error = await #expect(throws: MachineError.self) {
+    let error = await #expect(throws: Fault.self) {
       try await client.shakeHands(build: "host", within: .seconds(10))
     }
     #expect(error?.cause == "what answers on the agent's channel is not a Slipway agent")
@@ -243,7 +244,7 @@ internal import Testing
 
   @Test func aSocketThatNeverComesIsAFailure() async throws {
     try await withScratchDirectory { folder in
-      let error = await #expect(throws: MachineError.self) {
+      let error = await #expect(throws: Fault.self) {
         _ = try await AgentClient.channel(
           at: folder.appending("agent.sock"), within: .milliseconds(200), witness: .nothing)
       }

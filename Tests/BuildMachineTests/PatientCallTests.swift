@@ -1,3 +1,4 @@
+internal import Basics
 import Synchronization
 import Testing
 
@@ -21,7 +22,7 @@ import Testing
     let gate = OneShot<Void>()
     let call = PatientCall<Int>(
       attempt: "start a machine", limit: .milliseconds(20), relieve: { gate.set(()) })
-    let error = await #expect(throws: MachineError.self) {
+    let error = await #expect(throws: Fault.self) {
       try await call.run {
         await Self.wait(for: gate)
         throw Refusal()
@@ -50,7 +51,7 @@ import Testing
     let disposed = OneShot<Int>()
     let call = PatientCall<Int>(
       attempt: "ask", limit: .milliseconds(20), relieve: { gate.set(()) }, dispose: { disposed.set($0) })
-    await #expect(throws: MachineError.self) {
+    await #expect(throws: Fault.self) {
       try await call.run {
         await Self.wait(for: gate)
         return 7

@@ -1,3 +1,4 @@
+internal import Basics
 import Testing
 
 @testable import ImageBuilder
@@ -76,7 +77,7 @@ import Testing
   }
 
   @Test func aBadExpressionIsBadInput() throws {
-    let error = try #require(throws: BuildError.self) { try BootVerdict(expect: "(") }
+    let error = try #require(throws: Fault.self) { try BootVerdict(expect: "(") }
     #expect(error.kind == .badInput)
   }
 }

@@ -54,7 +54,7 @@ import Testing
       try FileSystem.write(Array("booting\u{1B}[2J\r\nlogin".utf8), to: console)
       let kept = FailureLog(for: scratch.appending("out"), at: nil, isPrivate: isPrivate)
       let error = await kept.keep(
-        BuildError(.failed, "it failed", details: ["$ tool"]), log, console: console)
+        Fault(.failed, "it failed", evidence: ["$ tool"]), log, console: console)
       let path = scratch.appending("out.failed.log")
       #expect(error.log == path.string)
       #expect(error.description.hasSuffix("The whole output is in \(path)"))
@@ -75,9 +75,9 @@ import Testing
       let log = BuildLog()
       try log.open(in: scratch)
       let kept = FailureLog(for: scratch.appending("out"), at: path.string, isPrivate: false)
-      let error = await kept.keep(BuildError(.failed, "it failed"), log, console: "/nowhere")
+      let error = await kept.keep(Fault(.failed, "it failed"), log, console: "/nowhere")
       #expect(error.log == nil)
-      #expect(error.details.contains { $0.contains("no log is kept") })
+      #expect(error.evidence.contains { $0.contains("no log is kept") })
       kept.removeEarlier()
       #expect(try FileSystem.read(path) == Array("mine".utf8))
     }
@@ -86,8 +86,8 @@ import Testing
   @Test func aStepThatFailsSaysSoAndOneThatIsInterruptedDoesNot() async throws {
     let events = Mutex<[BuildEvent]>([])
     let recorder = StepRecorder { event in events.withLock { $0.append(event) } }
-    await #expect(throws: BuildError.self) {
-      try await recorder.step(.pour) { throw BuildError(.failed, "the cause", remedy: "do", details: ["x"]) }
+    await #expect(throws: Fault.self) {
+      try await recorder.step(.pour) { throw Fault(.failed, "the cause", remedy: "do", evidence: ["x"]) }
     }
     await #expect(throws: CancellationError.self) {
       try await recorder.step(.boot) { throw CancellationError() }
@@ -109,7 +109,7 @@ import Testing
       task.cancel()
       await #expect(throws: CancellationError.self) { try await task.value }
       #expect(ContinuousClock.now - start < .seconds(5))
-      let error = await #expect(throws: BuildError.self) {
+      let error = await #expect(throws: Fault.self) {
         try await FileDigest.sha256(of: scratch.appending("none"))
       }
       #expect(error?.message == "could not read \(scratch.appending("none")): No such file or directory")
@@ -117,11 +117,11 @@ import Testing
   }
 
   @Test func theReasonIsThatOfTheCallThatFailed() throws {
-    let error = #expect(throws: BuildError.self) { try FileSystem.read("/nowhere/at/all") }
+    let error = #expect(throws: Fault.self) { try FileSystem.read("/nowhere/at/all") }
     #expect(error?.message == "could not open /nowhere/at/all: No such file or directory")
-    let unwritable = #expect(throws: BuildError.self) { try FileSystem.write([1], to: "/proc/version/x") }
+    let unwritable = #expect(throws: Fault.self) { try FileSystem.write([1], to: "/proc/version/x") }
     #expect(unwritable?.message == "could not write /proc/version/x: Not a directory")
-    let tooLarge = #expect(throws: BuildError.self) {
+    let tooLarge = #expect(throws: Fault.self) {
       try FileSystem.makeSparseFile("/nowhere/x", bytes: 1 << 63)
     }
     #expect(tooLarge?.kind == .badInput)
@@ -129,23 +129,23 @@ import Testing
 
   @Test func aToolThatIsMissingIsNotAFullDisk() async throws {
     let command = HostCommand(attempt: "convert the disk", place: "/tmp", package: "qemu-utils")
-    let missing = await #expect(throws: BuildError.self) {
+    let missing = await #expect(throws: Fault.self) {
       try await command.run { try await SubprocessRunner().run("no-such-tool") }
     }
     #expect(missing?.kind == .hostNotAble)
     #expect(missing?.remedy == "Install qemu-utils")
-    let other = await #expect(throws: BuildError.self) {
+    let other = await #expect(throws: Fault.self) {
       try await command.run { try await SubprocessRunner().run("sh", "-c", "echo odd >&2; exit 3") }
     }
     #expect(other?.kind == .failed)
     #expect(other?.remedy == nil)
-    let full = await #expect(throws: BuildError.self) {
+    let full = await #expect(throws: Fault.self) {
       try await command.run {
         try await SubprocessRunner().run("sh", "-c", "echo 'write: No space left on device' >&2; exit 1")
       }
     }
     #expect(full?.message.contains("is full") == true)
-    let quota = await #expect(throws: BuildError.self) {
+    let quota = await #expect(throws: Fault.self) {
       try await command.run {
         try await SubprocessRunner().run("sh", "-c", "echo 'write: Disk quota exceeded' >&2; exit 1")
       }

@@ -1,3 +1,4 @@
+internal import Basics
 import Command
 import Foundation
 import ImageModel
@@ -150,7 +151,7 @@ import Testing
           \(members)
         """
       try await runner.run("python3", "-c", script, archive.string)
-      let error = await #expect(throws: BuildError.self) {
+      let error = await #expect(throws: Fault.self) {
         try ToolFolder(path: folder).link(archive, as: "image")
         try await DiskExport(runner: runner).unpack(
           "image", .archivedRaw, to: "disk", in: ToolFolder(path: folder))
@@ -187,7 +188,7 @@ import Testing
   ])
   func aMissingToolIsNamedWithItsPackage(format: ImageFormat, tool: String) async throws {
     let export = DiskExport(runner: SubprocessRunner(environment: ["PATH": "/nowhere"]))
-    let error = await #expect(throws: BuildError.self) { try await export.check([.raw, format]) }
+    let error = await #expect(throws: Fault.self) { try await export.check([.raw, format]) }
     #expect(error?.kind == .hostNotAble)
     #expect(error?.message.hasPrefix("the format \(format.rawValue) needs \(tool): ") == true)
     #expect(error?.remedy?.contains("apt install") == true)

@@ -81,7 +81,7 @@ import Testing
       let file = scratch.appending("file")
       try FileSystem.makeSparseFile(file, bytes: 1 << 20)
       for format in [ImageFormat.vdi, .vpc, .fixedVPC, .vmdk, .streamVMDK, .vhdx] {
-        #expect(throws: BuildError.self) {
+        #expect(throws: Fault.self) {
           try ImageIdentity(identifier: GUID(high: 1, low: 2), time: 946_814_400).write(to: file, format)
         }
       }
@@ -91,11 +91,11 @@ import Testing
 
   @Test func aFailedConversionShowsItsCommand() async throws {
     try await withScratchDirectory { scratch in
-      let error = await #expect(throws: BuildError.self) {
+      let error = await #expect(throws: Fault.self) {
         try await DiskExport(runner: runner).export(
           raw: scratch.appending("missing"), as: [output(.qcow2), output(.raw, "raw")], in: scratch)
       }
-      #expect(error?.details.first?.contains("qemu-img convert -f raw -O qcow2") == true)
+      #expect(error?.evidence.first?.contains("qemu-img convert -f raw -O qcow2") == true)
     }
   }
 
@@ -138,7 +138,7 @@ import Testing
       try await packed(format, mebibytes: 65, in: scratch)
       #expect(try FileSystem.size(of: scratch.appending("image")) < 1 << 20)
       let export = DiskExport(runner: runner, largestUnpacked: 64 << 20)
-      let error = await #expect(throws: BuildError.self) {
+      let error = await #expect(throws: Fault.self) {
         try await export.unpack("image", format, to: "disk", in: ToolFolder(path: scratch))
       }
       #expect(error?.kind == .badInput && error?.message.contains("more than 64.0 MiB") == true)

@@ -1,3 +1,4 @@
+internal import Basics
 import Command
 import EFIVariables
 import SystemPackage
@@ -30,7 +31,7 @@ struct FlashImageTests {
   func store() async throws {
     try await withScratchDirectory { scratch in
       let file = try await converted(in: scratch)
-      let error = try #require(throws: BuildError.self) { try VariableStoreFile(file.string).read() }
+      let error = try #require(throws: Fault.self) { try VariableStoreFile(file.string).read() }
       #expect(error.message.contains("qcow2"))
       #expect(error.remedy?.contains("qemu-img convert") == true)
     }
@@ -43,7 +44,7 @@ struct FlashImageTests {
       var bytes = try FileSystem.read(file)
       bytes[23] = 0xff  // the size of a cluster
       try FileSystem.write(bytes, to: file)
-      let error = try await #require(throws: BuildError.self) { _ = try await flashBytes(file) }
+      let error = try await #require(throws: Fault.self) { _ = try await flashBytes(file) }
       #expect(error.kind == .badInput)
       #expect(error.message.contains("VARS.qcow2") && error.message.contains("converted"))
     }

@@ -1,3 +1,4 @@
+internal import Basics
 import Command
 import Foundation
 import Synchronization
@@ -26,11 +27,11 @@ import Testing
 
   @Test func theFirstFailureEndsItAndShowsItsLastLines() async throws {
     try await withScratchDirectory { scratch in
-      let error = await #expect(throws: BuildError.self) {
+      let error = await #expect(throws: Fault.self) {
         try await hook("echo before\nfalse\ntouch after").run(in: scratch)
       }
       #expect(error?.message == "postVM failed: 'bash' exited with status 1")
-      #expect(error?.details.contains("| before") == true)
+      #expect(error?.evidence.contains("| before") == true)
       let left = try FileManager.default.contentsOfDirectory(atPath: scratch.string)
       #expect(left.isEmpty)
     }
@@ -38,10 +39,10 @@ import Testing
 
   @Test func aFaultIsFoundAtItsLine() async throws {
     try await withScratchDirectory { scratch in
-      let error = await #expect(throws: BuildError.self) {
+      let error = await #expect(throws: Fault.self) {
         try await hook("true\nno-such-command").run(in: scratch)
       }
-      #expect(error?.details.contains { $0.contains("line 2: no-such-command") } == true)
+      #expect(error?.evidence.contains { $0.contains("line 2: no-such-command") } == true)
     }
   }
 
@@ -68,7 +69,7 @@ import Testing
   ])
   func aFailureInsideACommandEndsTheScript(script: String) async throws {
     try await withScratchDirectory { scratch in
-      let error = await #expect(throws: BuildError.self) { try await hook(script).run(in: scratch) }
+      let error = await #expect(throws: Fault.self) { try await hook(script).run(in: scratch) }
       #expect(error?.message.hasPrefix("postVM failed: ") == true)
       if script.contains("$(") && script.contains("undefinedfn") {
         #expect(error?.message.contains("'undefinedfn', which is no command") == true)

@@ -38,7 +38,7 @@ import Testing
   @Test func anExistingFolderIsKeptWithoutForce() async throws {
     try await withScratchDirectory { scratch in
       try FileSystem.makeDirectory(scratch.appending("out"))
-      let error = await #expect(throws: BuildError.self) {
+      let error = await #expect(throws: Fault.self) {
         try await OutputFolder.with(scratch.appending("out").string, force: false) { _ in }
       }
       #expect(error?.kind == .badInput)
@@ -84,7 +84,7 @@ import Testing
       let runner = SubprocessRunner()
       try await runner.run("sh", "-c", "cd \"$1\"; \(making)", "sh", scratch.string)
       let before = try contents(of: scratch)
-      let error = await #expect(throws: BuildError.self) {
+      let error = await #expect(throws: Fault.self) {
         try await OutputFolder.with(scratch.appending("out").string, force: true) { _ in }
       }
       #expect(error?.kind == .badInput)
@@ -99,7 +99,7 @@ import Testing
       let out = scratch.appending("out")
       try makeOutput(out)
       try FileSystem.write(Array("mine".utf8), to: out.appending("notes.txt"))
-      let error = await #expect(throws: BuildError.self) {
+      let error = await #expect(throws: Fault.self) {
         try await OutputFolder.with(out.string, force: true) { _ in }
       }
       #expect(error?.message.contains("notes.txt") == true)
@@ -109,7 +109,7 @@ import Testing
 
   @Test func theCurrentFolderAndWhatIsAboveItAreNotReplaced() async throws {
     for out in [".", "/", FilePath(FileManager.default.currentDirectoryPath).removingLastComponent().string] {
-      let error = await #expect(throws: BuildError.self) {
+      let error = await #expect(throws: Fault.self) {
         try await OutputFolder.with(out, force: true) { _ in }
       }
       #expect(error?.kind == .badInput)
@@ -151,7 +151,7 @@ import Testing
       let runner = SubprocessRunner()
       try await runner.run("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", small.string)
       do {
-        let error = #expect(throws: BuildError.self) {
+        let error = #expect(throws: Fault.self) {
           try FileSystem.write([UInt8](repeating: 1, count: 1 << 20), to: small.appending("file"))
         }
         #expect(error?.kind == .failed)
@@ -159,11 +159,11 @@ import Testing
         #expect(error?.message.contains("is full") == true)
         #expect(error?.message.contains("1024 KiB needed") == true)
         // What failed in other words has the same cause.
-        let told = HostSpace.explained(BuildError(.failed, "the guest did not answer"), in: small)
+        let told = HostSpace.explained(Fault(.failed, "the guest did not answer"), in: small)
         #expect(told.message.contains("is full"))
-        #expect(told.details == ["the guest did not answer"])
+        #expect(told.evidence == ["the guest did not answer"])
         let command = HostCommand(attempt: "convert", place: small.appending("x"), package: "p")
-        let failed = await #expect(throws: BuildError.self) {
+        let failed = await #expect(throws: Fault.self) {
           try await command.run {
             try await runner.run("sh", "-c", "cat /dev/zero > \"$1\"", "sh", "\(small)/x")
           }
@@ -175,7 +175,7 @@ import Testing
   }
 
   @Test func aMissingParentIsBadInput() async throws {
-    let error = await #expect(throws: BuildError.self) {
+    let error = await #expect(throws: Fault.self) {
       try await OutputFolder.with("/nowhere/at/all", force: false) { _ in }
     }
     #expect(error?.kind == .badInput)

@@ -1,3 +1,4 @@
+internal import Basics
 import Command
 import Foundation
 import ImageModel
@@ -15,11 +16,11 @@ import Testing
   private func refusal(_ image: FilePath, _ format: ImageFormat) async -> String {
     var words: [String] = []
     for request in [VerifyRequest(image: image.string, format: format, bios: true, timeLimit: 60)] {
-      let error = await #expect(throws: BuildError.self) { _ = try await VerifyArtefacts.resolve(request) }
+      let error = await #expect(throws: Fault.self) { _ = try await VerifyArtefacts.resolve(request) }
       #expect(error?.kind == .badInput)
       words.append(error?.message ?? "")
     }
-    let error = await #expect(throws: BuildError.self) {
+    let error = await #expect(throws: Fault.self) {
       _ = try await BootDiskReader().read(image: image.string, format: format)
     }
     return (words + [error?.message ?? ""]).joined(separator: "\n")
@@ -83,7 +84,7 @@ import Testing
   func aManifestOfAnotherVersionIsRefused(content: String, words: String) async throws {
     try await withScratchDirectory { scratch in
       try FileSystem.write(Array("{\(content)}".utf8), to: scratch.appending("manifest.json"))
-      let error = #expect(throws: BuildError.self) { _ = try Manifest.read(from: scratch.string) }
+      let error = #expect(throws: Fault.self) { _ = try Manifest.read(from: scratch.string) }
       #expect(
         error?.kind == .badInput && error?.message.contains(words) == true, "\(String(describing: error))")
     }
@@ -110,13 +111,13 @@ import Testing
         if isGood {
           #expect(try Manifest.read(from: scratch.string).images.count == 1)
         } else {
-          let error = #expect(throws: BuildError.self) { _ = try Manifest.read(from: scratch.string) }
+          let error = #expect(throws: Fault.self) { _ = try Manifest.read(from: scratch.string) }
           #expect(error?.message.contains("no file of its folder") == true)
         }
       }
       try FileSystem.remove(file)
       #expect(mkfifo(file.string, 0o600) == 0)
-      #expect(throws: BuildError.self) { _ = try Manifest.read(from: scratch.string) }
+      #expect(throws: Fault.self) { _ = try Manifest.read(from: scratch.string) }
     }
   }
 
@@ -125,7 +126,7 @@ import Testing
     ("/" + String(repeating: "n/", count: 600), "bytes"),
   ])
   func anOutputFolderThatNoMachineCanBeGivenIsRefusedByName(path: String, words: String) {
-    let error = #expect(throws: BuildError.self) { try OutputPath.check(path) }
+    let error = #expect(throws: Fault.self) { try OutputPath.check(path) }
     #expect(error?.kind == .badInput && error?.message.contains(words) == true)
   }
 

@@ -1,3 +1,4 @@
+internal import Basics
 import Command
 import Ext4
 import Foundation
@@ -170,7 +171,7 @@ import Testing
       #expect(try await fixture.measure() == fingerprint)
       let file = fixture.object.appending(["bin", "hello"]).string
       try await SubprocessRunner().run("sh", "-c", "\(change) \"$1\"", "sh", file)
-      let error = await #expect(throws: BuildError.self) { try await fixture.pour(fingerprint) }
+      let error = await #expect(throws: Fault.self) { try await fixture.pour(fingerprint) }
       #expect(error?.message.contains("changed while they were written") == true)
     }
   }
@@ -180,7 +181,7 @@ import Testing
       let fixture = try await Fixture(in: scratch, .root)
       let large = fixture.object.appending("large").string
       try Data(repeating: 1, count: 32 << 20).write(to: URL(fileURLWithPath: large))
-      let error = await #expect(throws: BuildError.self) { try await fixture.pour() }
+      let error = await #expect(throws: Fault.self) { try await fixture.pour() }
       #expect(error?.message.contains("large") == true)
       #expect(error?.message.contains("full") == true)
     }

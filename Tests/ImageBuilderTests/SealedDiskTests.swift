@@ -1,3 +1,4 @@
+internal import Basics
 import BuildPlan
 import Command
 import EFIVariables
@@ -219,7 +220,7 @@ private func write(_ bytes: [UInt8], at offset: Int64, to disk: FilePath) throws
       // The number of root directory entries and the sectors of a table make no sense.
       try write([0xff, 0xff], at: (1 << 20) + 17, to: disk)
       try write([0xff, 0xff], at: (1 << 20) + 22, to: disk)
-      let error = await #expect(throws: BuildError.self) {
+      let error = await #expect(throws: Fault.self) {
         try await BootDiskReader().read(image: disk.string, format: .raw)
       }
       #expect(error?.message.contains("partition 1 cannot be read") == true, "\(String(describing: error))")

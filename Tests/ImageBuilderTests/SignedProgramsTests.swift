@@ -1,3 +1,4 @@
+internal import Basics
 import Command
 import EFIVariables
 import Foundation
@@ -189,7 +190,7 @@ extension SignedProgramsTests {
 
       try await put(try await signed(by: other, in: scratch), "EFI/BOOT/BOOTX64.EFI")
       let programs = try await look()
-      let error = try #require(throws: BuildError.self) { try programs.check() }
+      let error = try #require(throws: Fault.self) { try programs.check() }
       #expect(error.message.contains("/boot/EFI/BOOT/BOOTX64.EFI"), "\(error.message)")
       #expect(error.message.contains("'CN=other'") && error.remedy?.contains("db") == true)
     }
@@ -203,7 +204,7 @@ extension SignedProgramsTests {
     #expect(
       programs(false).warnings == ["/boot/a.efi is not signed: firmware with Secure Boot will not start it"])
     try programs(false).check()
-    #expect(throws: BuildError.self) { try programs(true).check() }
+    #expect(throws: Fault.self) { try programs(true).check() }
   }
 
   @Test("Without Secure Boot in the store nothing is judged")

@@ -1,3 +1,4 @@
+internal import Basics
 import BuildMachine
 import Command
 import Foundation
@@ -43,7 +44,7 @@ import Testing
       try await withMachine(configuration) { machine in
         let end = try await machine.ended()
         #expect(end == .silent(limit))
-        let error = await #expect(throws: MachineError.self) {
+        let error = await #expect(throws: Fault.self) {
           _ = try await machine.connectAgent(build: "test", within: .seconds(30))
         }
         #expect(error?.cause.contains("no sign of life") == true)
@@ -136,7 +137,7 @@ import Testing
 
   @Test func aRefusalOfLibvirtsIsTheHostsFault() async throws {
     let configuration = MachineConfiguration { session in "<domain><name>\(session.name)</name></domain>" }
-    let error = await #expect(throws: MachineError.self) { try await withMachine(configuration) { _ in } }
+    let error = await #expect(throws: Fault.self) { try await withMachine(configuration) { _ in } }
     #expect(error?.kind == .hostNotAble)
     #expect(error?.cause.contains("libvirt could not start the domain") == true)
   }

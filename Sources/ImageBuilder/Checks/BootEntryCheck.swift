@@ -1,3 +1,4 @@
+internal import Basics
 internal import EFIVariables
 
 /// Each boot entry names a partition of the disk and a file that is there.
@@ -6,9 +7,9 @@ struct BootEntryCheck: SealedDiskCheck {
     guard let variables = disk.variables else { return }
     let check = DiskCheck(of: variables, on: disk.boot)
     guard let first = check.problems.first else { return }
-    throw BuildError(
+    throw Fault(
       .failed, "the system's bootloader left EFI variables that do not fit the disk: \(first)",
       remedy: "Nothing would start such an entry; see what installs the system's bootloader",
-      details: Array(check.problems.dropFirst()))
+      evidence: Array(check.problems.dropFirst()))
   }
 }

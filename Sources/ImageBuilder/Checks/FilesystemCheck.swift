@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import ImageModel
 internal import SystemPackage
@@ -17,7 +18,7 @@ struct FilesystemCheck: SealedDiskCheck {
         let uuid = try signature.uuid.map { try file.bytes(16, at: start + UInt64($0)) }
         guard magic == signature.magic, uuid == nil || uuid == filesystem.uuid?.bytes else {
           let place = partition.number == 0 ? "the disk" : "partition \(partition.number)"
-          throw BuildError(
+          throw Fault(
             .failed, "\(place) no longer has the \(filesystem.kind.rawValue) filesystem that was made on it",
             remedy: "See what the system's bootloader and postInstall write to the disk")
         }

@@ -22,16 +22,16 @@ struct LoaderCheck: SealedDiskCheck {
     let withoutESP =
       "the EFI system partition has no \(Architecture.current.fallbackLoader), and no boot entry starts another file"
     guard hasESP else {
-      throw BuildError(
+      throw Fault(
         .failed, ended + (problem ?? ""),
         remedy: "Have the system install a loader for BIOS onto its disk (boot.loader.grub.device), or set "
           + "installBootLoader to false for a disk that something else starts")
     }
-    throw BuildError(
+    throw Fault(
       .failed, ended + withoutESP,
       remedy: "Let it write an entry (touchEFIVars), or have the system install a loader that needs none "
         + "(boot.loader.grub.efiInstallAsRemovable)",
-      details: problem.map { ["by BIOS: \($0)"] } ?? [])
+      evidence: problem.map { ["by BIOS: \($0)"] } ?? [])
   }
 
   private func isStartedByEFI(_ disk: SealedDisk) -> Bool {

@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 
 /// The partition table is the plan's, in both of its copies: a bootloader or a script may have written over it.
@@ -5,9 +6,9 @@ struct PartitionTableCheck: SealedDiskCheck {
   func run(on disk: SealedDisk, warn: (String) -> Void) throws {
     let differences = disk.table.differences(from: disk.plan.disk)
     guard let first = differences.first else { return }
-    throw BuildError(
+    throw Fault(
       .failed, "the disk's partition table is no longer the one that was written to it: \(first)",
       remedy: "See what the system's bootloader and postInstall write to the disk",
-      details: Array(differences.dropFirst()))
+      evidence: Array(differences.dropFirst()))
   }
 }

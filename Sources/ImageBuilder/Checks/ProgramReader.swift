@@ -1,3 +1,4 @@
+internal import Basics
 internal import Command
 internal import EFIVariables
 internal import Foundation
@@ -30,7 +31,7 @@ struct ProgramReader: Sendable {
   ///
   /// The filesystem bounds its size.
   ///
-  /// - Throws: `BuildError` when it cannot be read.
+  /// - Throws: `Fault` when it cannot be read.
   func program(_ path: String, in partition: BootDisk.Partition) async throws -> [UInt8]? {
     let copy = tools.path.appending(Self.copy)
     defer { try? FileSystem.remove(copy) }
@@ -42,9 +43,9 @@ struct ProgramReader: Sendable {
           "mcopy", ["-n", "-i", "\(Self.disk)@@\(offset)", name, Self.copy],
           environment: ["LC_ALL": "C.UTF-8", "MTOOLSRC": "/dev/null"]))
     } catch let failure as CommandFailure {
-      throw BuildError(
+      throw Fault(
         .failed, "could not read \(printable(path)) from partition \(partition.number): \(failure.summary)",
-        details: failure.evidence)
+        evidence: failure.evidence)
     }
     let file = try FileDescriptor.open(copy, .readOnly)
     let header = try file.closeAfter {

@@ -1,4 +1,5 @@
 internal import AgentProtocol
+internal import Basics
 internal import BuildPlan
 internal import EFIVariables
 internal import ImageModel
@@ -18,7 +19,7 @@ struct SealedDisk {
 
   /// Reads the disk.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   init(_ path: FilePath, plan: BuildPlan, variables: VariableStore?) async throws {
     self.plan = plan
     self.path = path

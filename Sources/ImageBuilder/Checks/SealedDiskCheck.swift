@@ -1,7 +1,7 @@
 /// Something that holds of every disk that is exported: a type in a file of its own, and a line in the list.
 protocol SealedDiskCheck: Sendable {
   /// - Parameter warn: is told what a user should know and does not stop the build.
-  /// - Throws: `BuildError` when it does not hold.
+  /// - Throws: `Fault` when it does not hold.
   func run(on disk: SealedDisk, warn: (String) -> Void) async throws
 }
 
@@ -17,7 +17,7 @@ extension SealedDisk {
 
   /// Runs every check.
   ///
-  /// - Throws: the first problem, as `BuildError`.
+  /// - Throws: the first problem, as `Fault`.
   func check(warn: (String) -> Void) async throws {
     for check in Self.checks { try await check.run(on: self, warn: warn) }
   }

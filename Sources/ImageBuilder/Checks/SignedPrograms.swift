@@ -45,12 +45,12 @@ struct SignedPrograms: Sendable {
     remedies.append(remedy)
   }
 
-  /// - Throws: `BuildError` when the firmware would refuse what it starts by itself.
+  /// - Throws: `Fault` when the firmware would refuse what it starts by itself.
   func check() throws {
     guard let refusal = refusals.first else { return }
-    throw BuildError(
+    throw Fault(
       .failed, "firmware with Secure Boot would refuse what it starts: \(refusal)", remedy: remedies.first,
-      details: Array(refusals.dropFirst()))
+      evidence: Array(refusals.dropFirst()))
   }
 }
 
@@ -61,7 +61,7 @@ extension SignedPrograms {
   /// the files of the entries in `BootOrder`, or else the fallback loader.
   ///
   /// - Returns: nil when the store does not turn Secure Boot on.
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   static func read(
     from disk: FilePath, _ found: BootDisk, layout: DiskLayout, store: VariableStore
   ) async throws -> SignedPrograms? {
@@ -70,7 +70,7 @@ extension SignedPrograms {
     do {
       trust = try ProgramTrust(store)
     } catch {
-      throw BuildError(.failed, "the keys in the variable store cannot be read: \(error)")
+      throw Fault(.failed, "the keys in the variable store cannot be read: \(error)")
     }
     let entries = Set(DiskCheck(of: store, on: found).programs.map(folded))
     return try await ScratchFolder.with("programs", mode: 0o700) { scratch in

@@ -1,3 +1,4 @@
+internal import Basics
 internal import ImageModel
 internal import SystemPackage
 
@@ -10,7 +11,7 @@ struct DiskFile {
 
   /// Reads a disk while `body` runs.
   ///
-  /// - Throws: `BuildError` when the file cannot be read.
+  /// - Throws: `Fault` when the file cannot be read.
   static func with<Result>(_ path: FilePath, _ body: (DiskFile) throws -> Result) throws -> Result {
     do {
       let file = try FileDescriptor.open(path, .readOnly)
@@ -19,7 +20,7 @@ struct DiskFile {
         return try body(DiskFile(path: path, size: UInt64(clamping: size), file: file))
       }
     } catch let error as Errno {
-      throw BuildError(.failed, "could not read the disk \(path): \(error)")
+      throw Fault(.failed, "could not read the disk \(path): \(error)")
     }
   }
 

@@ -1,4 +1,4 @@
-internal import Basics
+package import Basics
 internal import Command
 package import EFIVariables
 internal import Foundation
@@ -11,15 +11,15 @@ internal import SystemPackage
 package struct BootDiskReader: Sendable {
   private let runner = SubprocessRunner()
   /// Whose turn it is when the disk cannot be read.
-  private let blame: BuildError.Kind
+  private let blame: Fault.Kind
 
-  package init(blame: BuildError.Kind = .badInput) {
+  package init(blame: Fault.Kind = .badInput) {
     self.blame = blame
   }
 
   /// Reads the disk of an image in any format that is exported.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   package func read(image: String, format: ImageFormat?) async throws -> BootDisk {
     let file = try RegularFile.check(FilePath(image))
     let format = try format ?? Self.format(of: image)
@@ -50,9 +50,9 @@ package struct BootDiskReader: Sendable {
   private func table(in tools: ToolFolder) throws -> DiskTable {
     let table = try DiskFile.with(tools.path.appending(Self.disk)) { try DiskTable(of: $0, sectorSize: nil) }
     guard table.format != .none, table.format != .gpt || table.guid != nil else {
-      throw BuildError(
+      throw Fault(
         blame, "the disk has no partition table that can be read",
-        remedy: "Check that it is a whole disk, and its --format", details: table.faults)
+        remedy: "Check that it is a whole disk, and its --format", evidence: table.faults)
     }
     return table
   }
@@ -62,7 +62,7 @@ package struct BootDiskReader: Sendable {
 
   private static func format(of image: String) throws -> ImageFormat {
     guard let known = ImageFormat.named(by: image) else {
-      throw BuildError(
+      throw Fault(
         .badInput, "the format of \(image) is not known by its name", remedy: "Name it with --format")
     }
     return known
@@ -105,13 +105,13 @@ package struct BootDiskReader: Sendable {
       // What mdir says of an empty filesystem.
       if failure.tail.contains(where: { $0.hasSuffix(#"File "::" not found"#) }) { return [] }
       guard case .notStarted = failure.reason else {
-        throw BuildError(
+        throw Fault(
           blame, "the FAT filesystem of \(partition) cannot be read: \(failure.summary)",
-          remedy: "It is damaged: check it with fsck.fat", details: failure.evidence)
+          remedy: "It is damaged: check it with fsck.fat", evidence: failure.evidence)
       }
-      throw BuildError(
+      throw Fault(
         .hostNotAble, "mdir cannot be run, which reads the files of an EFI system partition",
-        remedy: "Install mtools (Debian: apt install mtools)", details: failure.evidence)
+        remedy: "Install mtools (Debian: apt install mtools)", evidence: failure.evidence)
     }
   }
 }

@@ -33,12 +33,12 @@ package struct KeyEnrolment: Sendable {
 
   /// Reads everything that is named.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   package func keys() async throws -> SecureBootKeys {
     let owner = owner ?? SecureBootKeys.owner
     let platform = try certificates(in: platformKey)
     guard platform.count == 1, let platformKey = platform.first else {
-      throw BuildError(
+      throw Fault(
         .badInput, "\(self.platformKey) has \(platform.count) certificates, and the platform key is one",
         remedy: "Give a file with one certificate")
     }
@@ -56,7 +56,7 @@ package struct KeyEnrolment: Sendable {
 
   /// Puts the keys into a store.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   package func enrol(in file: VariableStoreFile, out: String?) async throws {
     let keys = try await keys()
     try file.edit(into: out) { try $0.enrol(keys, owner: owner ?? SecureBootKeys.owner) }
@@ -79,7 +79,7 @@ package struct KeyEnrolment: Sendable {
     do {
       return try Certificate.all(in: bytes)
     } catch {
-      throw BuildError(.badInput, "\(file) is no certificate that firmware takes: \(error)")
+      throw Fault(.badInput, "\(file) is no certificate that firmware takes: \(error)")
     }
   }
 
@@ -97,7 +97,7 @@ package struct KeyEnrolment: Sendable {
       }
       if found[.keyExchangeKeys]?.isEmpty == false, found[.signatures]?.isEmpty == false { return found }
     }
-    throw BuildError(
+    throw Fault(
       .hostNotAble, "no firmware of this machine has Microsoft's keys in its variable store template",
       remedy: "Install OVMF (Debian: apt install ovmf), whose OVMF_VARS_4M.ms.fd has them")
   }

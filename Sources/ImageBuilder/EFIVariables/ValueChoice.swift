@@ -11,7 +11,7 @@ package enum ValueChoice: Sendable {
 
   /// The bytes to store.
   ///
-  /// - Throws: `BuildError`, `UnreadableValue`.
+  /// - Throws: `Fault`, `UnreadableValue`.
   package func data(for key: VariableKey) throws -> [UInt8] {
     switch self {
     case .text(let text): return try VariableValue(text: text, for: key).data
@@ -20,13 +20,13 @@ package enum ValueChoice: Sendable {
       return try readInput(file, "the value", limit: InputFile.keyLimit)
     case .loadOption(let description, let texts, let isActive, let data):
       guard key.isLoadOption else {
-        throw BuildError(
+        throw Fault(
           .badInput, "\(key.name) is no load option, so that it has no description and no path",
           remedy: "Give its value with --data, --hex or --file")
       }
       let paths = try texts.map { text in
         guard let path = DevicePath(text) else {
-          throw BuildError(
+          throw Fault(
             .badInput, "'\(text)' is no device path",
             remedy: #"Write it as in HD(1,GPT,8be4df61-93ca-11d2-aa0d-00e098032b8c,0x800,0x64000)/\EFI\A.EFI"#
           )
@@ -41,7 +41,7 @@ package enum ValueChoice: Sendable {
 
   private static func bytes(_ text: String) throws -> [UInt8] {
     guard let bytes = EFIVariables.bytes(hex: text) else {
-      throw BuildError(
+      throw Fault(
         .badInput, "'\(text)' is not hexadecimal", remedy: "Give pairs of digits, such as 0100")
     }
     return bytes
@@ -54,7 +54,7 @@ extension VariableStoreFile {
   /// - Parameters:
   ///   - attributes: what the variable gets; nil for what it has, or what is usual.
   ///   - key: finds the variable in the store.
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   package func set(
     _ choice: ValueChoice, attributes: VariableAttributes?, into out: String?,
     _ key: (VariableStore) throws -> VariableKey
@@ -74,16 +74,16 @@ extension VariableStoreFile {
   /// Sets every variable of a document of virt-firmware's.
   ///
   /// - Returns: how many there were.
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   package func set(json file: String, into out: String?) throws -> Int {
     let bytes = try readInput(file, "the document", limit: InputFile.textLimit)
     let variables: [Variable]
     do {
       variables = try VariablesJSON.decode(Data(bytes))
     } catch DecodingError.dataCorrupted(let context) {
-      throw BuildError(.badInput, "\(file): \(context.debugDescription)")
+      throw Fault(.badInput, "\(file): \(context.debugDescription)")
     } catch {
-      throw BuildError(
+      throw Fault(
         .badInput, "\(file) is no document of variables, as 'slipway efivars show --json' writes it: \(error)"
       )
     }

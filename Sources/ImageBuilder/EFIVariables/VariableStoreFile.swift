@@ -14,7 +14,7 @@ package struct VariableStoreFile: Sendable {
     self.path = path
   }
 
-  /// - Throws: `BuildError` for a file that cannot be read, and with the offset for one that is no healthy store.
+  /// - Throws: `Fault` for a file that cannot be read, and with the offset for one that is no healthy store.
   package func read() throws -> VariableStore {
     try store(in: bytes())
   }
@@ -25,15 +25,15 @@ package struct VariableStoreFile: Sendable {
   /// nor one that starts meanwhile loses the edit.
   ///
   /// - Parameter out: the file to make; nil to replace the store itself.
-  /// - Throws: `BuildError`; also for a store that a running machine uses, and an edit that the store refuses.
+  /// - Throws: `Fault`; also for a store that a running machine uses, and an edit that the store refuses.
   package func edit<Result>(
     into out: String?, _ body: (inout VariableStore) throws -> Result
   ) throws -> Result {
     let lock = try StoreLock(path, exclusive: out == nil)
     defer { lock.release() }
     var store = try read()
-    let result = try refusalsAsBuildErrors { try body(&store) }
-    let edited = try refusalsAsBuildErrors { try store.serialized() }
+    let result = try refusalsAsFaults { try body(&store) }
+    let edited = try refusalsAsFaults { try store.serialized() }
     if let out {
       try Self.write(edited, to: out, notMorePublicThan: path)
     } else {
@@ -45,27 +45,27 @@ package struct VariableStoreFile: Sendable {
   /// Writes a new file, all or nothing.
   ///
   /// - Parameter source: a file of which it is a copy, and which may be private.
-  /// - Throws: `BuildError`; also when there is such a file.
+  /// - Throws: `Fault`; also when there is such a file.
   package static func write(
     _ bytes: [UInt8], to out: String, notMorePublicThan source: String? = nil
   ) throws {
     guard !FileSystem.exists(FilePath(out)) else {
-      throw BuildError(.badInput, "\(out) exists", remedy: "Remove it, or choose another --out")
+      throw Fault(.badInput, "\(out) exists", remedy: "Remove it, or choose another --out")
     }
     try FileReplacement.write(bytes, to: out, like: nil, notMorePublicThan: source)
   }
 
   private func bytes() throws -> [UInt8] {
     guard let status = try? FileStatus(of: FilePath(path)), status.kind == .file else {
-      throw BuildError(.badInput, "\(path) is no file that can be read", remedy: "Check the path")
+      throw Fault(.badInput, "\(path) is no file that can be read", remedy: "Check the path")
     }
     guard status.size <= Self.limit else {
-      throw BuildError(.badInput, "\(path) is larger than any variable store", remedy: "Check the path")
+      throw Fault(.badInput, "\(path) is larger than any variable store", remedy: "Check the path")
     }
     do {
       return try WholeFile.read(FilePath(path))
     } catch let failure as PathFailure {
-      throw BuildError(.badInput, "\(failure)", remedy: "Check its permissions")
+      throw Fault(.badInput, "\(failure)", remedy: "Check its permissions")
     }
   }
 
@@ -74,28 +74,28 @@ package struct VariableStoreFile: Sendable {
 
   private func store(in bytes: [UInt8]) throws -> VariableStore {
     guard Qcow2Header(bytes) == nil else {
-      throw BuildError(
+      throw Fault(
         .badInput, "\(path) is in the format qcow2, and a variable store is read and edited raw",
         remedy: "Convert it: qemu-img convert -O raw IN OUT")
     }
     do {
       return try VariableStore(reading: bytes)
     } catch {
-      throw BuildError(.badInput, "\(path) is no healthy variable store: \(error)")
+      throw Fault(.badInput, "\(path) is no healthy variable store: \(error)")
     }
   }
 }
 
 /// What an edit or a look at a store was refused for, in the words of this module.
-package func refusalsAsBuildErrors<Result>(_ body: () throws -> Result) throws -> Result {
+package func refusalsAsFaults<Result>(_ body: () throws -> Result) throws -> Result {
   do {
     return try body()
   } catch let fault as EFIFault {
-    throw BuildError(.badInput, fault.reason)
+    throw Fault(.badInput, fault.reason)
   } catch let error as UnreadableValue {
-    throw BuildError(.badInput, error.description)
+    throw Fault(.badInput, error.description)
   } catch let error as UnclearVariable {
-    throw BuildError(
+    throw Fault(
       .badInput, error.description, remedy: "'slipway efivars show' lists what is there")
   }
 }
@@ -115,7 +115,7 @@ private struct StoreLock {
     file = open(path, (exclusive ? O_RDWR : O_RDONLY) | O_CLOEXEC)
     guard file >= 0 else {
       let reason = String(cString: strerror(errno))
-      throw BuildError(
+      throw Fault(
         .badInput, "\(path) cannot be \(exclusive ? "written" : "read"): \(reason)",
         remedy: exclusive ? "Check its permissions, or write a new file with --out" : "Check the path")
     }
@@ -130,13 +130,13 @@ private struct StoreLock {
       exclusive ? result != 0 && (errno == EAGAIN || errno == EACCES) : Int32(lock.l_type) != F_UNLCK
     if isHeld {
       close(file)
-      throw BuildError(
+      throw Fault(
         .badInput, "\(path) is in use by a running virtual machine", remedy: "Shut the machine down first")
     }
     guard result == 0 else {
       let reason = String(cString: strerror(errno))
       close(file)
-      throw BuildError(.failed, "\(path) cannot be locked: \(reason)")
+      throw Fault(.failed, "\(path) cannot be locked: \(reason)")
     }
   }
 

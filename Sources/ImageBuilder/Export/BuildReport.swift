@@ -27,7 +27,7 @@ struct BuildReport: Codable, Hashable, Sendable {
 
   /// Writes the report into an output folder.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   func write(into folder: FilePath) throws {
     let logs = folder.appending(Self.folderName)
     if !FileSystem.exists(logs) { try FileSystem.makeDirectory(logs) }

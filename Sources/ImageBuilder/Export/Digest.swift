@@ -12,7 +12,7 @@ enum FileDigest {
   ///
   /// Holes are hashed as the zeros that they are, at the speed of the processor: some half a second for each gigabyte.
   ///
-  /// - Throws: `BuildError`; `CancellationError` between two pieces.
+  /// - Throws: `Fault`; `CancellationError` between two pieces.
   static func sha256(of path: FilePath) async throws -> String {
     try await onThread {
       do {

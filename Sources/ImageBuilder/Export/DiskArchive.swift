@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import Command
 internal import SystemPackage
@@ -23,7 +24,7 @@ struct DiskArchive {
 
   /// The words that unpack an archive of the one member, from standard input to standard output.
   ///
-  /// - Throws: `BuildError` of kind `badInput` for any other archive; `CommandFailure`.
+  /// - Throws: `Fault` of kind `badInput` for any other archive; `CommandFailure`.
   func unpacking(_ archive: String, by runner: any CommandRunner) async throws -> Command {
     let listing = try await runner.run(
       tar(["--list", "--verbose", "--gzip", "--quoting-style=c", "--file=\(archive)"]))
@@ -42,7 +43,7 @@ struct DiskArchive {
       environment: ["TAR_OPTIONS": "", "GZIP": "", "LC_ALL": "C", "TZ": "UTC"])
   }
 
-  private static let refusal = BuildError(
+  private static let refusal = Fault(
     .badInput, "the image is not an archive of one regular file, '\(member)'",
     remedy: "Give an image of the format raw.tar.gz, or name its format with --format")
 }

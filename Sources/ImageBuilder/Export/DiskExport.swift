@@ -15,14 +15,14 @@ struct DiskExport {
 
   /// Finds out whether the tools for these formats are there, before they are needed.
   ///
-  /// - Throws: `BuildError` of kind `hostNotAble`.
+  /// - Throws: `Fault` of kind `hostNotAble`.
   func check(_ formats: [ImageFormat]) async throws {
     for tool in formats.flatMap(\.tools) {
       do {
         try await runner.run(tool.name, "--version")
       } catch let failure as CommandFailure {
         let format = formats.first { $0.tools.contains(tool) }?.rawValue ?? ""
-        throw BuildError(
+        throw Fault(
           .hostNotAble, "the format \(format) needs \(tool.name): \(failure.summary)",
           remedy: "Install it (\(tool.remedy))")
       }
@@ -31,7 +31,7 @@ struct DiskExport {
 
   /// Writes the images from the raw disk into its `folder`, side by side. The raw disk is gone afterwards.
   ///
-  /// - Throws: `BuildError` with the failed command, when a conversion fails.
+  /// - Throws: `Fault` with the failed command, when a conversion fails.
   func export(raw disk: FilePath, as images: [OutputImage], in folder: FilePath) async throws {
     try await withThrowingTaskGroup { group in
       for image in images where image.format != .raw {
@@ -77,7 +77,7 @@ struct DiskExport {
 
   /// Unpacks an image of a packed format, in a folder of tools, into a raw disk with holes and the mode of the image.
   ///
-  /// - Throws: `BuildError`; `CommandFailure`.
+  /// - Throws: `Fault`; `CommandFailure`.
   func unpack(_ image: String, _ format: ImageFormat, to disk: String, in tools: ToolFolder) async throws {
     try await check([format])
     let unpacking =
@@ -101,7 +101,7 @@ struct DiskExport {
     }
     guard (try? FileStatus(of: file))?.size ?? 0 <= largestUnpacked else {
       try? FileSystem.remove(file)
-      throw BuildError(
+      throw Fault(
         .badInput,
         "the image unpacks to more than \(ByteSize(bytes: largestUnpacked)), and larger disks are not read",
         remedy: "Check where it is from; unpack it by hand where it is to be trusted")

@@ -11,7 +11,7 @@ struct DiskFacts {
 
   /// Reads them.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   init(of disk: SealedDisk) throws {
     (loaders, rootFree) = try DiskFile.with(disk.path) { file in
       (Self.efiLoaders(disk) + (try Self.biosLoaders(disk, file)), try Self.rootFree(disk.plan.disk, file))

@@ -9,7 +9,7 @@ enum FileRange {
 
   /// Copies inside the kernel, without a buffer here.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   static func copy(_ source: FilePath, to destination: FilePath, at offset: UInt64) async throws {
     try await onThread {
       do {

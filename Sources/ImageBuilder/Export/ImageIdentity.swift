@@ -11,7 +11,7 @@ struct ImageIdentity {
 
   /// Writes them into a file that qemu-img has made; formats without any are left alone.
   ///
-  /// - Throws: `BuildError` when the file is not as its format says; nothing but identifiers is lost then.
+  /// - Throws: `Fault` when the file is not as its format says; nothing but identifiers is lost then.
   ///   `CancellationError`.
   func write(to image: FilePath, _ format: ImageFormat) throws {
     guard let identity = format.identity else { return }
@@ -25,11 +25,11 @@ struct ImageIdentity {
         }
       }
     } catch is OddImage {
-      throw BuildError(
+      throw Fault(
         .failed, "\(image) is not laid out as qemu-img of a known version makes \(format.rawValue)",
         remedy: "Choose another format, and report the version of qemu-img")
     } catch let error as Errno {
-      throw BuildError(.failed, "the identifier of \(image) could not be written: \(error)")
+      throw Fault(.failed, "the identifier of \(image) could not be written: \(error)")
     }
   }
 }

@@ -11,7 +11,7 @@ struct OutputFiles {
 
   /// Writes `nix-support/hydra-build-products`, a line for each image, as Hydra reads it.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   func writeProducts() throws {
     try FileSystem.makeDirectory(folder.work.appending(Self.support))
     try FileSystem.write(Array(outputs.images.map(product).joined().utf8), to: products)
@@ -20,7 +20,7 @@ struct OutputFiles {
   /// Makes the list true again after a script: lines of ours whose image is gone are taken out, those that the script
   /// added stay, and both name the folder's final place, which the script could not know.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   func updateProducts() throws {
     guard FileSystem.isRegularFile(products) else { return }
     let gone = Set(outputs.images.filter { !isThere($0.file) }.map(product))
@@ -51,7 +51,7 @@ struct OutputFiles {
 
   /// Sizes and digests of every file that is there, and makes them survive a power failure.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   func describe() async throws -> [Manifest.File] {
     let names = Self.names(in: folder.work)
     return try await withThrowingTaskGroup { group in

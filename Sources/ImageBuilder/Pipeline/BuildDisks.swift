@@ -28,7 +28,7 @@ struct BuildDisks: Sendable {
 
   /// Makes them, blank.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   func make() async throws {
     try FileSystem.makeSparseFile(target, bytes: plan.disk.size.bytes)
     if !isPouredIntoTarget { try FileSystem.makeSparseFile(source, bytes: plan.pour.size.bytes) }
@@ -50,14 +50,14 @@ struct BuildDisks: Sendable {
 
   /// Removes what only the guest needed.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   func removeSource() throws {
     try FileSystem.remove(source)
   }
 
   /// Writes what the guest wrote onto the target; nothing without an overlay.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   func merge(_ recorder: StepRecorder) async throws {
     guard hasOverlay else { return }
     try await recorder.step(.merge) {

@@ -30,7 +30,7 @@ final class BuildLog: Sendable {
 
   /// Begins to keep what is noted, in a file without a name on the filesystem of `folder`.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   func open(in folder: FilePath) throws {
     let path = folder.appending(".log")
     do {

@@ -16,7 +16,7 @@ struct BuildSite: Sendable {
 
   /// Runs a script of the spec in the folder, if there is one.
   ///
-  /// - Throws: `BuildError` with the last lines of its output.
+  /// - Throws: `Fault` with the last lines of its output.
   func hook(_ name: String, _ script: String?, environment: [String: String] = [:]) async throws {
     guard let script else { return }
     try await HostHook(name: name, script: script, runner: runner, recorder: recorder)

@@ -28,15 +28,15 @@ struct FailureLog {
   ///
   /// - Parameter console: the guest's console; it need not be there.
   /// - Returns: the error with the log's place, or with why there is no log.
-  func keep(_ error: BuildError, _ log: BuildLog, console: FilePath) async -> BuildError {
+  func keep(_ error: Fault, _ log: BuildLog, console: FilePath) async -> Fault {
     var result = error
     do {
       try await write(error, log, console)
       result.log = path.string
-    } catch let fault as BuildError {
-      result.details.append("no log is kept: \(fault.message)")
+    } catch let fault as Fault {
+      result.evidence.append("no log is kept: \(fault.message)")
     } catch {
-      result.details.append("no log is kept: \(error)")
+      result.evidence.append("no log is kept: \(error)")
     }
     return result
   }
@@ -56,13 +56,13 @@ struct FailureLog {
     return bytes.prefix(count).elementsEqual(Self.header.utf8)
   }
 
-  private func write(_ error: BuildError, _ log: BuildLog, _ console: FilePath) async throws {
+  private func write(_ error: Fault, _ log: BuildLog, _ console: FilePath) async throws {
     guard !FileSystem.exists(path) || isOurs else {
-      throw BuildError(.failed, "\(path) exists, and is no log of a failed build")
+      throw Fault(.failed, "\(path) exists, and is no log of a failed build")
     }
     let temporary = path.removingLastComponent().appending(ClaimedFolder.uniqueName(".slipway-log-"))
     // The process may be killed in the moment in which the log has this name.
-    let leftover = try await machineErrorsAsBuildErrors { try await ProcessFolder.removeAtExit(temporary) }
+    let leftover = try await ProcessFolder.removeAtExit(temporary)
     defer { leftover.dismiss() }
     do {
       try WholeFile.make(path, replacingBy: temporary, mode: isPrivate ? 0o600 : 0o644) { file in

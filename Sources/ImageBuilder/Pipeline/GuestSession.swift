@@ -1,5 +1,6 @@
 internal import AgentProtocol
 internal import Appliance
+internal import Basics
 internal import BuildMachine
 internal import BuildPlan
 internal import ImageModel
@@ -23,13 +24,11 @@ struct GuestSession: Sendable {
   private static let bootLimit = Duration.seconds(180)
 
   /// - Parameter pour: what the first step that reads the poured tree waits for.
-  /// - Throws: `BuildError`, `CancellationError`. The machine is gone then.
+  /// - Throws: `Fault`, `CancellationError`. The machine is gone then.
   func run(pour: Task<Void, any Error>) async throws {
     try FileSystem.makeDirectory(site.consoleLog.removingLastComponent())
-    try await machineErrorsAsBuildErrors {
-      try await checkingAppliance {
-        try await withMachine(configuration) { machine in try await runSteps(on: machine, pour) }
-      }
+    try await checkingAppliance {
+      try await withMachine(configuration) { machine in try await runSteps(on: machine, pour) }
     }
   }
 
@@ -37,7 +36,7 @@ struct GuestSession: Sendable {
   private func checkingAppliance(_ body: () async throws -> Void) async throws {
     do {
       try await body()
-    } catch var error as MachineError {
+    } catch var error as Fault {
       guard appliance.removeIfDamaged() else { throw error }
       error.evidence = [error.cause] + error.evidence
       error.cause = "the cached appliance \(appliance.digest.prefix(16)) was damaged, and is removed now"
@@ -88,8 +87,8 @@ struct GuestSession: Sendable {
           }
         }
       }
-    } catch let error as MachineError where installer.debugShell {
-      site.recorder.warn("could not \(error.attempt): \(error.cause)")
+    } catch let error as Fault where installer.debugShell {
+      site.recorder.warn(error.message)
       try await DebugShell.open(agent, machine, site.recorder)
       throw error
     }

@@ -19,7 +19,7 @@ struct HostHook {
   /// - Parameters:
   ///   - folder: the output folder while it is made; `$out`, and where the script starts.
   ///   - environment: more variables.
-  /// - Throws: `BuildError` with the last lines of its output.
+  /// - Throws: `Fault` with the last lines of its output.
   func run(in folder: FilePath, environment: [String: String] = [:]) async throws {
     let step = BuildStep.hook(name)
     try await recorder.step(step) {
@@ -39,9 +39,9 @@ struct HostHook {
           try checkNames(in: scratch)
           // The script is the failed command, and it may write anywhere.
           let full = FullFilesystem.isFull(folder) ? FullFilesystem(of: folder) : nil
-          throw BuildError(
+          throw Fault(
             .failed, "\(name) failed: \(full?.description ?? failure.summary)", remedy: full?.remedy,
-            details: failure.evidence)
+            evidence: failure.evidence)
         }
       }
     }
@@ -53,7 +53,7 @@ struct HostHook {
     let missing = scratch.appending("missing")
     guard FileSystem.exists(missing) else { return }
     let name = String(decoding: try FileSystem.read(missing).prefix(200), as: UTF8.self)
-    throw BuildError(
+    throw Fault(
       .failed, "\(self.name) failed: it calls '\(name)', which is no command and no function",
       remedy: "Define it in the script, or have the program that it is in PATH")
   }

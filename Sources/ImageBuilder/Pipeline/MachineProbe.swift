@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import Foundation
 internal import HostProbe
@@ -14,9 +15,9 @@ struct MachineProbe: Sendable {
     self.startsGuest = startsGuest
   }
 
-  /// - Throws: `SpecError` for firmware that the spec names, `BuildError` for what this machine lacks.
+  /// - Throws: `SpecError` for firmware that the spec names, `Fault` for what this machine lacks.
   func facts(for spec: ResolvedSpec) async throws -> MachineFacts {
-    let accelerator = try await hostFaultsAsBuildErrors {
+    let accelerator = try await hostFaultsAsFaults {
       try await host.accelerator(wanted: choice.accelerator.kind, startsGuest: startsGuest)
     }
     return MachineFacts(
@@ -27,7 +28,7 @@ struct MachineProbe: Sendable {
   /// Files that the spec names are input, others are this machine's.
   private func firmware(for spec: ResolvedSpec) async throws -> FirmwarePair {
     guard let key = spec.firmwareKey else {
-      return try await hostFaultsAsBuildErrors { try await host.firmware(spec.firmware) }
+      return try await hostFaultsAsFaults { try await host.firmware(spec.firmware) }
     }
     do {
       return try await host.firmware(spec.firmware)
@@ -45,10 +46,10 @@ struct MachineProbe: Sendable {
 }
 
 /// A machine that is not able is told apart from a build that fails.
-func hostFaultsAsBuildErrors<Result>(_ body: () async throws -> Result) async throws -> Result {
+func hostFaultsAsFaults<Result>(_ body: () async throws -> Result) async throws -> Result {
   do {
     return try await body()
   } catch let fault as HostFault {
-    throw BuildError(.hostNotAble, fault.message, remedy: fault.remedy)
+    throw Fault(.hostNotAble, fault.message, remedy: fault.remedy)
   }
 }

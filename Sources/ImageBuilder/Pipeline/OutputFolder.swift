@@ -17,7 +17,7 @@ struct OutputFolder {
   /// is left of it. Work folders that a killed machine left beside it are removed first.
   ///
   /// - Parameter isPrivate: whether nobody but its owner and root may look into it, now and later.
-  /// - Throws: `BuildError` when `out` exists and `force` is off, when it is nothing that a build made, or when its
+  /// - Throws: `Fault` when `out` exists and `force` is off, when it is nothing that a build made, or when its
   ///   parent cannot be written.
   static func with<Result>(
     _ out: String, force: Bool, isPrivate: Bool = false, _ body: (OutputFolder) async throws -> Result
@@ -27,7 +27,7 @@ struct OutputFolder {
       ClaimedFolder.isUniqueName($0, prefix: prefix)
     }
     // Before it is made: this process may be killed at any moment.
-    let leftover = try await machineErrorsAsBuildErrors { try await ProcessFolder.removeAtExit(folder.work) }
+    let leftover = try await ProcessFolder.removeAtExit(folder.work)
     let claim = try folder.make(isPrivate: isPrivate)
     defer { claim.release() }
     do {
@@ -47,19 +47,19 @@ struct OutputFolder {
     destination = FilePath(URL(fileURLWithPath: out).standardizedFileURL.path)
     self.force = force
     guard let name = destination.lastComponent?.string else {
-      throw BuildError(
+      throw Fault(
         .badInput, "--out \(out) is not a folder that can be made", remedy: "Name a new folder")
     }
     let parent = destination.removingLastComponent()
     work = parent.appending(ClaimedFolder.uniqueName(Self.prefix))
     guard FileSystem.exists(parent) else {
-      throw BuildError(
+      throw Fault(
         .badInput, "the folder \(parent), in which \(name) would be made, does not exist",
         remedy: "Make it, or choose another --out")
     }
     guard FileSystem.exists(destination) else { return }
     guard force else {
-      throw BuildError(
+      throw Fault(
         .badInput, "the output folder \(destination) exists",
         remedy: "Choose another --out, or replace it with --force")
     }
@@ -72,7 +72,7 @@ struct OutputFolder {
     } catch  where error.reason.isLackOfSpace {
       throw FileSystem.fault(error)
     } catch {
-      throw BuildError(.badInput, "\(error)", remedy: "Choose an --out whose parent you may write to")
+      throw Fault(.badInput, "\(error)", remedy: "Choose an --out whose parent you may write to")
     }
   }
 
@@ -81,7 +81,7 @@ struct OutputFolder {
     try FileSystem.synchronise(work)
     if FileSystem.exists(destination) {
       guard force else {
-        throw BuildError(.badInput, "the output folder \(destination) appeared while the build was running")
+        throw Fault(.badInput, "the output folder \(destination) appeared while the build was running")
       }
       try ReplaceableFolder(destination).check()
       try FileSystem.exchange(work, destination)

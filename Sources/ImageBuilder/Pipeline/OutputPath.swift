@@ -9,11 +9,11 @@ enum OutputPath {
 
   /// Refuses what a domain's XML or QEMU cannot carry, before anything is made.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   static func check(_ out: String) throws {
     let path = FilePath(out).absolute.string
     guard path.utf8.count <= longest else {
-      throw BuildError(
+      throw Fault(
         .badInput, "the output folder's path has \(path.utf8.count) bytes, and \(longest) are the most",
         remedy: "Choose another --out, and move the folder afterwards")
     }
@@ -21,7 +21,7 @@ enum OutputPath {
       scalar != "\u{FFFD}" && scalar.properties.generalCategory != .control
     }
     guard isPlain else {
-      throw BuildError(
+      throw Fault(
         .badInput, "the output folder's path has a control character, or is not UTF-8: \(path)",
         remedy: "Choose another --out, and rename the folder afterwards")
     }

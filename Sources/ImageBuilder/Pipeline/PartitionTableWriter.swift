@@ -1,3 +1,4 @@
+internal import Basics
 internal import Command
 internal import ImageModel
 internal import Sfdisk
@@ -9,7 +10,7 @@ struct PartitionTableWriter {
 
   /// Writes the table, and proves that it is the one asked for.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   func write(_ layout: DiskLayout, to disk: FilePath) async throws {
     guard layout.table != .none else { return }
     do {
@@ -19,15 +20,15 @@ struct PartitionTableWriter {
       let table = try SfdiskTable(json: await runner.run(Sfdisk.read(name, in: folder)))
       let differences = table.differences(from: layout)
       guard differences.isEmpty else {
-        throw BuildError(
+        throw Fault(
           .failed,
           "the partition table of \(disk) is not the one asked for: \(differences.joined(separator: "; "))")
       }
     } catch let failure as CommandFailure {
-      throw BuildError(
-        .failed, "the partition table could not be written: \(failure.summary)", details: failure.evidence)
+      throw Fault(
+        .failed, "the partition table could not be written: \(failure.summary)", evidence: failure.evidence)
     } catch let error as UnreadableTable {
-      throw BuildError(.failed, "the partition table could not be read back: \(error)")
+      throw Fault(.failed, "the partition table could not be read back: \(error)")
     }
   }
 }

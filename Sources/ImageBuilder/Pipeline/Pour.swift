@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import Ext4
 internal import ImageModel
@@ -25,22 +26,22 @@ struct Pour: Sendable {
   /// Pours into a file that is as large as the disk: whoever has it open keeps the size that it had then.
   ///
   /// - Parameter progress: is told now and then how many bytes of the tree's files are written.
-  /// - Throws: `BuildError` that names the source file, when one vanishes, changes or cannot be read;
+  /// - Throws: `Fault` that names the source file, when one vanishes, changes or cannot be read;
   ///   `CancellationError`.
   func run(to disk: FilePath, progress: @escaping @Sendable (UInt64) -> Void = { _ in }) async throws {
     let filesystem = plan.filesystem
     guard let uuid = filesystem.uuid else {
-      throw BuildError(.failed, "the plan gives the filesystem that is poured no UUID")
+      throw Fault(.failed, "the plan gives the filesystem that is poured no UUID")
     }
     let options = Ext4Options(
       size: plan.size, offset: plan.offset, uuid: uuid, hashSeed: plan.hashSeed,
       label: filesystem.label, time: UInt32(clamping: plan.time), inodes: filesystem.inodes)
-    try await ext4ErrorsAsBuildErrors(.failed) {
+    try await ext4ErrorsAsFaults(.failed) {
       let witness = TreeWitness()
       let nodes = CountedNodes(nodes: witness.watch(tree.nodes()), tell: progress)
       _ = try await Ext4.pour(nodes, to: disk, options)
       guard witness.fingerprint == fingerprint else {
-        throw BuildError(
+        throw Fault(
           .failed, "the store or the contents changed while they were written",
           remedy: "Build again when nothing writes to them")
       }
@@ -80,12 +81,12 @@ private struct CountedNodes: NodeSource {
 
 /// What the pour reports, in the words of a build. The error says of what it is, and a source's is the same whenever it
 /// is noticed.
-func ext4ErrorsAsBuildErrors<Result>(
-  _ kind: BuildError.Kind, _ body: () async throws -> Result
+func ext4ErrorsAsFaults<Result>(
+  _ kind: Fault.Kind, _ body: () async throws -> Result
 ) async throws -> Result {
   do {
     return try await body()
   } catch let error as Ext4Error {
-    throw BuildError(kind, "the image's files cannot be written: \(error)")
+    throw Fault(kind, "the image's files cannot be written: \(error)")
   }
 }

@@ -20,13 +20,13 @@ struct ReadOnlyStore: Sendable {
   /// Writes the filesystem into a file of its own; its size is known only then.
   ///
   /// - Parameter scratch: a folder for what the tool needs.
-  /// - Throws: `BuildError` with the failed tool's last lines.
+  /// - Throws: `Fault` with the failed tool's last lines.
   func write(to file: FilePath, scratch: FilePath) async throws {
     guard case .readOnly(let arguments)? = FilesystemTraits.of(kind)?.use else {
-      throw BuildError(.badInput, "no tool makes a \(kind.rawValue) filesystem from a folder")
+      throw Fault(.badInput, "no tool makes a \(kind.rawValue) filesystem from a folder")
     }
     let staged = StagedTree(folder: scratch.appending("store"))
-    try await ext4ErrorsAsBuildErrors(.failed) {
+    try await ext4ErrorsAsFaults(.failed) {
       try await onThread { try staged.write(tree.nodes()) }
     }
     let command = HostCommand(

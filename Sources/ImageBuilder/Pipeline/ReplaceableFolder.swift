@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 internal import SystemPackage
 
@@ -9,7 +10,7 @@ struct ReplaceableFolder {
     self.path = path
   }
 
-  /// - Throws: `BuildError` of kind `badInput` for anything else.
+  /// - Throws: `Fault` of kind `badInput` for anything else.
   func check() throws {
     guard FileSystem.isFolder(path) else { throw refusal("is not a folder, or is a link to one") }
     guard !FileSystem.isMountPoint(path) else { throw refusal("is a mount point") }
@@ -21,8 +22,8 @@ struct ReplaceableFolder {
     if let other = others.min() { throw refusal("has '\(other)' in it, which no build has made") }
   }
 
-  private func refusal(_ reason: String) -> BuildError {
-    BuildError(
+  private func refusal(_ reason: String) -> Fault {
+    Fault(
       .badInput, "--force does not replace \(path): it \(reason)",
       remedy: "Choose another --out, or remove it yourself")
   }

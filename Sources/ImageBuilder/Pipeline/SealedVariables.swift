@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import EFIVariables
 internal import ImageModel
@@ -11,7 +12,7 @@ struct SealedVariables: Sendable {
   /// Gives the store that a firmware has worked on the form that is asked for, in its file.
   ///
   /// - Parameter keys: those that it gets.
-  /// - Throws: `BuildError` when the firmware kept nothing, and when the store is damaged.
+  /// - Throws: `Fault` when the firmware kept nothing, and when the store is damaged.
   init(sealing work: WorkVariables, for outputs: OutputPlan, enrolling keys: SecureBoot?) throws {
     let firmware = work.firmware
     let bytes = try FileSystem.read(work.file)
@@ -19,7 +20,7 @@ struct SealedVariables: Sendable {
     var variables = try Self.read(bytes, "the variable store is damaged after the installation")
     // Firmware that was given a store it does not take boots, and keeps nothing: that must not pass for a store.
     guard bytes != work.template else {
-      throw BuildError(
+      throw Fault(
         .failed, "the firmware \(firmware.code) wrote nothing into its variable store",
         remedy: "Check that \(firmware.variablesTemplate) belongs to it (slipway doctor)")
     }
@@ -32,7 +33,7 @@ struct SealedVariables: Sendable {
         try FileSystem.write(variables.serialized(), to: work.file)
       }
     } catch let fault as EFIFault {
-      throw BuildError(.failed, "the variable store is damaged after the installation: \(fault)")
+      throw Fault(.failed, "the variable store is damaged after the installation: \(fault)")
     }
     store = variables
     changes = Self.changes(StoreDifference(from: before, to: variables))
@@ -42,7 +43,7 @@ struct SealedVariables: Sendable {
     do {
       return try VariableStore(reading: bytes)
     } catch {
-      throw BuildError(.failed, "\(failure): \(error)")
+      throw Fault(.failed, "\(failure): \(error)")
     }
   }
 

@@ -105,12 +105,12 @@ struct SecureBoot: Sendable {
 extension SecureBoot {
   /// Enrols the keys in a store that an installation left.
   ///
-  /// - Throws: `BuildError` when they do not fit.
+  /// - Throws: `Fault` when they do not fit.
   func enrol(in store: inout VariableStore) throws {
     do {
       try store.enrol(keys)
     } catch {
-      throw BuildError(.failed, "the keys of secureBoot cannot be enrolled in the variable store: \(error)")
+      throw Fault(.failed, "the keys of secureBoot cannot be enrolled in the variable store: \(error)")
     }
   }
 }

@@ -11,7 +11,7 @@ struct StagedTree: Sendable {
 
   /// Makes the folder with all that is in the tree.
   ///
-  /// - Throws: `Ext4Error` of the tree, `BuildError` when something cannot be written, `CancellationError`.
+  /// - Throws: `Ext4Error` of the tree, `Fault` when something cannot be written, `CancellationError`.
   func write(_ nodes: any NodeSource) throws {
     try FileSystem.makeDirectory(folder, mode: 0o700)
     var nodes = nodes
@@ -31,7 +31,7 @@ struct StagedTree: Sendable {
             bytes.baseAddress.map { symlink($0.assumingMemoryBound(to: CChar.self), place) } ?? -1
           }
         }
-      default: throw BuildError(.badInput, "'\(node.path)' is no file, folder or link")
+      default: throw Fault(.badInput, "'\(node.path)' is no file, folder or link")
       }
     }
     // Not before they are full: nothing can be made in a folder without write permission.
@@ -65,8 +65,8 @@ struct StagedTree: Sendable {
 
   private static func fault(
     _ attempt: String, _ path: FilePath, _ error: Errno = Errno(rawValue: errno)
-  ) -> BuildError {
-    BuildError(
+  ) -> Fault {
+    Fault(
       .failed, "could not \(attempt) '\(path)': \(error)",
       remedy: error == .noSpace
         ? "Free some space beside the output folder; a copy of the store has to fit" : nil)

@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildMachine
 internal import Synchronization
 
@@ -48,8 +49,7 @@ final class StepRecorder: Sendable {
   /// The cause alone: what to do and the evidence follow when the build has ended.
   private func reason(of error: any Error) -> String {
     switch error {
-    case let error as BuildError: error.message
-    case let error as MachineError: "could not \(error.attempt): \(error.cause)"
+    case let error as Fault: error.message
     default: "\(error)"
     }
   }

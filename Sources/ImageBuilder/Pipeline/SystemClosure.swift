@@ -13,14 +13,14 @@ struct SystemClosure: Sendable {
 
   /// Finds the paths that the spec names, and reads their closure.
   ///
-  /// - Throws: `SpecError`, `BuildError`.
+  /// - Throws: `SpecError`, `Fault`.
   static func read(_ spec: ResolvedSpec) async throws -> SystemClosure {
     let here = FilePath(FileManager.default.currentDirectoryPath)
-    let store = try await storeErrorsAsBuildErrors(.badInput) {
+    let store = try await storeErrorsAsFaults(.badInput) {
       try StoreLocation(holding: spec.system, from: here)
     }
     let channel = try spec.channel.map { try Channel.find($0, in: store) }
-    return try await storeErrorsAsBuildErrors(.badInput) {
+    return try await storeErrorsAsFaults(.badInput) {
       let system = try store.storePath(of: spec.system, from: here)
       let more = try spec.additionalPaths.map { try store.storePath(holding: $0, from: here) }
       let roots = [system] + more + [channel].compactMap(\.self)
@@ -37,21 +37,22 @@ struct SystemClosure: Sendable {
 
   /// Compares what is in the store with its registration.
   ///
-  /// - Throws: `BuildError` with everything that is wrong.
+  /// - Throws: `Fault` with everything that is wrong.
   func check(installsBootLoader: Bool) async throws {
     do {
       try await closure.check(in: store, system: system, installsBootLoader: installsBootLoader)
     } catch let error as InvalidClosure {
       let lines = error.lines
-      throw BuildError(
-        .badInput, "the closure cannot be installed: \(lines.first ?? "")", details: Array(lines.dropFirst()))
+      throw Fault(
+        .badInput, "the closure cannot be installed: \(lines.first ?? "")", evidence: Array(lines.dropFirst())
+      )
     }
   }
 }
 
 /// What a store reports, in the words of a build.
-func storeErrorsAsBuildErrors<Result>(
-  _ kind: BuildError.Kind = .failed, _ body: () async throws -> Result
+func storeErrorsAsFaults<Result>(
+  _ kind: Fault.Kind = .failed, _ body: () async throws -> Result
 ) async throws -> Result {
   do {
     return try await body()
@@ -59,6 +60,6 @@ func storeErrorsAsBuildErrors<Result>(
     throw FileSystem.fault(failure)
   } catch let error as StoreError {
     let remedy = error.remedy.isEmpty ? nil : error.remedy
-    throw BuildError(kind, "cannot \(error.attempt): \(error.reason)", remedy: remedy)
+    throw Fault(kind, "cannot \(error.attempt): \(error.reason)", remedy: remedy)
   }
 }

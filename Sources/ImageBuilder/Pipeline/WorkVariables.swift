@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import EFIVariables
 internal import HostProbe
@@ -17,7 +18,7 @@ struct WorkVariables: Sendable {
   /// - Parameters:
   ///   - name: its name in the work folder.
   ///   - work: where files in qcow2 are converted, too.
-  /// - Throws: `BuildError`, `CancellationError`.
+  /// - Throws: `Fault`, `CancellationError`.
   static func make(_ name: String, for pair: FirmwarePair, in work: FilePath) async throws -> WorkVariables {
     let firmware = try await pair.rawFiles(in: work)
     let template = try FileSystem.read(FilePath(firmware.variablesTemplate))
@@ -25,7 +26,7 @@ struct WorkVariables: Sendable {
       // One in qcow2 nobody has looked into until now.
       _ = try VariableStore(reading: template)
     } catch {
-      throw BuildError(
+      throw Fault(
         .badInput, "\(pair.variablesTemplate) is no variable store: \(error)", remedy: FirmwareSearch.remedy)
     }
     let file = work.appending(name)
@@ -35,7 +36,7 @@ struct WorkVariables: Sendable {
 
   /// Removes what was converted from qcow2: it is no artefact.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   func removeConverted() throws {
     let work = file.removingLastComponent()
     for name in FirmwarePair.convertedNames { try FileSystem.remove(work.appending(name)) }

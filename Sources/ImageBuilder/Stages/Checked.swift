@@ -10,11 +10,12 @@ struct Checked: Sendable {
   /// What the disk says of itself.
   let facts: DiskFacts
 
-  /// - Throws: the first problem, as `BuildError`; `CancellationError`.
+  /// - Throws: the first problem, as `Fault`; `CancellationError`.
   static func make(from sealed: Sealed, at site: BuildSite) async throws -> Checked {
     let disk = try await SealedDisk(sealed.disk, plan: sealed.plan, variables: sealed.variables?.store)
     try await disk.check(warn: site.recorder.warn)
     return Checked(
-      plan: sealed.plan, disk: sealed.disk, changes: sealed.variables?.changes, facts: try DiskFacts(of: disk))
+      plan: sealed.plan, disk: sealed.disk, changes: sealed.variables?.changes, facts: try DiskFacts(of: disk)
+    )
   }
 }

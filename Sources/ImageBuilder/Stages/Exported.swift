@@ -10,7 +10,7 @@ struct Exported: Sendable {
   /// Converts the disk, runs `postVM`, which may change and add files, and then writes down what there is.
   ///
   /// - Parameter spec: the spec as it was written, for the manifest.
-  /// - Throws: `BuildError`, `CancellationError`.
+  /// - Throws: `Fault`, `CancellationError`.
   static func make(from checked: Checked, of spec: ImageSpec, at site: BuildSite) async throws -> Exported {
     let plan = checked.plan
     let images = plan.outputs.images

@@ -14,7 +14,7 @@ struct Installed: Sendable {
 
   /// Makes the disks, pours, and has a guest do every step of the plan.
   ///
-  /// - Throws: `BuildError`, `CancellationError`. The machine is gone then.
+  /// - Throws: `Fault`, `CancellationError`. The machine is gone then.
   static func make(
     from prepared: Prepared, by installer: Installer, at site: BuildSite
   ) async throws -> Installed {

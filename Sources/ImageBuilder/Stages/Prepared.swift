@@ -25,7 +25,7 @@ struct Prepared: Sendable {
   /// - Parameters:
   ///   - work: the folder for what is made of a read-only store; nil to make nothing and to start no guest, and to plan
   ///     with what can be known so.
-  /// - Throws: `SpecError`, `BuildError`.
+  /// - Throws: `SpecError`, `Fault`.
   static func make(
     of spec: ResolvedSpec, on choice: MachineChoice, stepTimeLimit: Int? = nil, in work: FilePath?,
     _ recorder: StepRecorder
@@ -41,7 +41,7 @@ struct Prepared: Sendable {
       spec.onlyNixStore ? nil : MachineProbe(choice, startsGuest: work != nil).facts(for: spec)
     let (tree, need, fingerprint) = try await measure(unmeasured, of: input, spec, hashSeed: uuid, recorder)
     let storeImage = try await storeImage(tree, spec.filesystem, uuid: uuid, in: work, recorder)
-    let contentSizes = try await ext4ErrorsAsBuildErrors(.badInput) {
+    let contentSizes = try await ext4ErrorsAsFaults(.badInput) {
       try await onThread { [tree] in try tree.contents.sizes(on: spec.mounts) }
     }
     let etc = try EtcTree(of: input.system, in: input.store)
@@ -79,9 +79,9 @@ struct Prepared: Sendable {
     _ tree: PouredTree, hashSeed: GUID
   ) async throws -> (PouredTree, TreeNeed, fingerprint: Int) {
     var tree = tree
-    try await storeErrorsAsBuildErrors { try await tree.register() }
+    try await storeErrorsAsFaults { try await tree.register() }
     let witness = TreeWitness()
-    let need = try await ext4ErrorsAsBuildErrors(.badInput) {
+    let need = try await ext4ErrorsAsFaults(.badInput) {
       try await Ext4.measure(witness.watch(tree.nodes()), hashSeed: hashSeed)
     }
     return (tree, need, witness.fingerprint)

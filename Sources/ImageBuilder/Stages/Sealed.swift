@@ -8,7 +8,7 @@ struct Sealed: Sendable {
   /// Nil without EFI.
   let variables: SealedVariables?
 
-  /// - Throws: `BuildError`, `CancellationError`.
+  /// - Throws: `Fault`, `CancellationError`.
   static func make(from installed: Installed, at site: BuildSite) async throws -> Sealed {
     let (plan, disks) = (installed.plan, installed.disks)
     try await disks.merge(site.recorder)

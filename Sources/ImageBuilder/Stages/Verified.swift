@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import ImageModel
 internal import SystemPackage
@@ -9,12 +10,12 @@ struct Verified: Sendable {
   /// Boots copies of what was exported.
   ///
   /// - Parameter machine: what to boot with.
-  /// - Throws: `BuildError`, `CancellationError`.
+  /// - Throws: `Fault`, `CancellationError`.
   static func make(
     from exported: Exported, on machine: MachineChoice, at site: BuildSite
   ) async throws -> Verified {
     guard !exported.result.manifest.images.isEmpty else {
-      throw BuildError(
+      throw Fault(
         .failed, "there is nothing to verify: postVM removed, renamed or replaced the image",
         remedy: "Leave out --verify, or keep the image")
     }

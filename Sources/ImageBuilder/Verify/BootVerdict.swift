@@ -35,13 +35,13 @@ struct BootVerdict {
   private let controlSequence: Regex<Substring>
   private var text = ""
 
-  /// - Throws: `BuildError` when `expect` is not a regular expression.
+  /// - Throws: `Fault` when `expect` is not a regular expression.
   init(expect: String) throws {
     do {
       // By scalars, as a person who greps would: a combining mark behind the text hides nothing, and it is fast.
       expected = try Regex(expect).matchingSemantics(.unicodeScalar)
     } catch {
-      throw BuildError(
+      throw Fault(
         .badInput, "--expect '\(expect)' is not a regular expression: \(error)", remedy: "Mend its syntax")
     }
     controlSequence = /\u{1b}(?:\[[0-9;?=]*[A-Za-z]|[()][A-Z0-9]|[=>78Mc])/

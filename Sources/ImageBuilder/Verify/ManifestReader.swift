@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import Foundation
 internal import SystemPackage
@@ -12,35 +13,35 @@ extension Manifest {
 
   /// Reads the manifest of an output folder, which may come from anybody.
   ///
-  /// - Throws: `BuildError` when there is none, when it is not one of this version, and when it names a file elsewhere.
+  /// - Throws: `Fault` when there is none, when it is not one of this version, and when it names a file elsewhere.
   static func read(from folder: String) throws -> Manifest {
     let file = FilePath(folder).appending(fileName)
     guard FileSystem.exists(file) else {
-      throw BuildError(
+      throw Fault(
         .badInput, "\(folder) has no \(fileName)", remedy: "Give the output folder of a build, or use --image"
       )
     }
     guard try FileSystem.size(of: RegularFile.check(file)) <= largest else {
-      throw BuildError(.badInput, "\(file) is larger than any manifest", remedy: "Build the image again")
+      throw Fault(.badInput, "\(file) is larger than any manifest", remedy: "Build the image again")
     }
     let data = Data(try FileSystem.read(file))
     let manifest: Manifest
     do {
       let version = try JSONDecoder().decode(Version.self, from: data).version
       guard version == currentVersion else {
-        throw BuildError(
+        throw Fault(
           .badInput, "\(file) has version \(version), and this Slipway knows version \(currentVersion)",
           remedy: "Use the Slipway that built the image, or give its files by --image and --efi-vars")
       }
       manifest = try JSONDecoder().decode(Manifest.self, from: data)
     } catch let error as DecodingError {
-      throw BuildError(
+      throw Fault(
         .badInput, "\(file) is not a manifest of this version: \(error)", remedy: "Build the image again")
     }
     for name in manifest.images.map(\.file) + [manifest.efiVariables].compactMap(\.self) {
       guard !name.isEmpty, name != ".", name != "..", !name.utf8.contains(where: { $0 == 0 || $0 == 0x2f })
       else {
-        throw BuildError(
+        throw Fault(
           .badInput, "\(file) names '\(name)', which is no file of its folder",
           remedy: "Give the image by --image, if it is one to trust")
       }

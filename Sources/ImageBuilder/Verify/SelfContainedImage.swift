@@ -1,3 +1,4 @@
+internal import Basics
 internal import ImageModel
 internal import SystemPackage
 
@@ -6,10 +7,10 @@ internal import SystemPackage
 /// Their headers are read here, before any tool of QEMU sees them: its own report of an image opens an external data file
 /// in some versions (CVE-2024-4467).
 enum SelfContainedImage {
-  /// - Throws: `BuildError` that names the other file where the image does.
+  /// - Throws: `Fault` that names the other file where the image does.
   static func check(_ image: FilePath, _ format: ImageFormat) throws {
     guard let other = try DiskFile.with(image, { try format.otherFile?($0.image) }) else { return }
-    throw BuildError(
+    throw Fault(
       .badInput, "\(image) is not a whole image: \(other)",
       remedy: "Make one of it where the other file is trusted: qemu-img convert -O raw")
   }

@@ -35,18 +35,18 @@ public struct Verification: Sendable {
 
   /// Boots, and takes everything down again.
   ///
-  /// - Throws: `BuildError`; `CancellationError`. The artefacts are never written to.
+  /// - Throws: `Fault`; `CancellationError`. The artefacts are never written to.
   public func run() async throws -> VerifyResult {
     var verdict = try BootVerdict(expect: request.expect)
     guard (1...TimeLimit.longest).contains(request.timeLimit) else {
-      throw BuildError(
+      throw Fault(
         .badInput, "--timeout \(request.timeLimit) cannot be the limit of a boot",
         remedy: "Give 1 to \(TimeLimit.longest) seconds, which is a year")
     }
     let deadline = ContinuousClock.now + .seconds(request.timeLimit)
     let artefacts = try await within(deadline) { try await VerifyArtefacts.resolve(request) }
     let accelerator = try await within(deadline) {
-      try await hostFaultsAsBuildErrors {
+      try await hostFaultsAsFaults {
         try await HostProbe().accelerator(wanted: request.machine.accelerator.kind)
       }
     }
@@ -63,23 +63,21 @@ public struct Verification: Sendable {
       let firmware = try await artefacts.efi?.firmware.rawFiles(in: scratch)
       let configuration = try machine(
         artefacts, firmware, accelerator.kind, in: scratch, disk: disk, variables: variables)
-      return try await machineErrorsAsBuildErrors {
-        try await recorder.step(
-          .bootImage,
-          detail: {
-            $0.token.trimmingCharacters(in: .whitespaces) + ($0.enforcesSecureBoot ? ", Secure Boot on" : "")
-          }
-        ) {
-          try await withMachine(configuration) { machine in
-            let start = ContinuousClock.now
-            let token = try await BootWatch(console: machine.console, step: .bootImage, recorder: recorder) {
-              $0.lastLines.last ?? BootPhase.firmware.rawValue
-            }.during { try await waitForToken(on: machine, &verdict, until: deadline) }
-            let seconds = (ContinuousClock.now - start) / .seconds(1)
-            if let picture = request.screenshot { try await machine.screenshot(to: FilePath(picture)) }
-            return VerifyResult(
-              token: token, enforcesSecureBoot: artefacts.efi?.enforcesSecureBoot ?? false, seconds: seconds)
-          }
+      return try await recorder.step(
+        .bootImage,
+        detail: {
+          $0.token.trimmingCharacters(in: .whitespaces) + ($0.enforcesSecureBoot ? ", Secure Boot on" : "")
+        }
+      ) {
+        try await withMachine(configuration) { machine in
+          let start = ContinuousClock.now
+          let token = try await BootWatch(console: machine.console, step: .bootImage, recorder: recorder) {
+            $0.lastLines.last ?? BootPhase.firmware.rawValue
+          }.during { try await waitForToken(on: machine, &verdict, until: deadline) }
+          let seconds = (ContinuousClock.now - start) / .seconds(1)
+          if let picture = request.screenshot { try await machine.screenshot(to: FilePath(picture)) }
+          return VerifyResult(
+            token: token, enforcesSecureBoot: artefacts.efi?.enforcesSecureBoot ?? false, seconds: seconds)
         }
       }
     }
@@ -94,7 +92,7 @@ public struct Verification: Sendable {
       group.addTask { try await body() }
       group.addTask {
         try await Task.sleep(until: deadline)
-        throw BuildError(
+        throw Fault(
           .failed, "the image was not ready to boot after \(request.timeLimit) seconds",
           remedy: "Give it more time with --timeout")
       }
@@ -182,10 +180,10 @@ public struct Verification: Sendable {
     throw failure("\(end)", machine)
   }
 
-  private func failure(_ reason: String, _ machine: Machine) -> BuildError {
-    BuildError(
+  private func failure(_ reason: String, _ machine: Machine) -> Fault {
+    Fault(
       .failed, "the image did not boot: \(reason)",
       remedy: "Look at its screen with --screenshot, or boot it by hand",
-      details: machine.console.lastLines.map(TerminalText.escaped))
+      evidence: machine.console.lastLines.map(TerminalText.escaped))
   }
 }

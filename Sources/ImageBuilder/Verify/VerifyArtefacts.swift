@@ -26,16 +26,16 @@ struct VerifyArtefacts: Sendable {
 
   /// Finds what to boot: in an output folder by its manifest, or by the paths of the request, which go first.
   ///
-  /// - Throws: `BuildError`.
+  /// - Throws: `Fault`.
   static func resolve(_ request: VerifyRequest) async throws -> VerifyArtefacts {
     guard (request.folder == nil) != (request.image == nil) else {
-      throw BuildError(
+      throw Fault(
         .badInput, "nothing to verify, or too much", remedy: "Give either an output folder or --image")
     }
     let manifest = try request.folder.map(Manifest.read)
     let folder = request.folder.map { FilePath($0).absolute }
     if let manifest, manifest.spec.onlyNixStore == true {
-      throw BuildError(
+      throw Fault(
         .badInput, "\(request.folder ?? "") has a Nix store only, which cannot be booted",
         remedy: "Give the output folder of a whole system")
     }
@@ -47,13 +47,13 @@ struct VerifyArtefacts: Sendable {
     }
     let sectorSize = request.sectorSize ?? manifest?.disk.sectorSize ?? 512
     guard sectorSize == 512 || sectorSize == 4096 else {
-      throw BuildError(
+      throw Fault(
         .badInput, "there are no disks with sectors of \(sectorSize) bytes", remedy: "Use 512 or 4096")
     }
     let isBIOS = request.bios || (manifest != nil && manifest?.firmware == nil && request.efiFirmware == nil)
     guard !isBIOS else {
       guard request.efiVariables == nil, request.efiFirmware == nil else {
-        throw BuildError(
+        throw Fault(
           .badInput, "a BIOS has no EFI variables",
           remedy: "Leave out --bios, or --efi-vars and --efi-firmware")
       }
@@ -71,7 +71,7 @@ struct VerifyArtefacts: Sendable {
       code: try request.efiFirmware.map { try RegularFile.check(FilePath($0)).string } ?? built?.code,
       variables: built?.variablesTemplate,
       needsSMM: request.efiFirmwareNeedsSMM ?? built?.requiresSMM)
-    let firmware = try await hostFaultsAsBuildErrors { try await HostProbe().firmware(wish) }
+    let firmware = try await hostFaultsAsFaults { try await HostProbe().firmware(wish) }
     if let manifest, manifest.firmware != nil, manifest.efiVariables == nil, request.efiVariables == nil {
       throw manifest.taken("EFI variable store", "--efi-vars")
     }
@@ -84,7 +84,7 @@ struct VerifyArtefacts: Sendable {
     let store = try await store(in: bytes, of: variables, firmware)
     let enforces = firmware.secureBoot && store.enforcesSecureBoot
     if manifest?.spec.secureBoot != nil, !enforces {
-      throw BuildError(
+      throw Fault(
         .badInput, "the image is made for Secure Boot, and this firmware or store has it off",
         remedy: "Leave out --efi-firmware and --efi-vars, or give a pair with Secure Boot")
     }
@@ -101,7 +101,7 @@ struct VerifyArtefacts: Sendable {
       try store.checkHeaders(sameAs: template)
       return store
     } catch let fault as EFIFault {
-      throw BuildError(
+      throw Fault(
         .badInput, "\(variables) is not a variable store of the firmware \(firmware.code): \(fault)",
         remedy: "Give the store that belongs to the firmware, or the firmware with --efi-firmware")
     }
@@ -117,7 +117,7 @@ struct VerifyArtefacts: Sendable {
     let wanted = images.first { request.format == nil || $0.format == request.format }
     guard let folder, let wanted else {
       let known = images.map(\.format.rawValue).joined(separator: ", ")
-      throw BuildError(
+      throw Fault(
         .badInput, "\(request.folder ?? "") has no image of the format \(request.format?.rawValue ?? "")",
         remedy: "It has: \(known)")
     }
@@ -127,7 +127,7 @@ struct VerifyArtefacts: Sendable {
   private static func format(of image: FilePath, _ request: VerifyRequest) throws -> ImageFormat {
     if let format = request.format { return format }
     guard let known = ImageFormat.named(by: image.string) else {
-      throw BuildError(
+      throw Fault(
         .badInput, "the format of \(image) is not known by its name", remedy: "Name it with --format")
     }
     return known
@@ -136,9 +136,9 @@ struct VerifyArtefacts: Sendable {
 
 extension Manifest {
   /// An artefact that every such build makes, and that the folder does not have.
-  fileprivate func taken(_ artefact: String, _ flags: String) -> BuildError {
+  fileprivate func taken(_ artefact: String, _ flags: String) -> Fault {
     let others = files.map(\.path).joined(separator: ", ")
-    return BuildError(
+    return Fault(
       .badInput, "the output folder has no \(artefact): the build's postVM removed, renamed or replaced it",
       remedy: "Name the file with \(flags). The folder has: \(others)")
   }

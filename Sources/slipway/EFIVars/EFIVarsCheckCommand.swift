@@ -28,7 +28,7 @@ struct EFIVarsCheckCommand: AsyncParsableCommand {
     let disk = try await cancellingOnSignals { try await BootDiskReader().read(image: image, format: format) }
     let check = DiskCheck(of: store, on: disk)
     guard check.problems.isEmpty else {
-      throw BuildError(.failed, "\(self.store) does not fit \(image)", details: check.problems)
+      throw Fault(.failed, "\(self.store) does not fit \(image)", evidence: check.problems)
     }
     let entries = check.good.map { "\(VariableKey.boot($0).name)  \(store[.boot($0)]?.text ?? "")" }
     let count = check.good.count

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Basics
 internal import EFIVariables
 internal import ImageBuilder
 
@@ -14,7 +15,7 @@ struct EFIVarsDeleteCommand: ParsableCommand {
     try VariableStoreFile(storeOptions.store).edit(into: storeOptions.out) { store in
       let key = try VariableKey(variable.name, vendor: variable.vendor, in: store)
       guard store.delete(key) else {
-        throw BuildError(
+        throw Fault(
           .badInput, "there is no variable \(printable(key.description))",
           remedy: "'slipway efivars show' lists what is there")
       }

@@ -21,9 +21,9 @@ struct EFIVarsGetCommand: ParsableCommand {
 
   func run() throws {
     let store = try VariableStoreFile(store).read()
-    let key = try refusalsAsBuildErrors { try VariableKey(variable.name, vendor: variable.vendor, in: store) }
+    let key = try refusalsAsFaults { try VariableKey(variable.name, vendor: variable.vendor, in: store) }
     guard let found = store[key] else {
-      throw BuildError(
+      throw Fault(
         .badInput, "there is no variable \(printable(key.description))",
         remedy: "'slipway efivars show' lists what is there")
     }

@@ -74,7 +74,7 @@ struct EFIVarsSetCommand: ParsableCommand {
     }
   }
 
-  private static let oneValue = BuildError(
+  private static let oneValue = Fault(
     .badInput, "there is no value, or more than one",
     remedy:
       "Give a variable's name and one of --data, --hex, --file, --description with --path; or --json alone")
