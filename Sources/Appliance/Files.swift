@@ -64,10 +64,12 @@ func copy(_ source: FilePath, to target: FilePath) throws {
 }
 
 /// Runs a file operation, and names the file when it fails.
+///
+/// - Throws: `ApplianceError.file`; `PathFailure` when a filesystem is full, which is no fault of the file's.
 func onFile<Result>(_ path: FilePath, _ operation: () throws -> Result) throws -> Result {
   do {
     return try operation()
-  } catch let failure as PathFailure {
+  } catch let failure as PathFailure where !failure.reason.isLackOfSpace {
     throw fault(failure.path, failure.reason, attempt: failure.attempt)
   } catch let error as Errno {
     throw fault(path, error, attempt: nil)

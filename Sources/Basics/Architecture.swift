@@ -27,12 +27,12 @@ package struct Architecture: Hashable, Sendable {
   /// The device file of the second serial port.
   package var secondTerminal: String { "/dev/\(secondSerialPort)" }
 
-  package static let x86_64 = Architecture(
+  package static let amd64 = Architecture(
     name: "x86_64", machineType: "q35", anyMachineVersion: "pc-q35-0.0", emulatorPackage: "qemu-system-x86",
     console: "ttyS0", secondSerialPort: "ttyS1", fallbackLoader: #"\EFI\BOOT\BOOTX64.EFI"#,
     smallKernelPackage: "linux-image-cloud-amd64", kernelPackage: "linux-image-amd64",
     firmwareCrash: "X64 Exception Type")
 
   /// The one that images are built for.
-  package static let current = x86_64
+  package static let current = amd64
 }

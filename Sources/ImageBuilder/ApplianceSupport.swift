@@ -45,6 +45,8 @@ extension ApplianceChoice {
       return try await ApplianceBuilder(inputs: inputs, cache: cache).build(readingAll: readingAll)
     } catch let error as ApplianceError {
       throw Fault(.hostNotAble, "the appliance cannot be built: \(error)")
+    } catch let failure as PathFailure {
+      throw FileSystem.fault(failure)
     }
   }
 

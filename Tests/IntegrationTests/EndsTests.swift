@@ -108,7 +108,7 @@ import Testing
         """, in: scratch)
       let live = result.output.split(separator: "\u{1B}[K").filter { $0.hasPrefix("…") }
       #expect(!live.isEmpty, "\(result.output)")
-      for line in live { #expect(line.prefix { $0 != "\r" }.count < 20, "\(result.output)") }
+      for line in live { #expect(line.prefix { !$0.isNewline }.count < 20, "\(result.output)") }
     }
   }
 

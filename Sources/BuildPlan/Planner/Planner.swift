@@ -48,9 +48,11 @@ package struct Planner: Sendable {
   }
 
   /// `panic=-1` turns a panic into a reset, which ends the domain. A static Swift program needs `SWIFT_ROOT`
-  /// to start where `/proc` is not mounted yet; the kernel hands words it does not know to init.
+  /// to start where `/proc` is not mounted yet; the kernel hands words it does not know to init. On a busy host an
+  /// emulated timer fails the kernel's check (`8254 timer not connected to IO-APIC`), and a guest without it hangs later:
+  /// `no_timer_check` has the kernel trust it.
   package static let kernelCommandLine =
-    "console=\(Architecture.current.console) panic=-1 SWIFT_ROOT=/ quiet cryptomgr.notests"
+    "console=\(Architecture.current.console) panic=-1 SWIFT_ROOT=/ quiet cryptomgr.notests no_timer_check"
 
   private func rootSize(_ geometry: DiskGeometry) throws(SpecError) -> RootSize {
     var fixed: ByteSize?
@@ -152,7 +154,8 @@ package struct Planner: Sendable {
   private func steps(_ disk: DiskLayout, _ pour: PourPlan) -> [PlannedStep] {
     StepList(
       disk: disk, pour: pour,
-      content: ByteSize(bytes: closure.tree.blocks * UInt64(Ext4Format.blockSize)), contents: spec.contents, kept: closure.contentState, system: closure.system,
+      content: ByteSize(bytes: closure.tree.blocks * UInt64(Ext4Format.blockSize)), contents: spec.contents,
+      kept: closure.contentState, system: closure.system,
       profileTime: ResolvedSpec.time,
       installBootLoader: spec.installBootLoader, touchEFIVariables: spec.touchEFIVariables,
       bootFiles: closure.bootFiles, grubDevice: spec.grubDevice, rootOptions: spec.mkfsOptions,
