@@ -32,7 +32,7 @@ struct BootSpace {
   }
 
   private func check(
-    _ part: DiskGeometry.Part, _ remedy: (UInt64) -> (key: String, text: String)
+    _ part: Layout.Part, _ remedy: (UInt64) -> (key: String, text: String)
   ) throws(SpecError) {
     guard let place = part.mountPoint else { return }
     let size = part.size.bytes

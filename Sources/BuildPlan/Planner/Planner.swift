@@ -75,7 +75,7 @@ package struct Planner: Sendable {
 
   private func layout(_ geometry: DiskGeometry, _ root: RootSize) -> DiskLayout {
     let sector = geometry.sectorSize
-    func partition(_ number: Int, _ part: DiskGeometry.Part, _ filesystem: Filesystem?) -> Partition {
+    func partition(_ number: Int, _ part: Layout.Part, _ filesystem: Filesystem?) -> Partition {
       Partition(
         number: number, name: part.name, type: part.type,
         guid: geometry.table == .gpt ? identifiers.guid("partition/\(part.name)") : nil,
@@ -108,7 +108,7 @@ package struct Planner: Sendable {
       guid: identifiers.guid("disk"), partitions: partitions)
   }
 
-  private func filesystem(of part: DiskGeometry.Part) -> Filesystem? {
+  private func filesystem(of part: Layout.Part) -> Filesystem? {
     part.mountPoint.map { place in
       Filesystem(
         kind: .vfat, label: part.name, uuid: identifiers.guid("filesystem/\(part.name)"), mountPoint: place)

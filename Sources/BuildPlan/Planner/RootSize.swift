@@ -48,7 +48,7 @@ struct RootSize {
   ) throws(SpecError) {
     let installation = Installation(
       of: closure, onlyNixStore: spec.onlyNixStore,
-      bootsFromRoot: spec.installBootLoader && !spec.table.hasESP)
+      bootsFromRoot: spec.installBootLoader && !spec.table.layout.hasESP)
     let free = fixed == nil ? spec.free : ByteSize(bytes: 0)
     guard let need = Self.need(spec, closure, installation, free: free) else {
       throw SpecError(

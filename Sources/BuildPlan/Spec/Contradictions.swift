@@ -68,7 +68,7 @@ extension ResolvedSpec {
           key, "an image of a Nix store only has no bootloader", remedy: "Leave it out, or onlyNixStore")
       }
     }
-    if spec.touchEFIVars == true, !table.hasESP, table != .legacyGPT {
+    if spec.touchEFIVars == true, !table.layout.allowsEFIVariables {
       throw SpecError(
         "touchEFIVars", "a disk with the partition table '\(table.rawValue)' is not booted by EFI",
         remedy: "Leave touchEFIVars out, or use \"efi\", \"efixbootldr\", \"hybrid\" or \"legacy+gpt\"")

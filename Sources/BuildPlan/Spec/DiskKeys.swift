@@ -56,13 +56,12 @@ extension ResolvedSpec {
     try PartitionEntry.check(entries, in: table)
     var further = entries
     if let size = spec.swapSize { further.insert(try swap(size, in: table), at: 0) }
-    // An MBR has four entries; a GPT has 128, of which a layout takes at most three.
-    let limit = table == .legacy ? 3 : 125
+    let limit = table.layout.furtherLimit
     guard further.count <= limit else {
       throw SpecError(
         "partitions",
         "with swap, the table has room for \(limit) beside its own, and these are \(further.count)",
-        remedy: table == .legacy ? "Leave some out, or use \"legacy+gpt\"" : "Leave some out")
+        remedy: table.layout.format == .mbr ? "Leave some out, or use \"legacy+gpt\"" : "Leave some out")
     }
     return further
   }
@@ -74,12 +73,13 @@ extension ResolvedSpec {
         remedy: "Use whole MiB, and 4 TiB at most; without swap leave it out")
     }
     return PartitionEntry(
-      name: "swap", size: size, fsType: .swap, label: "swap", type: table == .legacy ? .swapCode : .swap)
+      name: "swap", size: size, fsType: .swap, label: "swap",
+      type: table.layout.format == .mbr ? .swapCode : .swap)
   }
 
   /// Where other filesystems than the root are mounted while the system is installed.
   static func mounts(_ table: PartitionTable, _ further: [PartitionEntry]) -> [MountedPlace] {
-    DiskGeometry.bootPlaces(table).map { MountedPlace($0, .vfat) }
+    table.layout.bootPlaces.map { MountedPlace($0, .vfat) }
       + further.compactMap { entry in entry.mountPoint.map { MountedPlace($0, entry.fsType) } }
   }
 

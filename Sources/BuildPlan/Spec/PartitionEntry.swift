@@ -94,8 +94,8 @@ extension PartitionEntry {
   private func checkType(in table: PartitionTable) throws(SpecError) {
     switch type {
     case nil: return
-    case .guid where table != .legacy: return
-    case .code where table == .legacy: return
+    case .guid where table.layout.format != .mbr: return
+    case .code where table.layout.format == .mbr: return
     case .some(let type):
       throw Self.fault(
         "the table of '\(table.rawValue)' has no partition types such as '\(type)'",

@@ -76,10 +76,10 @@ package struct ResolvedSpec: Sendable {
     table = Self.table(spec.partitionTableType, onlyNixStore: onlyNixStore)
     formats = try Self.formats(spec.format ?? [.raw])
     installBootLoader = spec.installBootLoader ?? !onlyNixStore
-    touchEFIVariables = spec.touchEFIVars ?? table.hasESP
+    touchEFIVariables = spec.touchEFIVars ?? table.layout.hasESP
     firmware = spec.firmwareWish
     firmwareKey = firmware.code.map { _ in spec.ovmf == nil ? "efiFirmware" : "OVMF" }
-    usesEFI = !onlyNixStore && (table.hasESP || touchEFIVariables || firmware.code != nil)
+    usesEFI = !onlyNixStore && (table.layout.hasESP || touchEFIVariables || firmware.code != nil)
     filesystem = try Self.filesystem(spec.fsType ?? .ext4, onlyNixStore: onlyNixStore)
     label = try Self.label(spec, filesystem, onlyNixStore: onlyNixStore)
     mkfsOptions = try Self.mkfsOptions(spec)
@@ -103,7 +103,7 @@ package struct ResolvedSpec: Sendable {
     try Self.checkVariables(spec, usesEFI: usesEFI)
     try Self.checkFirmware(spec)
     try Self.checkBootLoader(spec, table)
-    try spec.secureBoot?.check(spec, hasESP: table.hasESP)
+    try spec.secureBoot?.check(spec, hasESP: table.layout.hasESP)
     secureBoot = spec.secureBoot
     (seed, rootGPUID, rootFSUID) = (spec.seed, spec.rootGPUID, spec.rootFSUID)
     (closureInfo, additionalPaths) = (spec.closureInfo, spec.additionalPaths ?? [])

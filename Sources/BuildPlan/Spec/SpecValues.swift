@@ -94,7 +94,7 @@ extension ResolvedSpec {
   static func bootSize(
     _ wanted: ByteSize?, _ table: PartitionTable, sectorSize: UInt64
   ) throws(SpecError) -> ByteSize {
-    let start = DiskGeometry.bootStart(table, sectorSize: sectorSize)
+    let start = table.layout.bootStart(sectorSize)
     let least = start + DiskGeometry.leastBoot(sectorSize: sectorSize)
     let end = wanted ?? ByteSize(bytes: max(256 << 20, least))
     guard end.bytes % DiskGeometry.alignment == 0 else {
@@ -194,9 +194,4 @@ extension ResolvedSpec {
       key, "the script has \(text.utf8.count) bytes, and 256 KiB are the most",
       remedy: "Put what is long into a file of contents, and run that")
   }
-}
-
-extension PartitionTable {
-  /// Whether there is an EFI system partition.
-  var hasESP: Bool { self == .efi || self == .efixbootldr || self == .hybrid }
 }
