@@ -81,7 +81,7 @@ in
 
 # Each contradiction that can be seen here is refused here, and again by `slipway build`.
 assert lib.assertOneOf "partitionTableType" partitionTableType
-  [ "none" "legacy" "legacy+gpt" "efi" "efixbootldr" "hybrid" ];
+  [ "none" "legacy" "legacy+boot" "legacy+gpt" "efi" "efixbootldr" "hybrid" ];
 assert lib.assertMsg (fsType == "ext4" && deterministic -> rootFSUID != null)
   "rootFSUID: a deterministic image with ext4 needs one; leave it out, and it is rootGPUID.";
 assert lib.assertMsg (touchEFIVars -> hasESP || partitionTableType == "legacy+gpt")

@@ -27,6 +27,8 @@ public enum PartitionType: Hashable, Sendable {
   public static let swap = guid(GUID(high: 0x0657_fd6d_a4ab_43c4, low: 0x84e5_0933_c84b_4f4f))
   /// Swap space in an MBR.
   public static let swapCode = code(0x82)
+  /// FAT32 in an MBR.
+  public static let fatCode = code(0x0c)
   /// A Linux filesystem in an MBR.
   public static let linuxCode = code(0x83)
 }
@@ -134,7 +136,12 @@ public struct DiskLayout: Hashable, Codable, Sendable {
 
   /// The number of the partition with the boot flag of an MBR, which some BIOSes want to see before they start a disk.
   /// A GPT has none: in its protective MBR the flag is zero (UEFI 2.10, table 5.2).
-  public var activePartition: Int? { table == .mbr ? root?.number : nil }
+  ///
+  /// It is the partition in front of the root that boot loaders read, where there is one.
+  public var activePartition: Int? {
+    guard table == .mbr, let root else { return nil }
+    return (partitions.first { $0.number < root.number && $0.type == .fatCode } ?? root).number
+  }
 
   /// The whole disk, in bytes.
   public var size: ByteSize { ByteSize(bytes: sectors * sectorSize) }

@@ -38,9 +38,9 @@ import Testing
       #expect(before.start + before.sectors <= after.start)
     }
     let swap = try #require(disk.partitions.first { $0.name == "swap" })
-    #expect(swap.type == (table == .legacy ? .swapCode : .swap))
+    #expect(swap.type == (disk.table == .mbr ? .swapCode : .swap))
     #expect(swap.filesystem?.label == "swap" && swap.filesystem?.mountPoint == nil)
-    #expect(Set(disk.partitions.compactMap(\.guid)).count == (table == .legacy ? 0 : disk.partitions.count))
+    #expect(Set(disk.partitions.compactMap(\.guid)).count == (disk.table == .mbr ? 0 : disk.partitions.count))
   }
 
   @Test func swapIsMadeAndNotMountedAndDataIsBoth() throws {

@@ -217,6 +217,7 @@ import Testing
     arguments: [
       (.none, ["root 0 end /"]),
       (.legacy, ["root 1M end /"]),
+      (.legacyBoot, ["BOOT 1M 256M /boot", "root 256M end /"]),
       (.legacyGPT, ["no-fs 1M 2M -", "root 2M end /"]),
       (.efi, ["ESP 8M 256M /boot", "root 256M end /"]),
       (.efixbootldr, ["ESP 8M 100M /efi", "BOOT 100M 256M /boot", "root 256M end /"]),
@@ -237,8 +238,9 @@ import Testing
     let hasESP = disk.partitions.contains { $0.type == .efiSystem }
     #expect((plan.machine?.firmware != nil) == hasESP)
     #expect((plan.outputs.efiVariables != nil) == hasESP)
-    #expect(disk.table == (table == .none ? .none : table == .legacy ? .mbr : .gpt))
+    #expect(disk.table == (table == .none ? .none : [.legacy, .legacyBoot].contains(table) ? .mbr : .gpt))
     #expect(Set(disk.partitions.compactMap(\.guid)).count == (disk.table == .gpt ? parts.count : 0))
+    #expect(disk.activePartition == (disk.table == .mbr ? 1 : nil))
     #expect(plan.steps.map(\.step.name).contains("partitionDisk") == (table != .none))
   }
 

@@ -27,6 +27,7 @@ import Testing
   private static let others =
     [
       Cell(system: "grub-bios", table: "legacy+gpt", bios: true),
+      Cell(system: "grub-bios", table: "legacy+boot", bios: true),
       Cell(system: "grub-bios", table: "hybrid", bios: true),
       Cell(system: "grub-efi", table: "hybrid"), Cell(system: "tiny", table: "hybrid"),
       Cell(system: "uki", table: "efi"), Cell(system: "grub-xbootldr", table: "efixbootldr"),

@@ -22,7 +22,7 @@ import Testing
     return out
   }
 
-  @Test(arguments: ["none", "legacy", "legacy+gpt", "efi", "efixbootldr", "hybrid"])
+  @Test(arguments: ["none", "legacy", "legacy+boot", "legacy+gpt", "efi", "efixbootldr", "hybrid"])
   func everyTableHoldsAStore(table: String) async throws {
     try await withScratchDirectory { scratch in
       let out = try await build(

@@ -36,7 +36,7 @@ struct Layout: Sendable {
   var parts: @Sendable (Sizes) -> [Part] = { _ in [] }
 
   /// Every layout, in the order of the help.
-  static let all: [Layout] = [.none, legacy, efi, efixbootldr, hybrid, legacyGPT]
+  static let all: [Layout] = [.none, legacy, efi, efixbootldr, hybrid, legacyGPT, legacyBoot]
 
   private static let byTable = Dictionary(uniqueKeysWithValues: all.map { ($0.table, $0) })
 
@@ -46,8 +46,8 @@ struct Layout: Sendable {
   /// Where an ESP begins, as in make-disk-image.
   static let espStart: UInt64 = 8 << 20
 
-  /// How many partitions a spec may add. An MBR has four entries; a GPT has 128, of which a layout takes at most three.
-  var furtherLimit: Int { format == .mbr ? 3 : 125 }
+  /// How many partitions a spec may add. An MBR has four entries, one of them the root's; a GPT has 128, of which a layout takes at most three.
+  var furtherLimit: Int { format == .mbr ? 3 - bootPlaces.count : 125 }
 
   /// The ESP of a layout with `/boot` on it.
   static func esp(_ sizes: Sizes) -> Part {
