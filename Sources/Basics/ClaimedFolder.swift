@@ -55,7 +55,10 @@ package struct ClaimedFolder: Sendable {
 
   /// Gives the lock back. A process that ends does so, too.
   package func release() {
-    if let lock { close(lock) }
+    guard let lock else { return }
+    // A child that has not yet reached its exec has the descriptor, too, and with it the lock.
+    flock(lock, LOCK_UN)
+    close(lock)
   }
 
   /// Removes the folders below `parent` that `isOurs` knows by their names, that this user owns, and that no process
