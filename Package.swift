@@ -112,7 +112,9 @@ let package = Package(
     // The command line.
     .executableTarget(
       name: "slipway",
-      dependencies: ["Basics", "ImageBuilder", "BuildPlan", "EFIVariables", "ImageModel", argumentParser]),
+      dependencies: [
+        "Basics", "Command", "ImageBuilder", "BuildPlan", "EFIVariables", "ImageModel", argumentParser,
+      ]),
 
     // `make bench`: ratios, both sides measured in one run.
     .executableTarget(

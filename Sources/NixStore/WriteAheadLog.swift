@@ -1,3 +1,5 @@
+internal import Basics
+
 /// What SQLite has written to a database's log and not yet to the database (https://www.sqlite.org/fileformat2.html, 4).
 struct WriteAheadLog {
   private let log: [UInt8]
@@ -60,7 +62,7 @@ struct WriteAheadLog {
   }
 
   fileprivate static func number(_ bytes: [UInt8], at offset: Int) -> UInt32 {
-    bytes[offset..<offset + 4].reduce(0) { $0 << 8 | UInt32($1) }
+    UInt32(truncatingIfNeeded: bytes.bigEndian(at: offset, 4))
   }
 }
 

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Basics
+internal import Command
 internal import ImageBuilder
 
 /// `slipway doctor`
@@ -12,7 +13,15 @@ struct DoctorCommand: AsyncParsableCommand {
   @Flag(help: "Print the report as JSON.")
   var json = false
 
+  /// For `scripts/deb`: the one list of programs is in Swift.
+  @Flag(help: .hidden)
+  var debianPackages = false
+
   func run() async throws {
+    if debianPackages {
+      let packages = Set(ExternalTool.all.map(\.debianPackage)).sorted()
+      return try DataOutput.standard.write(text: packages.joined(separator: "\n"))
+    }
     let choice = machineOptions.choice()
     let report = try await cancellingOnSignals { try await Doctor.examine(choice) }
     if json {

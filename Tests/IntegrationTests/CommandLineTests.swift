@@ -150,4 +150,12 @@ import Testing
     let json = try await SlipwayCommand.run(["doctor", "--json"])
     #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(json.output.utf8)) }
   }
+
+  /// What `make deb` depends on.
+  @Test func theDebianPackagesAreThoseOfEveryProgram() async throws {
+    let result = try await SlipwayCommand.run(["doctor", "--debian-packages"])
+    let packages = result.output.split(separator: "\n").map(String.init)
+    #expect(packages == Set(ExternalTool.all.map(\.debianPackage)).sorted())
+    #expect(Set(packages).isSuperset(of: ["qemu-system-x86", "e2fsprogs", "erofs-utils", "mtools", "kmod"]))
+  }
 }
