@@ -83,12 +83,10 @@ let package = Package(
       ]),
     // The kernel and initramfs that carry the agent, built once and cached.
     .target(name: "Appliance", dependencies: ["Basics", "ImageModel", "Command", crypto, systemPackage]),
-    // The kernel's KVM interface.
-    .systemLibrary(name: "CKVM"),
     // What this machine can do: accelerator, firmware, tools.
     .target(
       name: "HostProbe",
-      dependencies: ["Basics", "CKVM", "BuildPlan", "EFIVariables", "ImageModel", "Command", systemPackage]),
+      dependencies: ["Basics", "CLinux", "BuildPlan", "EFIVariables", "ImageModel", "Command", systemPackage]),
     // The firmware's variable store: read, edit, compare, make canonical.
     .target(name: "EFIVariables", dependencies: ["Basics", "ImageModel"]),
     // libvirt's C API.

@@ -32,16 +32,10 @@ package struct ApplianceBuilder: Sendable {
   /// - Parameter readingAll: whether the cached files are read and compared with their digests, even if they look
   ///   untouched.
   /// - Throws: `ApplianceError`; `CommandFailure` when one of the commands fails; `CancellationError`.
-  package func build(
-    readingAll: Bool = false, progress: @Sendable (ApplianceProgress) -> Void = { _ in }
-  ) async throws -> Appliance {
+  package func build(readingAll: Bool = false) async throws -> Appliance {
     let cache = ApplianceCache(folder: cache, readsAll: readingAll)
     let key = try requestKey()
-    if let known = cache.recall(key) {
-      progress(.upToDate)
-      return known
-    }
-    progress(.reading)
+    if let known = cache.recall(key) { return known }
     try makeFolder(cache.folder)
     let parts = try await ApplianceContents.gather(inputs, runner: runner)
     // Stamped before the bytes are read: a file that changes meanwhile is then noticed by the next build.
@@ -57,10 +51,9 @@ package struct ApplianceBuilder: Sendable {
         let scratch = folder.appending("modules")
         let indexes = try await moduleIndexes(parts, scratch: scratch)
         let entries = parts.entries(modulesIn: scratch) + indexes
-        progress(.writing(nodes: entries.count))
         try CpioArchive.write(entries, to: folder.appending("initramfs"))
         try onFile(scratch) { try TreeRemover.remove(scratch) }
-        let changed = stamps.filter { $0 != FileStamp($0.path) }
+        let changed = stamps.filter { $0 != InputStamp($0.path) }
         guard changed.isEmpty else {
           throw ApplianceError.inputsChanged(changed.map { FilePath($0.path) })
         }
@@ -82,12 +75,12 @@ package struct ApplianceBuilder: Sendable {
     return String(hexDigest(of: Array(text.utf8)).prefix(32))
   }
 
-  private func stamps(of parts: ApplianceContents) -> [FileStamp] {
+  private func stamps(of parts: ApplianceContents) -> [InputStamp] {
     // The loader's cache stands for libraries that appear where they would be found first.
     let others = [
       inputs.kernel.modules.appending("modules.dep"), "/etc/ld.so.cache", "/etc/mke2fs.conf",
     ]
-    return Set(parts.sources + others).map(\.string).sorted().map(FileStamp.init)
+    return Set(parts.sources + others).map(\.string).sorted().map(InputStamp.init)
   }
 
   /// Unpacks the modules that go in, in a folder of their own, and lets `depmod` index them.

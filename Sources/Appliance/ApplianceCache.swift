@@ -19,14 +19,14 @@ struct ApplianceCache {
   /// What a set of inputs made.
   private struct Memory: Codable {
     var digest: String
-    var files: [FileStamp]
+    var files: [InputStamp]
   }
 
   /// A file of an appliance as it was made, or last found to be whole.
   private struct Witness: Codable, Equatable {
     /// SHA-256 of its bytes, in hexadecimal.
     var digest: String
-    /// `FileStamp.values`; the path changes when the folder gets its name.
+    /// `InputStamp.values`; the path changes when the folder gets its name.
     var stamp: [Int64]
   }
 
@@ -44,7 +44,7 @@ struct ApplianceCache {
   }
 
   private func isWhole(_ appliance: Appliance, _ recorded: [String: Witness]) -> Bool {
-    let stamps = Self.files(of: appliance).mapValues { FileStamp($0.string).values }
+    let stamps = Self.files(of: appliance).mapValues { InputStamp($0.string).values }
     if !readsAll, recorded.mapValues(\.stamp) == stamps { return true }
     guard let found = try? Self.witnesses(of: appliance),
       found.mapValues(\.digest) == recorded.mapValues(\.digest)
@@ -58,7 +58,7 @@ struct ApplianceCache {
   func recall(_ key: String) -> Appliance? {
     guard let bytes = try? contents(of: memoryPath(key)),
       let memory = try? JSONDecoder().decode(Memory.self, from: Data(bytes)),
-      memory.files.allSatisfy({ $0 == FileStamp($0.path) }),
+      memory.files.allSatisfy({ $0 == InputStamp($0.path) }),
       let appliance = appliance(memory.digest)
     else { return nil }
     markUsed(memoryPath(key))
@@ -68,7 +68,7 @@ struct ApplianceCache {
   /// Remembers that inputs with these stamps make this appliance.
   ///
   /// - Throws: `ApplianceError.file`.
-  func remember(_ key: String, digest: String, files: [FileStamp]) throws {
+  func remember(_ key: String, digest: String, files: [InputStamp]) throws {
     let memory = try JSONEncoder().encode(Memory(digest: digest, files: files))
     try write(Array(memory), to: memoryPath(key))
   }
@@ -140,7 +140,7 @@ struct ApplianceCache {
   private static func witnesses(of appliance: Appliance) throws -> [String: Witness] {
     try files(of: appliance).mapValues { file in
       // Before the bytes are read: a later change is then noticed.
-      let stamp = FileStamp(file.string).values
+      let stamp = InputStamp(file.string).values
       return Witness(digest: hexDigest(of: try contents(of: file)), stamp: stamp)
     }
   }
@@ -166,7 +166,7 @@ extension Appliance {
 }
 
 /// What changes when a file does, without reading it.
-struct FileStamp: Hashable, Codable {
+struct InputStamp: Hashable, Codable {
   /// The file.
   let path: String
   /// Device, inode, size in bytes, and both times in nanoseconds; empty when the file is absent.

@@ -5,10 +5,13 @@
 // No _GNU_SOURCE: with it some structures have other members than in Swift's own view of glibc, and a file that
 // imports both does not compile.
 
+#include <errno.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/kvm.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
+#include <sys/ioctl.h>
 #include <sys/reboot.h>
 #include <sys/sendfile.h>
 #include <sys/statfs.h>
@@ -103,5 +106,10 @@ static const int slipway_SEEK_HOLE = SEEK_HOLE;
 static const int slipway_O_NOATIME = 01000000;
 static const int slipway_F_OFD_GETLK = 36;
 static const int slipway_F_OFD_SETLK = 37;
+
+/// Fills the table, whose nent says for how many entries it has room. Returns 0 or an errno.
+static inline int slipway_kvm_supported_cpuid(int device, struct kvm_cpuid2 *table) {
+  return ioctl(device, KVM_GET_SUPPORTED_CPUID, table) < 0 ? errno : 0;
+}
 
 #endif

@@ -2,7 +2,7 @@ internal import Basics
 internal import CExt2fs
 
 /// A directory while its entries come in.
-struct OpenDirectory {
+struct UnfinishedDirectory {
   var path: TreePath
   var inode: UInt32
   var parent: UInt32
@@ -28,7 +28,7 @@ protocol TreeStore: AnyObject {
   /// - Throws: `Ext4Error`; `CancellationError` between two pieces of a file.
   func store(_ node: Node, inode: UInt32) throws
   /// Takes a directory with all its entries.
-  func store(_ directory: OpenDirectory) throws(Ext4Error)
+  func store(_ directory: UnfinishedDirectory) throws(Ext4Error)
   /// Says how many names an inode has that was stored with one.
   func setLinks(_ count: UInt16, of inode: UInt32) throws(Ext4Error)
 }
@@ -49,7 +49,7 @@ struct TreeAssembler {
 
   private let target: any TreeStore
   private let time: Timestamp
-  private var open: [OpenDirectory] = []
+  private var open: [UnfinishedDirectory] = []
   private var links: [LinkGroup: Link] = [:]
   /// Inodes that have as many names as they can.
   private var full: [Link] = []
@@ -128,14 +128,14 @@ struct TreeAssembler {
     }
     let root = FilesystemHandle.rootInode
     open.append(
-      OpenDirectory(
+      UnfinishedDirectory(
         path: .root, inode: root, parent: root,
         attributes: node?.attributes ?? Attributes(mode: 0o755, time: time)))
     let inode = try newInode(.root)
     addEntry(TreePath(unchecked: Self.lostAndFound), inode: inode, type: UInt8(EXT2_FT_DIR))
     open[0].subdirectories = 1
     try target.store(
-      OpenDirectory(
+      UnfinishedDirectory(
         path: TreePath(unchecked: Self.lostAndFound), inode: inode, parent: root,
         attributes: Attributes(mode: 0o700, time: time)))
   }
@@ -146,7 +146,8 @@ struct TreeAssembler {
     let parent = open[open.count - 1].inode
     addEntry(node.path, inode: inode, type: node.kind.entryType)
     open[open.count - 1].subdirectories += 1
-    open.append(OpenDirectory(path: node.path, inode: inode, parent: parent, attributes: node.attributes))
+    open.append(
+      UnfinishedDirectory(path: node.path, inode: inode, parent: parent, attributes: node.attributes))
   }
 
   private mutating func addEntry(_ path: TreePath, inode: UInt32, type: UInt8) {

@@ -33,7 +33,7 @@ final class TreeMeter: TreeStore {
     }
   }
 
-  func store(_ directory: OpenDirectory) throws(Ext4Error) {
+  func store(_ directory: UnfinishedDirectory) throws(Ext4Error) {
     try countAttributes(directory.attributes, directory.path)
     let layout = try DirectoryLayout(directory.entries, seed: hashSeed, path: directory.path)
     let isLostAndFound = directory.path.bytes == TreeAssembler.lostAndFound

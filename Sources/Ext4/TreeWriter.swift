@@ -41,7 +41,7 @@ final class TreeWriter: TreeStore {
     try write(inode, number, isDirectory: false, node.attributes, node.path)
   }
 
-  func store(_ directory: OpenDirectory) throws(Ext4Error) {
+  func store(_ directory: UnfinishedDirectory) throws(Ext4Error) {
     let layout = try DirectoryLayout(directory.entries, seed: hashSeed, path: directory.path)
     let seed = filesystem.checksumSeed(inode: directory.inode)
     let blocks = DirectoryBlocks(

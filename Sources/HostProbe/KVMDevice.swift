@@ -1,4 +1,4 @@
-internal import CKVM
+internal import CLinux
 internal import Glibc
 
 /// The kernel's KVM device.
@@ -42,7 +42,7 @@ enum KVMDevice {
         return .failure(ErrorCode(value: ENOMEM))
       }
       table.pointee.nent = UInt32(capacity)
-      let code = ckvm_supported_cpuid(device, table)
+      let code = slipway_kvm_supported_cpuid(device, table)
       guard code == 0 else { return .failure(ErrorCode(value: code)) }
       let entries = (0..<min(Int(table.pointee.nent), capacity)).map {
         buffer.loadUnaligned(fromByteOffset: header + $0 * entrySize, as: kvm_cpuid_entry2.self)

@@ -46,7 +46,7 @@ extension ApplianceChoice {
     } catch let error as ApplianceError {
       throw Fault(.hostNotAble, "the appliance cannot be built: \(error)")
     } catch let failure as PathFailure {
-      throw FileSystem.fault(failure)
+      throw HostFiles.fault(failure)
     }
   }
 
@@ -96,7 +96,7 @@ extension ApplianceChoice {
     let program = FilePath(URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path)
     let prefix = program.removingLastComponent().removingLastComponent()
     let installed = prefix.appending("libexec/slipway/slipway-agent")
-    guard FileSystem.exists(installed) else {
+    guard HostFiles.exists(installed) else {
       throw Fault(
         .hostNotAble, "the agent is not at \(installed)",
         remedy: "Run 'make build' or 'make install', and use the slipway that they made")

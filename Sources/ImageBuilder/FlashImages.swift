@@ -10,10 +10,10 @@ internal import SystemPackage
 func flashBytes(_ path: FilePath) async throws -> [UInt8] {
   try await flashFaultsAsFaults {
     let file = try FlashFile(path.string)
-    guard file.isQcow2 else { return try FileSystem.read(path) }
+    guard file.isQcow2 else { return try HostFiles.read(path) }
     return try await ScratchFolder.with("flash", mode: 0o700) { scratch in
       let raw = try await file.raw(named: "flash.fd", in: scratch.string, SubprocessRunner())
-      return try FileSystem.read(FilePath(raw))
+      return try HostFiles.read(FilePath(raw))
     }
   }
 }

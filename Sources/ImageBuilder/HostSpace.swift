@@ -8,7 +8,7 @@ enum HostSpace {
   /// - Throws: `Fault` when the filesystem of the work folder has less than a build writes.
   static func check(for prepared: Prepared, at folder: FilePath) throws {
     let need = need(of: prepared)
-    guard ByteSize(bytes: try FileSystem.freeSpace(at: folder)) < need else { return }
+    guard ByteSize(bytes: try HostFiles.freeSpace(at: folder)) < need else { return }
     let place = folder.removingLastComponent()
     let full = FullFilesystem(of: place, need: need.bytes)
     throw Fault(.failed, "there is no room for the build: \(full)", remedy: full.remedy)

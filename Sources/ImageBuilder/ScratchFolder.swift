@@ -19,13 +19,13 @@ enum ScratchFolder {
     let folder = try made(path, mode)
     do {
       let result = try await body(path)
-      try FileSystem.remove(path)
+      try HostFiles.remove(path)
       folder.release()
       leftover.dismiss()
       return result
     } catch {
       // What this cannot remove yet, because something still writes to it, the watchdog can.
-      try? FileSystem.remove(path)
+      try? HostFiles.remove(path)
       folder.release()
       throw error
     }
@@ -41,7 +41,7 @@ enum ScratchFolder {
     do {
       return try ClaimedFolder.make(at: path, mode: mode)
     } catch {
-      throw FileSystem.fault(error)
+      throw HostFiles.fault(error)
     }
   }
 }

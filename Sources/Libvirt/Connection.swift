@@ -46,17 +46,6 @@ package final class Connection: Sendable {
     }
   }
 
-  /// What the host and its hypervisors can do, as libvirt's capabilities XML.
-  ///
-  /// - Throws: `LibvirtError`.
-  package func capabilities() async throws -> String {
-    try await onThread { [self] in
-      let text = try LibvirtError.check(virConnectGetCapabilities(raw), "tell its capabilities")
-      defer { free(text) }
-      return String(cString: text)
-    }
-  }
-
   /// Starts a transient domain: nothing of it is left in libvirt once it has ended.
   ///
   /// - Throws: `LibvirtError`.
@@ -65,17 +54,6 @@ package final class Connection: Sendable {
       let raw = try LibvirtError.check(
         virDomainCreateXML(raw, xml, flags.rawValue), "start the domain")
       return Domain(connection: self, owning: raw)
-    }
-  }
-
-  /// A running domain.
-  ///
-  /// - Throws: `LibvirtError`, with code `noDomain` when there is none of that name.
-  package func domain(named name: String) async throws -> Domain {
-    try await onThread { [self] in
-      Domain(
-        connection: self,
-        owning: try LibvirtError.check(virDomainLookupByName(raw, name), "find the domain '\(name)'"))
     }
   }
 }
@@ -90,8 +68,6 @@ package struct DomainStartFlags: OptionSet, Sendable {
 
   /// Destroy the domain when the connection ends, however it ends. `qemu:///embed` refuses it.
   package static let autoDestroy = DomainStartFlags(rawValue: VIR_DOMAIN_START_AUTODESTROY.rawValue)
-  /// Do not start the processors.
-  package static let paused = DomainStartFlags(rawValue: VIR_DOMAIN_START_PAUSED.rawValue)
 }
 
 /// A version as libvirt writes it: 9.0.0.

@@ -35,37 +35,6 @@ package final class Domain: Sendable {
     }
   }
 
-  /// What the domain does now.
-  ///
-  /// - Throws: `LibvirtError`, with code `noDomain` once a transient domain has ended.
-  package func state() async throws -> DomainState {
-    try await onThread { [self] in
-      var state: Int32 = 0
-      var reason: Int32 = 0
-      _ = try LibvirtError.check(
-        virDomainGetState(raw, &state, &reason, 0), "tell the state of the domain '\(name)'")
-      return DomainState(state: state, reason: reason)
-    }
-  }
-
-  /// Suspends the domain's processors.
-  ///
-  /// - Throws: `LibvirtError`.
-  package func suspend() async throws {
-    try await onThread { [self] in
-      _ = try LibvirtError.check(virDomainSuspend(raw), "suspend the domain '\(name)'")
-    }
-  }
-
-  /// Lets the domain's processors go on.
-  ///
-  /// - Throws: `LibvirtError`.
-  package func resume() async throws {
-    try await onThread { [self] in
-      _ = try LibvirtError.check(virDomainResume(raw), "resume the domain '\(name)'")
-    }
-  }
-
   /// Writes what the first screen shows to a file.
   ///
   /// - Returns: the picture's media type: `image/png`, or `image/x-portable-pixmap` of a QEMU without PNG.
@@ -114,29 +83,6 @@ private func writeToFile(
   return written == count ? Int32(count) : -1
 }
 
-/// What a domain does, and why.
-package enum DomainState: Hashable, Sendable {
-  case running
-  case paused
-  case shuttingDown
-  /// It has ended, for this reason.
-  case shutOff(StopReason)
-  case crashed
-  /// One of libvirt's rarer states, by number.
-  case other(Int32)
-
-  init(state: Int32, reason: Int32) {
-    switch virDomainState(rawValue: UInt32(bitPattern: state)) {
-    case VIR_DOMAIN_RUNNING, VIR_DOMAIN_BLOCKED: self = .running
-    case VIR_DOMAIN_PAUSED: self = .paused
-    case VIR_DOMAIN_SHUTDOWN: self = .shuttingDown
-    case VIR_DOMAIN_SHUTOFF: self = .shutOff(StopReason(shutOffReason: reason))
-    case VIR_DOMAIN_CRASHED: self = .crashed
-    default: self = .other(state)
-    }
-  }
-}
-
 /// Why a domain ended.
 package enum StopReason: Hashable, Sendable {
   /// The guest powered off.
@@ -149,16 +95,6 @@ package enum StopReason: Hashable, Sendable {
   case failed
   /// One of libvirt's other reasons, by number.
   case other(Int32)
-
-  init(shutOffReason reason: Int32) {
-    switch virDomainShutoffReason(rawValue: UInt32(bitPattern: reason)) {
-    case VIR_DOMAIN_SHUTOFF_SHUTDOWN: self = .shutDown
-    case VIR_DOMAIN_SHUTOFF_DESTROYED: self = .destroyed
-    case VIR_DOMAIN_SHUTOFF_CRASHED: self = .crashed
-    case VIR_DOMAIN_SHUTOFF_FAILED: self = .failed
-    default: self = .other(reason)
-    }
-  }
 
   init(stoppedDetail detail: Int32) {
     switch virDomainEventStoppedDetailType(rawValue: UInt32(bitPattern: detail)) {

@@ -73,7 +73,7 @@ final class Agent: Sendable {
         try await request.step.run(in: context)
       }
     case .debugShell(let id):
-      serve(id) { () async throws(StepFailure) in try await DebugShell.run() }
+      serve(id) { () async throws(StepFailure) in try await SerialShell.run() }
     }
   }
 

@@ -51,27 +51,27 @@ import Testing
       try log.open(in: scratch)
       log.note(.log(.digest, line: "the cause"))
       let console = scratch.appending("console")
-      try FileSystem.write(Array("booting\u{1B}[2J\r\nlogin".utf8), to: console)
+      try HostFiles.write(Array("booting\u{1B}[2J\r\nlogin".utf8), to: console)
       let kept = FailureLog(for: scratch.appending("out"), at: nil, isPrivate: isPrivate)
       let error = await kept.keep(
         Fault(.failed, "it failed", evidence: ["$ tool"]), log, console: console)
       let path = scratch.appending("out.failed.log")
       #expect(error.log == path.string)
       #expect(error.description.hasSuffix("The whole output is in \(path)"))
-      let text = String(decoding: try FileSystem.read(path), as: UTF8.self)
+      let text = String(decoding: try HostFiles.read(path), as: UTF8.self)
       for part in ["it failed\n", "  $ tool\n", "digest| the cause\n", "booting\nlogin\n"] {
         #expect(text.contains(part), "\(text)")
       }
       #expect(try FileStatus(of: path).permissions & 0o077 == (isPrivate ? 0 : 0o044))
       kept.removeEarlier()
-      #expect(!FileSystem.exists(path))
+      #expect(!HostFiles.exists(path))
     }
   }
 
   @Test func aFileOfTheUsersIsNeitherReplacedNorRemoved() async throws {
     try await withScratchDirectory { scratch in
       let path = scratch.appending("notes")
-      try FileSystem.write(Array("mine".utf8), to: path)
+      try HostFiles.write(Array("mine".utf8), to: path)
       let log = BuildLog()
       try log.open(in: scratch)
       let kept = FailureLog(for: scratch.appending("out"), at: path.string, isPrivate: false)
@@ -79,7 +79,7 @@ import Testing
       #expect(error.log == nil)
       #expect(error.evidence.contains { $0.contains("no log is kept") })
       kept.removeEarlier()
-      #expect(try FileSystem.read(path) == Array("mine".utf8))
+      #expect(try HostFiles.read(path) == Array("mine".utf8))
     }
   }
 
@@ -102,7 +102,7 @@ import Testing
   @Test func aDigestIsCancelledAndNamesItsFile() async throws {
     try await withScratchDirectory { scratch in
       let disk = scratch.appending("disk")
-      try FileSystem.makeSparseFile(disk, bytes: 3 << 40)
+      try HostFiles.makeSparseFile(disk, bytes: 3 << 40)
       let task = Task { try await FileDigest.sha256(of: disk) }
       try await Task.sleep(for: .milliseconds(100))
       let start = ContinuousClock.now
@@ -117,12 +117,12 @@ import Testing
   }
 
   @Test func theReasonIsThatOfTheCallThatFailed() throws {
-    let error = #expect(throws: Fault.self) { try FileSystem.read("/nowhere/at/all") }
+    let error = #expect(throws: Fault.self) { try HostFiles.read("/nowhere/at/all") }
     #expect(error?.message == "could not open /nowhere/at/all: No such file or directory")
-    let unwritable = #expect(throws: Fault.self) { try FileSystem.write([1], to: "/proc/version/x") }
+    let unwritable = #expect(throws: Fault.self) { try HostFiles.write([1], to: "/proc/version/x") }
     #expect(unwritable?.message == "could not write /proc/version/x: Not a directory")
     let tooLarge = #expect(throws: Fault.self) {
-      try FileSystem.makeSparseFile("/nowhere/x", bytes: 1 << 63)
+      try HostFiles.makeSparseFile("/nowhere/x", bytes: 1 << 63)
     }
     #expect(tooLarge?.kind == .badInput)
   }

@@ -15,12 +15,12 @@ import Testing
 
   /// A disk of 64 MiB with data, zeros in between, and holes.
   private func makeDisk(_ disk: FilePath) async throws {
-    try FileSystem.makeSparseFile(disk, bytes: 64 << 20)
+    try HostFiles.makeSparseFile(disk, bytes: 64 << 20)
     let content = FilePath(disk.string + ".content")
     let bytes = (0..<(5 << 20)).map {
       $0 >> 16 & 3 == 0 ? 0 : UInt8(truncatingIfNeeded: $0 / 512 * 7 ^ $0 >> 3)
     }
-    try FileSystem.write(bytes, to: content)
+    try HostFiles.write(bytes, to: content)
     try await FileRange.copy(content, to: disk, at: 7 << 20)
   }
 
@@ -139,8 +139,8 @@ import Testing
       let (folder, archive, victim) = (
         scratch.appending("work"), scratch.appending("x.raw.tar.gz"), scratch.appending("victim")
       )
-      try FileSystem.makeDirectory(folder)
-      for file in [victim, folder.appending("victim")] { try FileSystem.write("mine".utf8, to: file) }
+      try HostFiles.makeDirectory(folder)
+      for file in [victim, folder.appending("victim")] { try HostFiles.write("mine".utf8, to: file) }
       let script = """
         import io, sys, tarfile
         with tarfile.open(sys.argv[1], 'w:gz') as archive:
@@ -160,7 +160,7 @@ import Testing
       #expect(
         try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted() == ["image", "victim"])
       for file in [victim, folder.appending("victim")] {
-        #expect(try FileSystem.read(file) == Array("mine".utf8))
+        #expect(try HostFiles.read(file) == Array("mine".utf8))
       }
     }
   }
@@ -205,7 +205,7 @@ import Testing
   @Test(arguments: ["docs/reference.md", "docs/parity.md", "README.md", "nix/module.nix"])
   func everyFormatIsListed(file: String) throws {
     let root = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
-    let text = String(decoding: try FileSystem.read(root.appending(file)), as: UTF8.self)
+    let text = String(decoding: try HostFiles.read(root.appending(file)), as: UTF8.self)
     for format in ImageFormat.allCases { #expect(text.contains(format.rawValue), "\(format.rawValue)") }
   }
 }

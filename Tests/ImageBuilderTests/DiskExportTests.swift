@@ -18,11 +18,11 @@ import Testing
         scratch.appending("disk"), scratch.appending("copy"), scratch.appending("image")
       )
       let content = (0..<(3 << 20)).map { UInt8(truncatingIfNeeded: $0 / 512 * 7) }
-      try FileSystem.write(content, to: disk)
-      try FileSystem.write(content, to: copy)
+      try HostFiles.write(content, to: disk)
+      try HostFiles.write(content, to: copy)
       let export = DiskExport(runner: runner)
       try await export.export(raw: disk, as: [output(format)], in: scratch)
-      #expect(!FileSystem.exists(disk))
+      #expect(!HostFiles.exists(disk))
       let unpacked = scratch.appending("unpacked")
       if format.isPacked {
         try await export.unpack("image", format, to: "unpacked", in: ToolFolder(path: scratch))
@@ -43,15 +43,15 @@ import Testing
       let images = ImageFormat.allCases.map { output($0, $0.rawValue) }
       for run in ["1", "2"] {
         let folder = scratch.appending(run)
-        try FileSystem.makeDirectory(folder)
+        try HostFiles.makeDirectory(folder)
         let disk = folder.appending("disk")
         let content = (0..<(5 << 20)).map { UInt8(truncatingIfNeeded: $0 / 512 * 7 ^ $0 >> 3) }
-        try FileSystem.makeSparseFile(disk, bytes: 64 << 20)
-        try FileSystem.write(content, to: folder.appending("content"))
+        try HostFiles.makeSparseFile(disk, bytes: 64 << 20)
+        try HostFiles.write(content, to: folder.appending("content"))
         try await FileRange.copy(folder.appending("content"), to: disk, at: 7 << 20)
         if run == "2" {
           // Zeros that are no hole.
-          try FileSystem.write(Array(repeating: 0, count: 3 << 20), to: folder.appending("zeros"))
+          try HostFiles.write(Array(repeating: 0, count: 3 << 20), to: folder.appending("zeros"))
           try await FileRange.copy(folder.appending("zeros"), to: disk, at: 2 << 20)
         }
         try await DiskExport(runner: runner).export(raw: disk, as: images, in: folder)
@@ -79,13 +79,13 @@ import Testing
   @Test func aFileThatIsNotOfItsFormatIsRefused() async throws {
     try await withScratchDirectory { scratch in
       let file = scratch.appending("file")
-      try FileSystem.makeSparseFile(file, bytes: 1 << 20)
+      try HostFiles.makeSparseFile(file, bytes: 1 << 20)
       for format in [ImageFormat.vdi, .vpc, .fixedVPC, .vmdk, .streamVMDK, .vhdx] {
         #expect(throws: Fault.self) {
           try ImageIdentity(identifier: GUID(high: 1, low: 2), time: 946_814_400).write(to: file, format)
         }
       }
-      #expect(try FileSystem.read(file).allSatisfy { $0 == 0 })
+      #expect(try HostFiles.read(file).allSatisfy { $0 == 0 })
     }
   }
 
@@ -102,7 +102,7 @@ import Testing
   @Test func aDigestIsThatOfSha256sum() async throws {
     try await withScratchDirectory { scratch in
       let file = scratch.appending("file")
-      try FileSystem.write((0..<9_000_000).map { UInt8(truncatingIfNeeded: $0) }, to: file)
+      try HostFiles.write((0..<9_000_000).map { UInt8(truncatingIfNeeded: $0) }, to: file)
       let expected = try await runner.run("sha256sum", file.string).prefix(64)
       #expect(try await FileDigest.sha256(of: file) == expected)
     }
@@ -136,13 +136,13 @@ import Testing
   func anImageThatUnpacksToTooMuchIsRefused(format: ImageFormat) async throws {
     try await withScratchDirectory { scratch in
       try await packed(format, mebibytes: 65, in: scratch)
-      #expect(try FileSystem.size(of: scratch.appending("image")) < 1 << 20)
+      #expect(try HostFiles.size(of: scratch.appending("image")) < 1 << 20)
       let export = DiskExport(runner: runner, largestUnpacked: 64 << 20)
       let error = await #expect(throws: Fault.self) {
         try await export.unpack("image", format, to: "disk", in: ToolFolder(path: scratch))
       }
       #expect(error?.kind == .badInput && error?.message.contains("more than 64.0 MiB") == true)
-      #expect(!FileSystem.exists(scratch.appending("disk")))
+      #expect(!HostFiles.exists(scratch.appending("disk")))
     }
   }
 
@@ -154,10 +154,10 @@ import Testing
       let export = DiskExport(runner: runner, largestUnpacked: 64 << 20)
       try await export.unpack("image", format, to: "disk", in: ToolFolder(path: scratch))
       let disk = scratch.appending("disk")
-      #expect(try FileSystem.size(of: disk) == 64 << 20)
+      #expect(try HostFiles.size(of: disk) == 64 << 20)
       #expect(try #require(allocatedSize(of: disk)) <= 2 << 20)
       #expect(try FileStatus(of: disk).permissions == 0o640)
-      #expect(try FileSystem.read(disk).last == UInt8(ascii: "x"))
+      #expect(try HostFiles.read(disk).last == UInt8(ascii: "x"))
     }
   }
 }

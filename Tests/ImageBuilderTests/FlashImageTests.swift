@@ -22,8 +22,8 @@ struct FlashImageTests {
   func read() async throws {
     try await withScratchDirectory { scratch in
       let file = try await converted(in: scratch)
-      #expect(try await flashBytes(file) == FileSystem.read(Self.template))
-      #expect(try await flashBytes(Self.template) == FileSystem.read(Self.template))
+      #expect(try await flashBytes(file) == HostFiles.read(Self.template))
+      #expect(try await flashBytes(Self.template) == HostFiles.read(Self.template))
     }
   }
 
@@ -41,9 +41,9 @@ struct FlashImageTests {
   func damaged() async throws {
     try await withScratchDirectory { scratch in
       let file = try await converted(in: scratch)
-      var bytes = try FileSystem.read(file)
+      var bytes = try HostFiles.read(file)
       bytes[23] = 0xff  // the size of a cluster
-      try FileSystem.write(bytes, to: file)
+      try HostFiles.write(bytes, to: file)
       let error = try await #require(throws: Fault.self) { _ = try await flashBytes(file) }
       #expect(error.kind == .badInput)
       #expect(error.message.contains("VARS.qcow2") && error.message.contains("converted"))

@@ -27,7 +27,7 @@ private let hostileNames = [
     try await withScratchDirectory { scratch in
       let disk = try await BootableDisk.make(in: scratch)
       let folder = scratch.appending(name)
-      try FileSystem.makeDirectory(folder)
+      try HostFiles.makeDirectory(folder)
       for format in [ImageFormat.raw, .qcow2, .compressedRaw, .archivedRaw] {
         let image = folder.appending("\(name.prefix(200)).\(format.fileExtension)")
         let conversion =
@@ -40,13 +40,13 @@ private let hostileNames = [
               folder: scratch.string)
           }
         try await runner.run(conversion)
-        try FileSystem.rename(scratch.appending("x"), to: image)
+        try HostFiles.rename(scratch.appending("x"), to: image)
         let found = try await BootDiskReader().read(image: image.string, format: format)
         #expect(found.hasFallbackLoader, "\(format)")
         #expect(found.partitions.count == 1)
       }
-      #expect(!FileSystem.exists(FilePath(FileManager.default.currentDirectoryPath).appending("PWNED")))
-      #expect(!FileSystem.exists(scratch.appending("PWNED")))
+      #expect(!HostFiles.exists(FilePath(FileManager.default.currentDirectoryPath).appending("PWNED")))
+      #expect(!HostFiles.exists(scratch.appending("PWNED")))
     }
   }
 
@@ -54,9 +54,9 @@ private let hostileNames = [
   func anImageIsMadeInAFolderWithAnyName(name: String) async throws {
     try await withScratchDirectory { scratch in
       let folder = scratch.appending(name)
-      try FileSystem.makeDirectory(folder)
+      try HostFiles.makeDirectory(folder)
       let disk = folder.appending("target.raw")
-      try FileSystem.makeSparseFile(disk, bytes: 8 << 20)
+      try HostFiles.makeSparseFile(disk, bytes: 8 << 20)
       let layout = DiskLayout(
         table: .gpt, sectorSize: 512, sectors: 16384, guid: GUID(high: 1, low: 2), partitions: [])
       try await PartitionTableWriter(runner: runner).write(layout, to: disk)
@@ -65,8 +65,8 @@ private let hostileNames = [
           format: $0, file: "\(name.prefix(200)).\($0.rawValue)", identifier: GUID(high: 3, low: 4))
       }
       try await DiskExport(runner: runner).export(raw: disk, as: images, in: folder)
-      for image in images { #expect(FileSystem.exists(folder.appending(image.file)), "\(image.file)") }
-      #expect(!FileSystem.exists(folder.appending("PWNED")))
+      for image in images { #expect(HostFiles.exists(folder.appending(image.file)), "\(image.file)") }
+      #expect(!HostFiles.exists(folder.appending("PWNED")))
     }
   }
 
@@ -89,7 +89,7 @@ private let hostileNames = [
   func anEditedCopyOfAStoreIsAsPrivateAsTheStore(source: mode_t, copy: mode_t) async throws {
     try await withScratchDirectory { scratch in
       let (store, out) = (scratch.appending("store.fd"), scratch.appending("out.fd"))
-      try FileSystem.write(FileSystem.read("/usr/share/OVMF/OVMF_VARS_4M.fd"), to: store)
+      try HostFiles.write(HostFiles.read("/usr/share/OVMF/OVMF_VARS_4M.fd"), to: store)
       chmod(store.string, source)
       try VariableStoreFile(store.string).edit(into: out.string) { _ in }
       #expect(try FileStatus(of: out).permissions & ~copy == 0)

@@ -18,7 +18,7 @@ import Testing
   @Test func thoseOfSfdiskAreListed() async throws {
     try await withScratchDirectory { scratch in
       let disk = scratch.appending("disk")
-      try FileSystem.makeSparseFile(disk, bytes: UInt64(Self.sectors) * 512)
+      try HostFiles.makeSparseFile(disk, bytes: UInt64(Self.sectors) * 512)
       let script = """
         label: dos
         unit: sectors
@@ -58,7 +58,7 @@ import Testing
   /// A disk with an extended partition from sector 8 on, and sectors of its chain by their place in it.
   private func disk(_ chain: [UInt32: [UInt8]], in scratch: FilePath) throws -> FilePath {
     let disk = scratch.appending("disk")
-    try FileSystem.makeSparseFile(disk, bytes: UInt64(Self.sectors) * 512)
+    try HostFiles.makeSparseFile(disk, bytes: UInt64(Self.sectors) * 512)
     let file = try FileDescriptor.open(disk, .readWrite)
     try file.closeAfter {
       try file.writeAll(toAbsoluteOffset: 0, sector([(0x05, 8, UInt32(Self.sectors - 8))]))

@@ -24,7 +24,7 @@ import Testing
       let out = scratch.appending(name)
       try await OutputFolder.with(out.string, force: false) { folder in
         for name in ["nixos.img", "nixos.qcow2", "efi-vars.fd"] {
-          try FileSystem.write(Array(name.utf8), to: folder.work.appending(name))
+          try HostFiles.write(Array(name.utf8), to: folder.work.appending(name))
         }
         let files = OutputFiles(outputs: outputs, folder: folder)
         try files.writeProducts()
@@ -40,7 +40,7 @@ import Testing
 
   private func products(_ files: OutputFiles) throws -> [String] {
     let list = files.folder.work.appending("nix-support/hydra-build-products")
-    return String(decoding: try FileSystem.read(list), as: UTF8.self).split(separator: "\n").map(String.init)
+    return String(decoding: try HostFiles.read(list), as: UTF8.self).split(separator: "\n").map(String.init)
   }
 
   @Test(arguments: [

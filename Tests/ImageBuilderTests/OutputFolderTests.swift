@@ -14,8 +14,8 @@ import Testing
     try await withScratchDirectory { scratch in
       let out = scratch.appending("out")
       try await OutputFolder.with(out.string, force: false) { folder in
-        #expect(!FileSystem.exists(out))
-        try FileSystem.write(Array("x".utf8), to: folder.work.appending("file"))
+        #expect(!HostFiles.exists(out))
+        try HostFiles.write(Array("x".utf8), to: folder.work.appending("file"))
       }
       #expect(try contents(of: scratch) == ["out"])
       #expect(try contents(of: out) == ["file"])
@@ -26,7 +26,7 @@ import Testing
     try await withScratchDirectory { scratch in
       await #expect(throws: Failure.self) {
         try await OutputFolder.with(scratch.appending("out").string, force: false) { folder in
-          try FileSystem.write(Array("x".utf8), to: folder.work.appending("file"))
+          try HostFiles.write(Array("x".utf8), to: folder.work.appending("file"))
           throw Failure()
         }
       }
@@ -37,7 +37,7 @@ import Testing
 
   @Test func anExistingFolderIsKeptWithoutForce() async throws {
     try await withScratchDirectory { scratch in
-      try FileSystem.makeDirectory(scratch.appending("out"))
+      try HostFiles.makeDirectory(scratch.appending("out"))
       let error = await #expect(throws: Fault.self) {
         try await OutputFolder.with(scratch.appending("out").string, force: false) { _ in }
       }
@@ -48,10 +48,10 @@ import Testing
 
   /// Makes a folder as a build leaves it.
   private func makeOutput(_ out: FilePath, files: [String] = ["old"]) throws {
-    try FileSystem.makeDirectory(out)
-    for file in files { try FileSystem.write(Array(file.utf8), to: out.appending(file)) }
+    try HostFiles.makeDirectory(out)
+    for file in files { try HostFiles.write(Array(file.utf8), to: out.appending(file)) }
     let entries = files.map { #"{"path": "\#($0)", "size": 3, "sha256": ""}"# }.joined(separator: ",")
-    try FileSystem.write(
+    try HostFiles.write(
       Array(#"{"version": 2, "system": "/nix/store/x", "files": [\#(entries)]}"#.utf8),
       to: out.appending("manifest.json"))
   }
@@ -65,7 +65,7 @@ import Testing
       }
       #expect(try contents(of: out) == ["manifest.json", "old"])
       try await OutputFolder.with(out.string, force: true) { folder in
-        try FileSystem.write(Array("new".utf8), to: folder.work.appending("new"))
+        try HostFiles.write(Array("new".utf8), to: folder.work.appending("new"))
       }
       #expect(try contents(of: out) == ["new"])
       #expect(try contents(of: scratch) == ["out"])
@@ -98,7 +98,7 @@ import Testing
     try await withScratchDirectory { scratch in
       let out = scratch.appending("out")
       try makeOutput(out)
-      try FileSystem.write(Array("mine".utf8), to: out.appending("notes.txt"))
+      try HostFiles.write(Array("mine".utf8), to: out.appending("notes.txt"))
       let error = await #expect(throws: Fault.self) {
         try await OutputFolder.with(out.string, force: true) { _ in }
       }
@@ -122,7 +122,7 @@ import Testing
       let held = try ClaimedFolder.make(at: scratch.appending(".slipway-fedcba9876543210"), mode: 0o700)
       defer { held.release() }
       let other = scratch.appending(".slipway-notes")
-      for folder in [left, other] { try FileSystem.makeDirectory(folder) }
+      for folder in [left, other] { try HostFiles.makeDirectory(folder) }
       try await OutputFolder.with(scratch.appending("out").string, force: false) { _ in }
       #expect(try contents(of: scratch) == [".slipway-fedcba9876543210", ".slipway-notes", "out"])
     }
@@ -133,8 +133,8 @@ import Testing
       await #expect(throws: Failure.self) {
         try await OutputFolder.with(scratch.appending("out").string, force: false) { folder in
           let inner = folder.work.appending("inner")
-          try FileSystem.makeDirectory(inner)
-          try FileSystem.write([], to: inner.appending("file"))
+          try HostFiles.makeDirectory(inner)
+          try HostFiles.write([], to: inner.appending("file"))
           chmod(inner.string, 0o555)
           throw Failure()
         }
@@ -147,12 +147,12 @@ import Testing
   @Test(.enabled(if: geteuid() == 0)) func aFullFilesystemIsNamed() async throws {
     try await withScratchDirectory { scratch in
       let small = scratch.appending("small")
-      try FileSystem.makeDirectory(small)
+      try HostFiles.makeDirectory(small)
       let runner = SubprocessRunner()
       try await runner.run("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", small.string)
       do {
         let error = #expect(throws: Fault.self) {
-          try FileSystem.write([UInt8](repeating: 1, count: 1 << 20), to: small.appending("file"))
+          try HostFiles.write([UInt8](repeating: 1, count: 1 << 20), to: small.appending("file"))
         }
         #expect(error?.kind == .failed)
         #expect(error?.message.contains("\(small)") == true)

@@ -63,7 +63,7 @@ import Testing
     try await withScratchDirectory { scratch in
       var path = scratch.appending("image.img")
       switch kind {
-      case "folder": try FileSystem.makeDirectory(path)
+      case "folder": try HostFiles.makeDirectory(path)
       case "pipe": #expect(mkfifo(path.string, 0o600) == 0)
       case "socket":
         try await runner.run(
@@ -83,7 +83,7 @@ import Testing
   ])
   func aManifestOfAnotherVersionIsRefused(content: String, words: String) async throws {
     try await withScratchDirectory { scratch in
-      try FileSystem.write(Array("{\(content)}".utf8), to: scratch.appending("manifest.json"))
+      try HostFiles.write(Array("{\(content)}".utf8), to: scratch.appending("manifest.json"))
       let error = #expect(throws: Fault.self) { _ = try Manifest.read(from: scratch.string) }
       #expect(
         error?.kind == .badInput && error?.message.contains(words) == true, "\(String(describing: error))")
@@ -107,7 +107,7 @@ import Testing
         (manifest(image: name, store: nil), false),
         (manifest(image: "nixos.img", store: name), false),
       ] {
-        try FileSystem.write(manifest.json(), to: file)
+        try HostFiles.write(manifest.json(), to: file)
         if isGood {
           #expect(try Manifest.read(from: scratch.string).images.count == 1)
         } else {
@@ -115,7 +115,7 @@ import Testing
           #expect(error?.message.contains("no file of its folder") == true)
         }
       }
-      try FileSystem.remove(file)
+      try HostFiles.remove(file)
       #expect(mkfifo(file.string, 0o600) == 0)
       #expect(throws: Fault.self) { _ = try Manifest.read(from: scratch.string) }
     }

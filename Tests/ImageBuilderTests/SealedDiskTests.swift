@@ -35,7 +35,7 @@ private func layout(_ table: TableFormat, sectorSize: UInt64 = 512) -> DiskLayou
 /// A disk with that table, written by sfdisk.
 private func disk(_ layout: DiskLayout, in scratch: FilePath) async throws -> FilePath {
   let disk = scratch.appending("target.raw")
-  try FileSystem.makeSparseFile(disk, bytes: layout.size.bytes)
+  try HostFiles.makeSparseFile(disk, bytes: layout.size.bytes)
   try await PartitionTableWriter(runner: SubprocessRunner()).write(layout, to: disk)
   return disk
 }

@@ -59,12 +59,12 @@ private final class NotingRunner: CommandRunner {
       try await Pour(tree: tree, plan: plan, fingerprint: witness.fingerprint).run(to: file)
     } else {
       let staging = scratch.appending("staging-\(UUID().uuidString)")
-      try FileSystem.makeDirectory(staging)
+      try HostFiles.makeDirectory(staging)
       try await ReadOnlyStore(tree: tree, kind: kind, uuid: uuid, runner: runner)
         .write(to: file, scratch: staging)
       #expect(try FileManager.default.contentsOfDirectory(atPath: staging.string).isEmpty)
     }
-    return try FileSystem.read(file)
+    return try HostFiles.read(file)
   }
 
   @Test(arguments: [FilesystemKind.ext4, .squashfs, .erofs])

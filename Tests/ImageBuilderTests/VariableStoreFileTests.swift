@@ -17,8 +17,8 @@ import Testing
   @Test func anEditLeavesTheStoreAloneAndWhatAKilledOneLeftIsRemoved() async throws {
     try await withScratchDirectory { scratch in
       let store = scratch.appending("vars.fd")
-      try FileSystem.write(try FileSystem.read(Self.template), to: store, mode: 0o640)
-      try FileSystem.write([1], to: scratch.appending(".vars.fd.slipway-new"))
+      try HostFiles.write(try HostFiles.read(Self.template), to: store, mode: 0o640)
+      try HostFiles.write([1], to: scratch.appending(".vars.fd.slipway-new"))
       let file = VariableStoreFile(store.string)
       try file.set(.hexadecimal("0500"), attributes: nil, into: nil) { _ in .bootNext }
       #expect(try names(in: scratch) == ["vars.fd"])

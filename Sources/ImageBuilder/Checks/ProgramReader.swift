@@ -34,7 +34,7 @@ struct ProgramReader: Sendable {
   /// - Throws: `Fault` when it cannot be read.
   func program(_ path: String, in partition: BootDisk.Partition) async throws -> [UInt8]? {
     let copy = tools.path.appending(Self.copy)
-    defer { try? FileSystem.remove(copy) }
+    defer { try? HostFiles.remove(copy) }
     let offset = partition.start * found.sectorSize
     let name = "::" + path.split(separator: #"\"#).map { "/" + Self.literal($0) }.joined()
     do {
@@ -53,6 +53,6 @@ struct ProgramReader: Sendable {
       let count = try bytes.withUnsafeMutableBytes { try file.read(fromAbsoluteOffset: 0, into: $0) }
       return Array(bytes.prefix(count))
     }
-    return EFIProgram.isProgram(header) ? try FileSystem.read(copy) : nil
+    return EFIProgram.isProgram(header) ? try HostFiles.read(copy) : nil
   }
 }

@@ -49,7 +49,7 @@ package struct VariableStoreFile: Sendable {
   package static func write(
     _ bytes: [UInt8], to out: String, notMorePublicThan source: String? = nil
   ) throws {
-    guard !FileSystem.exists(FilePath(out)) else {
+    guard !HostFiles.exists(FilePath(out)) else {
       throw Fault(.badInput, "\(out) exists", remedy: "Remove it, or choose another --out")
     }
     try FileReplacement.write(bytes, to: out, like: nil, notMorePublicThan: source)
@@ -171,11 +171,11 @@ private enum FileReplacement {
         guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
       }
     } catch let failure as PathFailure {
-      throw FileSystem.fault(failure, need: UInt64(bytes.count))
+      throw HostFiles.fault(failure, need: UInt64(bytes.count))
     } catch let error as Errno {
-      throw FileSystem.fault(PathFailure("write", place, error), need: UInt64(bytes.count))
+      throw HostFiles.fault(PathFailure("write", place, error), need: UInt64(bytes.count))
     }
-    try FileSystem.synchronise(folder.isEmpty ? "." : folder)
+    try HostFiles.synchronise(folder.isEmpty ? "." : folder)
   }
 
   /// The same each time: whoever holds the store's lock is the only one to use it, and the next edit removes what a

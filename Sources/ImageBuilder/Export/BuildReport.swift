@@ -30,10 +30,10 @@ struct BuildReport: Codable, Hashable, Sendable {
   /// - Throws: `Fault`.
   func write(into folder: FilePath) throws {
     let logs = folder.appending(Self.folderName)
-    if !FileSystem.exists(logs) { try FileSystem.makeDirectory(logs) }
+    if !HostFiles.exists(logs) { try HostFiles.makeDirectory(logs) }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     let json = Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
-    try FileSystem.write(json, to: logs.appending("build.json"))
+    try HostFiles.write(json, to: logs.appending("build.json"))
   }
 }

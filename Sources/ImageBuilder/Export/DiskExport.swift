@@ -40,9 +40,9 @@ struct DiskExport {
       try await group.waitForAll()
     }
     if let image = images.first(where: { $0.format == .raw }) {
-      try FileSystem.rename(disk, to: folder.appending(image.file))
+      try HostFiles.rename(disk, to: folder.appending(image.file))
     } else {
-      try FileSystem.remove(disk)
+      try HostFiles.remove(disk)
     }
   }
 
@@ -100,7 +100,7 @@ struct DiskExport {
       failure = error
     }
     guard (try? FileStatus(of: file))?.size ?? 0 <= largestUnpacked else {
-      try? FileSystem.remove(file)
+      try? HostFiles.remove(file)
       throw Fault(
         .badInput,
         "the image unpacks to more than \(ByteSize(bytes: largestUnpacked)), and larger disks are not read",
@@ -110,7 +110,7 @@ struct DiskExport {
     // Nobody can read it who cannot read the image.
     guard let mode = (try? FileStatus(of: tools.path.appending(image)))?.mode,
       file.withPlatformString({ chmod($0, mode & 0o666) }) == 0
-    else { throw FileSystem.fault(PathFailure("set the mode of", file, Errno(rawValue: errno))) }
+    else { throw HostFiles.fault(PathFailure("set the mode of", file, Errno(rawValue: errno))) }
   }
 }
 

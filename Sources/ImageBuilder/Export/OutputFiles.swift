@@ -13,8 +13,8 @@ struct OutputFiles {
   ///
   /// - Throws: `Fault`.
   func writeProducts() throws {
-    try FileSystem.makeDirectory(folder.work.appending(Self.support))
-    try FileSystem.write(Array(outputs.images.map(product).joined().utf8), to: products)
+    try HostFiles.makeDirectory(folder.work.appending(Self.support))
+    try HostFiles.write(Array(outputs.images.map(product).joined().utf8), to: products)
   }
 
   /// Makes the list true again after a script: lines of ours whose image is gone are taken out, those that the script
@@ -22,15 +22,15 @@ struct OutputFiles {
   ///
   /// - Throws: `Fault`.
   func updateProducts() throws {
-    guard FileSystem.isRegularFile(products) else { return }
+    guard HostFiles.isRegularFile(products) else { return }
     let gone = Set(outputs.images.filter { !isThere($0.file) }.map(product))
     // Bytes, as a script's file names need not be UTF-8.
-    let lines = try FileSystem.read(products).split(
+    let lines = try HostFiles.read(products).split(
       separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     let kept = lines.filter { !gone.contains(String(decoding: $0, as: UTF8.self) + "\n") }
     let text = Array(kept.joined(separator: [UInt8(ascii: "\n")]))
     let (work, place) = (Array(folder.work.string.utf8), Array(folder.destination.string.utf8))
-    try FileSystem.write(text.replacing(work, with: place), to: products)
+    try HostFiles.write(text.replacing(work, with: place), to: products)
   }
 
   /// The plan's images that are there. A script may have removed, renamed or compressed them.
@@ -41,7 +41,7 @@ struct OutputFiles {
 
   private var products: FilePath { folder.work.appending(Self.support).appending("hydra-build-products") }
 
-  private func isThere(_ name: String) -> Bool { FileSystem.isRegularFile(folder.work.appending(name)) }
+  private func isThere(_ name: String) -> Bool { HostFiles.isRegularFile(folder.work.appending(name)) }
 
   /// A path with a space is quoted, as Hydra wants it.
   private func product(_ image: OutputImage) -> String {
@@ -59,10 +59,10 @@ struct OutputFiles {
         group.addTask {
           let file = folder.work.appending(name)
           // What is read here is in memory; the disk takes its time meanwhile.
-          async let flushed: Void = onThread { try FileSystem.synchronise(file) }
+          async let flushed: Void = onThread { try HostFiles.synchronise(file) }
           let digest = try await FileDigest.sha256(of: file)
           try await flushed
-          return Manifest.File(path: name, size: try FileSystem.size(of: file), sha256: digest)
+          return Manifest.File(path: name, size: try HostFiles.size(of: file), sha256: digest)
         }
       }
       return try await group.reduce(into: []) { $0.append($1) }.sorted { $0.path < $1.path }
@@ -78,7 +78,7 @@ struct OutputFiles {
     let files = FileManager.default.enumerator(atPath: folder.string)
     while let name = files?.nextObject() as? String {
       guard !own.contains(where: { name == $0 || name.hasPrefix($0 + "/") }) else { continue }
-      if FileSystem.isRegularFile(folder.appending(name)) { names.append(name) }
+      if HostFiles.isRegularFile(folder.appending(name)) { names.append(name) }
     }
     return names
   }

@@ -12,7 +12,7 @@ enum BootFiles {
       ["kernel", "initrd"].compactMap { store.resolved(system.appending($0)) }
     }
     return try Set(files).reduce(ByteSize(bytes: 0)) { sum, file in
-      sum + ByteSize(bytes: try FileSystem.size(of: file))
+      sum + ByteSize(bytes: try HostFiles.size(of: file))
     }
   }
 }

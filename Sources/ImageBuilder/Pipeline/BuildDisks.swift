@@ -30,8 +30,8 @@ struct BuildDisks: Sendable {
   ///
   /// - Throws: `Fault`.
   func make() async throws {
-    try FileSystem.makeSparseFile(target, bytes: plan.disk.size.bytes)
-    if !isPouredIntoTarget { try FileSystem.makeSparseFile(source, bytes: plan.pour.size.bytes) }
+    try HostFiles.makeSparseFile(target, bytes: plan.disk.size.bytes)
+    if !isPouredIntoTarget { try HostFiles.makeSparseFile(source, bytes: plan.pour.size.bytes) }
     guard hasOverlay else { return }
     try await image(
       "make an overlay over the target",
@@ -52,7 +52,7 @@ struct BuildDisks: Sendable {
   ///
   /// - Throws: `Fault`.
   func removeSource() throws {
-    try FileSystem.remove(source)
+    try HostFiles.remove(source)
   }
 
   /// Writes what the guest wrote onto the target; nothing without an overlay.
@@ -64,7 +64,7 @@ struct BuildDisks: Sendable {
       try await image(
         "write the guest's changes to the target", ["commit", "-q", "-d", "-f", "qcow2", "target.qcow2"])
     }
-    try FileSystem.remove(overlay)
+    try HostFiles.remove(overlay)
   }
 
   private func image(_ attempt: String, _ arguments: [String]) async throws {

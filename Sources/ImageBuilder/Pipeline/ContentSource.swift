@@ -54,7 +54,7 @@ enum ContentSource: Sendable {
 
   private static func fault(_ path: FilePath, _ key: String, _ error: Errno) -> SpecError {
     switch error {
-    case .noSuchFileOrDirectory where FileSystem.exists(path):
+    case .noSuchFileOrDirectory where HostFiles.exists(path):
       return SpecError(key, "'\(path)' is a link that leads nowhere", remedy: "Give what it should lead to")
     case .noSuchFileOrDirectory, .notDirectory:
       return SpecError(key, "there is no '\(path)'", remedy: "Check the source's path")

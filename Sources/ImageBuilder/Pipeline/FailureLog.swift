@@ -43,11 +43,11 @@ struct FailureLog {
 
   /// Removes the log of an earlier build of the same output folder.
   func removeEarlier() {
-    if isOurs { try? FileSystem.remove(path) }
+    if isOurs { try? HostFiles.remove(path) }
   }
 
   private var isOurs: Bool {
-    guard FileSystem.isRegularFile(path), let file = try? FileDescriptor.open(path, .readOnly) else {
+    guard HostFiles.isRegularFile(path), let file = try? FileDescriptor.open(path, .readOnly) else {
       return false
     }
     defer { try? file.close() }
@@ -57,7 +57,7 @@ struct FailureLog {
   }
 
   private func write(_ error: Fault, _ log: BuildLog, _ console: FilePath) async throws {
-    guard !FileSystem.exists(path) || isOurs else {
+    guard !HostFiles.exists(path) || isOurs else {
       throw Fault(.failed, "\(path) exists, and is no log of a failed build")
     }
     let temporary = path.removingLastComponent().appending(ClaimedFolder.uniqueName(".slipway-log-"))
@@ -71,19 +71,19 @@ struct FailureLog {
         }
         try put(["\(Self.header), slipway \(SlipwayVersion.named)", ""] + error.lines + ["", "Steps:"])
         try log.read { try file.writeAll($0) }
-        if FileSystem.isRegularFile(console) {
+        if HostFiles.isRegularFile(console) {
           try put(["", "Console:"] + Self.consoleLines(console))
         }
       }
     } catch let failure as PathFailure {
-      throw FileSystem.fault(failure)
+      throw HostFiles.fault(failure)
     } catch let error as Errno {
-      throw FileSystem.fault(PathFailure("write", path, error))
+      throw HostFiles.fault(PathFailure("write", path, error))
     }
   }
 
   private static func consoleLines(_ console: FilePath) throws -> [String] {
-    String(decoding: try FileSystem.read(console).suffix(consoleLimit), as: UTF8.self)
+    String(decoding: try HostFiles.read(console).suffix(consoleLimit), as: UTF8.self)
       .split(omittingEmptySubsequences: false) { $0.isNewline }.map(String.init)
   }
 }

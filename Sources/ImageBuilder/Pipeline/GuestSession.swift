@@ -26,7 +26,7 @@ struct GuestSession: Sendable {
   /// - Parameter pour: what the first step that reads the poured tree waits for.
   /// - Throws: `Fault`, `CancellationError`. The machine is gone then.
   func run(pour: Task<Void, any Error>) async throws {
-    try FileSystem.makeDirectory(site.consoleLog.removingLastComponent())
+    try HostFiles.makeDirectory(site.consoleLog.removingLastComponent())
     try await checkingAppliance {
       try await withMachine(configuration) { machine in try await runSteps(on: machine, pour) }
     }

@@ -120,7 +120,7 @@ struct HostContents: Sendable {
         guard case .tree(let host, true) = item.source, let rest = path.names(below: item.target) else {
           return false
         }
-        return FileSystem.exists(rest.reduce(host) { $0.appending(bytes: $1) })
+        return HostFiles.exists(rest.reduce(host) { $0.appending(bytes: $1) })
       }
     }
   }

@@ -25,10 +25,10 @@ struct HostHook {
     try await recorder.step(step) {
       try await ScratchFolder.with("hook", mode: 0o700) { scratch in
         let file = scratch.appending(name)
-        try FileSystem.write(Array(Self.prelude.utf8), to: scratch.appending("prelude"))
+        try HostFiles.write(Array(Self.prelude.utf8), to: scratch.appending("prelude"))
         // On the first line, so that bash counts lines as the author does.
         let start = #". "${0%/*}/prelude"; cd -- "$out"; "#
-        try FileSystem.write(Array("\(start)\(script)\n".utf8), to: file)
+        try HostFiles.write(Array("\(start)\(script)\n".utf8), to: file)
         let command = Command(
           "bash", ["-e", "-o", "pipefail", file.string],
           environment: environment.merging(["out": folder.string]) { $1 }, output: .shown)
@@ -51,8 +51,8 @@ struct HostHook {
   /// `echo $(name)`.
   private func checkNames(in scratch: FilePath) throws {
     let missing = scratch.appending("missing")
-    guard FileSystem.exists(missing) else { return }
-    let name = String(decoding: try FileSystem.read(missing).prefix(200), as: UTF8.self)
+    guard HostFiles.exists(missing) else { return }
+    let name = String(decoding: try HostFiles.read(missing).prefix(200), as: UTF8.self)
     throw Fault(
       .failed, "\(self.name) failed: it calls '\(name)', which is no command and no function",
       remedy: "Define it in the script, or have the program that it is in PATH")

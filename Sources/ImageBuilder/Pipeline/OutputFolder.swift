@@ -38,7 +38,7 @@ struct OutputFolder {
       return result
     } catch {
       // What this cannot remove yet, because something still writes to it, the watchdog can.
-      try? FileSystem.remove(folder.work)
+      try? HostFiles.remove(folder.work)
       throw error
     }
   }
@@ -52,12 +52,12 @@ struct OutputFolder {
     }
     let parent = destination.removingLastComponent()
     work = parent.appending(ClaimedFolder.uniqueName(Self.prefix))
-    guard FileSystem.exists(parent) else {
+    guard HostFiles.exists(parent) else {
       throw Fault(
         .badInput, "the folder \(parent), in which \(name) would be made, does not exist",
         remedy: "Make it, or choose another --out")
     }
-    guard FileSystem.exists(destination) else { return }
+    guard HostFiles.exists(destination) else { return }
     guard force else {
       throw Fault(
         .badInput, "the output folder \(destination) exists",
@@ -70,7 +70,7 @@ struct OutputFolder {
     do {
       return try ClaimedFolder.make(at: work, mode: isPrivate ? 0o700 : 0o755)
     } catch  where error.reason.isLackOfSpace {
-      throw FileSystem.fault(error)
+      throw HostFiles.fault(error)
     } catch {
       throw Fault(.badInput, "\(error)", remedy: "Choose an --out whose parent you may write to")
     }
@@ -78,17 +78,17 @@ struct OutputFolder {
 
   /// Moves the finished folder into place. What was there before is swapped out in one step, then removed.
   private func commit() throws {
-    try FileSystem.synchronise(work)
-    if FileSystem.exists(destination) {
+    try HostFiles.synchronise(work)
+    if HostFiles.exists(destination) {
       guard force else {
         throw Fault(.badInput, "the output folder \(destination) appeared while the build was running")
       }
       try ReplaceableFolder(destination).check()
-      try FileSystem.exchange(work, destination)
-      try FileSystem.remove(work)
+      try HostFiles.exchange(work, destination)
+      try HostFiles.remove(work)
     } else {
-      try FileSystem.rename(work, to: destination)
+      try HostFiles.rename(work, to: destination)
     }
-    try FileSystem.synchronise(destination.removingLastComponent())
+    try HostFiles.synchronise(destination.removingLastComponent())
   }
 }

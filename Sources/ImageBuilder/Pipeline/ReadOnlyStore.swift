@@ -36,6 +36,6 @@ struct ReadOnlyStore: Sendable {
     try await command.run {
       try await runner.run(Command(kind.tool, arguments(staged.folder.string, file.string, uuid)))
     }
-    try FileSystem.remove(staged.folder)
+    try HostFiles.remove(staged.folder)
   }
 }

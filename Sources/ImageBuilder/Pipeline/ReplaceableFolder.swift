@@ -12,8 +12,8 @@ struct ReplaceableFolder {
 
   /// - Throws: `Fault` of kind `badInput` for anything else.
   func check() throws {
-    guard FileSystem.isFolder(path) else { throw refusal("is not a folder, or is a link to one") }
-    guard !FileSystem.isMountPoint(path) else { throw refusal("is a mount point") }
+    guard HostFiles.isFolder(path) else { throw refusal("is not a folder, or is a link to one") }
+    guard !HostFiles.isMountPoint(path) else { throw refusal("is a mount point") }
     guard !isAroundTheCurrentFolder() else { throw refusal("is the current folder, or one above it") }
     guard let made = filesOfItsManifest() else {
       throw refusal("has no \(Manifest.fileName) of a build, so it was not made by one")
@@ -31,17 +31,17 @@ struct ReplaceableFolder {
   /// What its manifest lists; nil without one.
   private func filesOfItsManifest() -> Set<String>? {
     let file = path.appending(Manifest.fileName)
-    guard FileSystem.isRegularFile(file), let bytes = try? FileSystem.read(file),
+    guard HostFiles.isRegularFile(file), let bytes = try? HostFiles.read(file),
       let manifest = try? JSONDecoder().decode(ManifestOfAnyVersion.self, from: Data(bytes))
     else { return nil }
     return Set(manifest.files.map(\.path))
   }
 
   private func isAroundTheCurrentFolder() -> Bool {
-    guard let wanted = FileSystem.identity(of: path) else { return false }
+    guard let wanted = HostFiles.identity(of: path) else { return false }
     var folder = FilePath(FileManager.default.currentDirectoryPath)
     while true {
-      if FileSystem.identity(of: folder) == wanted { return true }
+      if HostFiles.identity(of: folder) == wanted { return true }
       guard folder.removeLastComponent() else { return false }
     }
   }

@@ -15,7 +15,7 @@ struct SealedVariables: Sendable {
   /// - Throws: `Fault` when the firmware kept nothing, and when the store is damaged.
   init(sealing work: WorkVariables, for outputs: OutputPlan, enrolling keys: SecureBoot?) throws {
     let firmware = work.firmware
-    let bytes = try FileSystem.read(work.file)
+    let bytes = try HostFiles.read(work.file)
     let before = try Self.read(work.template, "the template \(firmware.variablesTemplate) is damaged")
     var variables = try Self.read(bytes, "the variable store is damaged after the installation")
     // Firmware that was given a store it does not take boots, and keeps nothing: that must not pass for a store.
@@ -30,7 +30,7 @@ struct SealedVariables: Sendable {
       if outputs.stripFirmwareVariables == true { variables = variables.withoutFirmwareVariables() }
       if outputs.efiVarsForm != .raw { variables = variables.canonical() }
       if outputs.efiVarsForm != .raw || keys != nil {
-        try FileSystem.write(variables.serialized(), to: work.file)
+        try HostFiles.write(variables.serialized(), to: work.file)
       }
     } catch let fault as EFIFault {
       throw Fault(.failed, "the variable store is damaged after the installation: \(fault)")

@@ -13,7 +13,7 @@ struct StagedTree: Sendable {
   ///
   /// - Throws: `Ext4Error` of the tree, `Fault` when something cannot be written, `CancellationError`.
   func write(_ nodes: any NodeSource) throws {
-    try FileSystem.makeDirectory(folder, mode: 0o700)
+    try HostFiles.makeDirectory(folder, mode: 0o700)
     var nodes = nodes
     var folders: [(path: FilePath, mode: UInt16)] = [(folder, 0o755)]
     while let node = try nodes.next() {

@@ -21,7 +21,7 @@ struct WorkVariables: Sendable {
   /// - Throws: `Fault`, `CancellationError`.
   static func make(_ name: String, for pair: FirmwarePair, in work: FilePath) async throws -> WorkVariables {
     let firmware = try await pair.rawFiles(in: work)
-    let template = try FileSystem.read(FilePath(firmware.variablesTemplate))
+    let template = try HostFiles.read(FilePath(firmware.variablesTemplate))
     do {
       // One in qcow2 nobody has looked into until now.
       _ = try VariableStore(reading: template)
@@ -30,7 +30,7 @@ struct WorkVariables: Sendable {
         .badInput, "\(pair.variablesTemplate) is no variable store: \(error)", remedy: FirmwareSearch.remedy)
     }
     let file = work.appending(name)
-    try FileSystem.write(template, to: file)
+    try HostFiles.write(template, to: file)
     return WorkVariables(firmware: firmware, template: template, file: file)
   }
 
@@ -39,6 +39,6 @@ struct WorkVariables: Sendable {
   /// - Throws: `Fault`.
   func removeConverted() throws {
     let work = file.removingLastComponent()
-    for name in FirmwarePair.convertedNames { try FileSystem.remove(work.appending(name)) }
+    for name in FirmwarePair.convertedNames { try HostFiles.remove(work.appending(name)) }
   }
 }

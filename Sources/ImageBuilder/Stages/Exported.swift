@@ -36,7 +36,7 @@ struct Exported: Sendable {
     try BuildReport(
       accelerator: plan.machine?.accelerator, steps: site.recorder.steps, warnings: site.recorder.warnings
     ).write(into: site.work)
-    try FileSystem.write(manifest.json(), to: site.work.appending(Manifest.fileName))
+    try HostFiles.write(manifest.json(), to: site.work.appending(Manifest.fileName))
     return Exported(
       result: BuildResult(
         manifest: manifest, loaders: checked.facts.loaders, rootFree: checked.facts.rootFree,

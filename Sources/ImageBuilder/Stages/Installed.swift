@@ -54,7 +54,7 @@ struct Installed: Sendable {
     let plan = prepared.plan.pour
     if let image = prepared.storeImage {
       try await FileRange.copy(image, to: disks.poured, at: plan.offset.bytes)
-      return try FileSystem.remove(image)
+      return try HostFiles.remove(image)
     }
     try await Pour.step(prepared, to: disks.poured, site.recorder)
   }

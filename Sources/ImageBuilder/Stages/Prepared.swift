@@ -52,7 +52,7 @@ struct Prepared: Sendable {
         system: input.system.path, tree: need, etcDirectories: etc.directories, etcLinks: etc.links,
         bootFiles: try BootFiles.size(of: input.system, in: input.store),
         contentState: tree.contents.machineState(on: spec.mounts), contentSizes: contentSizes,
-        storeImage: try storeImage.map { ByteSize(bytes: try FileSystem.size(of: $0)) } ?? need.content),
+        storeImage: try storeImage.map { ByteSize(bytes: try HostFiles.size(of: $0)) } ?? need.content),
       machine: try await machine, stepTimeLimit: stepTimeLimit)
     let plan = try planner.plan()
     MachineProbe.warnOfMissingProcessors(plan, spec, recorder)

@@ -16,15 +16,15 @@ extension Manifest {
   /// - Throws: `Fault` when there is none, when it is not one of this version, and when it names a file elsewhere.
   static func read(from folder: String) throws -> Manifest {
     let file = FilePath(folder).appending(fileName)
-    guard FileSystem.exists(file) else {
+    guard HostFiles.exists(file) else {
       throw Fault(
         .badInput, "\(folder) has no \(fileName)", remedy: "Give the output folder of a build, or use --image"
       )
     }
-    guard try FileSystem.size(of: RegularFile.check(file)) <= largest else {
+    guard try HostFiles.size(of: RegularFile.check(file)) <= largest else {
       throw Fault(.badInput, "\(file) is larger than any manifest", remedy: "Build the image again")
     }
-    let data = Data(try FileSystem.read(file))
+    let data = Data(try HostFiles.read(file))
     let manifest: Manifest
     do {
       let version = try JSONDecoder().decode(Version.self, from: data).version

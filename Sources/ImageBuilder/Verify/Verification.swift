@@ -57,8 +57,8 @@ public struct Verification: Sendable {
       let variables = scratch.appending("vars.fd")
       try await within(deadline) { try await makeOverlay(disk, over: artefacts, scratch) }
       if let efi = artefacts.efi {
-        try FileSystem.makePrivateFile(variables)
-        try FileSystem.write(efi.variables, to: variables)
+        try HostFiles.makePrivateFile(variables)
+        try HostFiles.write(efi.variables, to: variables)
       }
       let firmware = try await artefacts.efi?.firmware.rawFiles(in: scratch)
       let configuration = try machine(
@@ -122,7 +122,7 @@ public struct Verification: Sendable {
         try await DiskExport(runner: runner).unpack("image", artefacts.format, to: image, in: tools)
       }
       // Made by qemu-img it would be everybody's to read where the folder is not this user's alone.
-      try FileSystem.makePrivateFile(overlay)
+      try HostFiles.makePrivateFile(overlay)
       try await runner.run(
         tools.command(
           "qemu-img",

@@ -4,7 +4,7 @@ internal import Glibc
 internal import InstallSteps
 
 /// A shell for a person, on the guest's second serial line.
-enum DebugShell {
+enum SerialShell {
   private static let terminal = Architecture.current.secondTerminal
 
   /// The end of a session's leader hangs its line up, and what is still to be sent is lost. So the leader is not

@@ -4,7 +4,7 @@ internal import Glibc
 internal import SystemPackage
 
 /// The few file operations of a build, by system calls, with errors that name the path, the reason and what to do.
-enum FileSystem {
+enum HostFiles {
   /// How much is handed to the kernel at once; a cancelled task ends in between.
   private static let piece = 16 << 20
 
