@@ -70,7 +70,7 @@ let package = Package(
     // System calls that Swift cannot import; headers only.
     .systemLibrary(name: "CLinux"),
     // The tool for partition tables: its scripts, and what it reads back.
-    .target(name: "Sfdisk", dependencies: ["Command", "ImageModel"]),
+    .target(name: "Sfdisk", dependencies: ["Basics", "Command", "ImageModel"]),
     // The guest's side of each step, one file a step.
     .target(
       name: "InstallSteps",

@@ -83,17 +83,13 @@ struct ApplianceContents {
       case .characterDevice(let major, let minor): add("device", entry.path, "\(major)", "\(minor)")
       }
     }
-    return hex(hash.finalize())
+    return Hexadecimal.text(hash.finalize())
   }
 }
 
 /// SHA-256 in hexadecimal.
 func hexDigest(of bytes: [UInt8]) -> String {
-  hex(SHA256.hash(data: bytes))
-}
-
-private func hex(_ digest: SHA256.Digest) -> String {
-  digest.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+  Hexadecimal.text(SHA256.hash(data: bytes))
 }
 
 extension ApplianceInputs {

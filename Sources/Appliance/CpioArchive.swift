@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 internal import SystemPackage
 
@@ -75,8 +76,7 @@ struct CpioArchive {
     ]
     var head = Array("070701".utf8)
     for field in fields {
-      let digits = String(field, radix: 16, uppercase: true)
-      head += Array(repeating: UInt8(ascii: "0"), count: 8 - digits.utf8.count) + Array(digits.utf8)
+      head += Array(Hexadecimal.text(field.bigEndianBytes).uppercased().utf8)
     }
     head += Array(name.utf8) + [0]
     head += padding(after: head.count)

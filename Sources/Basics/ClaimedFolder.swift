@@ -14,8 +14,7 @@ package struct ClaimedFolder: Sendable {
 
   /// A name that no other has: the prefix, and 16 hexadecimal digits by chance.
   package static func uniqueName(_ prefix: String) -> String {
-    let digits = String(UInt64.random(in: 0...UInt64.max), radix: 16)
-    return prefix + String(repeating: "0", count: 16 - digits.count) + digits
+    prefix + Hexadecimal.text(UInt64.random(in: 0...UInt64.max).bigEndianBytes)
   }
 
   /// Whether `uniqueName` could have made a name.

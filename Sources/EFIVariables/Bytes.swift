@@ -1,3 +1,4 @@
+internal import Basics
 package import ImageModel
 
 /// Reads little-endian fields one after the other, and never past its end.
@@ -134,32 +135,5 @@ extension String {
 /// A number as the UEFI text forms have it: 0x and lower-case digits.
 func hex(_ number: some BinaryInteger) -> String { "0x" + String(number, radix: 16) }
 
-/// Bytes as pairs of lower-case digits.
-func hex(_ bytes: some Sequence<UInt8>) -> String {
-  let digits = Array("0123456789abcdef".utf8)
-  var text: [UInt8] = []
-  for byte in bytes { text += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }
-  return String(decoding: text, as: UTF8.self)
-}
-
-/// Bytes of pairs of digits in either case; nil for anything else.
-package func bytes(hex text: some StringProtocol) -> [UInt8]? {
-  let digits = Array(text.utf8)
-  guard digits.count.isMultiple(of: 2) else { return nil }
-  var bytes: [UInt8] = []
-  bytes.reserveCapacity(digits.count / 2)
-  for index in stride(from: 0, to: digits.count, by: 2) {
-    guard let high = hexDigit(digits[index]), let low = hexDigit(digits[index + 1]) else { return nil }
-    bytes.append(high << 4 | low)
-  }
-  return bytes
-}
-
-private func hexDigit(_ digit: UInt8) -> UInt8? {
-  switch digit {
-  case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-  case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-  case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
-  default: nil
-  }
-}
+/// Bytes as the UEFI text forms have them.
+func hex(_ bytes: some Sequence<UInt8>) -> String { Hexadecimal.text(bytes) }

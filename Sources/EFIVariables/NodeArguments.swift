@@ -1,3 +1,4 @@
+internal import Basics
 internal import ImageModel
 
 /// What stands between the parentheses of a node's text, taken from the left.
@@ -16,7 +17,7 @@ struct NodeArguments {
 
   mutating func word() -> String? { words.popFirst() }
   mutating func guid() -> GUID? { words.popFirst().flatMap { GUID($0) } }
-  mutating func bytes() -> [UInt8]? { words.popFirst().flatMap { EFIVariables.bytes(hex: $0) } }
+  mutating func bytes() -> [UInt8]? { words.popFirst().flatMap { Hexadecimal.bytes($0) } }
 
   mutating func number<Number: FixedWidthInteger>() -> Number? {
     words.popFirst().flatMap { Self.number(Number.self, $0) }
@@ -41,7 +42,7 @@ struct NodeArguments {
   mutating func identifier() -> UInt64? {
     guard let groups = words.popFirst()?.split(separator: "-", omittingEmptySubsequences: false),
       groups.count == 8, groups.allSatisfy({ $0.utf8.count == 2 }),
-      let bytes = EFIVariables.bytes(hex: groups.joined())
+      let bytes = Hexadecimal.bytes(groups.joined())
     else { return nil }
     return bytes.reduce(0) { $0 << 8 | UInt64($1) }
   }
@@ -59,7 +60,7 @@ struct NodeArguments {
     guard let groups = words.popFirst()?.split(separator: ":", omittingEmptySubsequences: false),
       groups.count == 8, groups.allSatisfy({ $0.utf8.count == 4 })
     else { return nil }
-    return EFIVariables.bytes(hex: groups.joined())
+    return Hexadecimal.bytes(groups.joined())
   }
 
   fileprivate mutating func transport() -> UInt16? {

@@ -1,3 +1,4 @@
+internal import Basics
 package import FoundationEssentials
 internal import ImageModel
 
@@ -55,10 +56,10 @@ package enum VariablesJSON {
 
     func variable() throws -> Variable {
       guard let key = VariableKey(guid, name) else { throw invalid("'\(name)' cannot be a variable's name") }
-      guard let data = bytes(hex: data), !data.isEmpty else {
+      guard let data = Hexadecimal.bytes(data), !data.isEmpty else {
         throw invalid("\(key) has no data in hexadecimal")
       }
-      guard let time = EFITime(bytes: time.map { bytes(hex: $0) ?? [] } ?? EFITime.zero.bytes) else {
+      guard let time = EFITime(bytes: time.map { Hexadecimal.bytes($0) ?? [] } ?? EFITime.zero.bytes) else {
         throw invalid("the time of \(key) is not sixteen bytes in hexadecimal")
       }
       return Variable(

@@ -1,3 +1,4 @@
+internal import Basics
 package import ImageModel
 
 extension GUID {
@@ -60,7 +61,6 @@ extension VariableKey {
 
   /// A load option's number as names and lists have it.
   package static func fourDigits(_ number: UInt16) -> String {
-    let digits = String(number, radix: 16, uppercase: true)
-    return String(repeating: "0", count: 4 - digits.count) + digits
+    Hexadecimal.text(number.bigEndianBytes).uppercased()
   }
 }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Glibc
 
 /// A path inside a filesystem to be, as bytes: components joined by `/`, no slash at either end; the root is
@@ -120,8 +121,7 @@ extension TreePath: CustomStringConvertible {
       if (32..<127).contains(byte) {
         text.unicodeScalars.append(Unicode.Scalar(byte))
       } else {
-        let digits = String(byte, radix: 16)
-        text += "\\x" + (digits.count < 2 ? "0" : "") + digits
+        text += "\\x" + Hexadecimal.text([byte])
       }
     }
   }

@@ -52,15 +52,12 @@ package struct ToolFinder: Sendable {
 enum ELF {
   /// Whether a 64-bit ELF file, of which these are the first bytes, names no interpreter.
   static func isStatic(_ bytes: [UInt8]) -> Bool {
-    func number(_ offset: Int, _ count: Int) -> Int? {
-      guard offset >= 0, offset + count <= bytes.count else { return nil }
-      return bytes[offset..<offset + count].reversed().reduce(0) { $0 << 8 | Int($1) }
-    }
-    guard bytes.starts(with: [0x7f, 0x45, 0x4c, 0x46, 2, 1]), let table = number(0x20, 4),
-      let size = number(0x36, 2), let count = number(0x38, 2)
-    else { return false }
-    let interpreter = 3  // PT_INTERP
-    let types = (0..<count).map { number(table + $0 * size, 4) }
-    return !types.isEmpty && types.allSatisfy { $0 != nil && $0 != interpreter }
+    guard bytes.starts(with: [0x7f, 0x45, 0x4c, 0x46, 2, 1]) else { return false }
+    let (table, size) = (Int(bytes.littleEndian(at: 0x20, 4)), Int(bytes.littleEndian(at: 0x36, 2)))
+    let count = Int(bytes.littleEndian(at: 0x38, 2))
+    // All of the program headers must be among the bytes: where they end, nothing is known.
+    guard count > 0, table > 0, size >= 4, table + count * size <= bytes.count else { return false }
+    let interpreter: UInt64 = 3  // PT_INTERP
+    return (0..<count).allSatisfy { bytes.littleEndian(at: table + $0 * size, 4) != interpreter }
   }
 }

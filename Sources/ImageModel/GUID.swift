@@ -1,3 +1,5 @@
+internal import Basics
+
 /// A 128-bit identifier as GPT, filesystems and EFI use it (RFC 4122; UEFI 2.10, appendix A).
 ///
 /// Bytes are kept in the order of the text form. The text form is strict: 8-4-4-4-12 hexadecimal digits.
@@ -22,12 +24,7 @@ public struct GUID: Hashable, Sendable {
   public init?(_ text: String) {
     let groups = text.split(separator: "-", omittingEmptySubsequences: false)
     guard groups.map(\.utf8.count) == [8, 4, 4, 4, 12] else { return nil }
-    let digits = Array(groups.joined().utf8)
-    var bytes: [UInt8] = []
-    for index in stride(from: 0, to: digits.count, by: 2) {
-      guard let high = hexValue(digits[index]), let low = hexValue(digits[index + 1]) else { return nil }
-      bytes.append(high << 4 | low)
-    }
+    guard let bytes = Hexadecimal.bytes(groups.joined()) else { return nil }
     self.bytes = bytes
   }
 
@@ -37,26 +34,15 @@ public struct GUID: Hashable, Sendable {
   }
 }
 
-private func hexValue(_ digit: UInt8) -> UInt8? {
-  switch digit {
-  case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-  case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-  case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
-  default: nil
-  }
-}
-
 extension GUID: CustomStringConvertible {
   /// The lower-case text form.
   public var description: String {
-    let digits = Array("0123456789abcdef")
-    var text = ""
-    for (index, byte) in bytes.enumerated() {
-      if [4, 6, 8, 10].contains(index) { text.append("-") }
-      text.append(digits[Int(byte >> 4)])
-      text.append(digits[Int(byte & 15)])
-    }
-    return text
+    let text = Hexadecimal.text(bytes).utf8
+    var rest = text[...]
+    return [8, 4, 4, 4, 12].map { count in
+      defer { rest = rest.dropFirst(count) }
+      return String(rest.prefix(count)) ?? ""
+    }.joined(separator: "-")
   }
 }
 

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 
 /// The SHA-256 of a store object's archive (NAR), as the Nix database records it.
@@ -26,7 +27,7 @@ package struct NarHash: Hashable, Sendable {
 extension NarHash: CustomStringConvertible {
   /// The spelling of the Nix database: `sha256:` and 64 hexadecimal digits.
   package var description: String {
-    "sha256:" + digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    "sha256:" + Hexadecimal.text(digest)
   }
 }
 
@@ -58,19 +59,8 @@ enum NixBase32 {
   }
 }
 
+/// Lower-case digits only, as Nix writes them.
 private func decodeBase16(_ text: [UInt8]) -> [UInt8]? {
-  var bytes: [UInt8] = []
-  for index in stride(from: 0, to: text.count, by: 2) {
-    guard let high = hexValue(text[index]), let low = hexValue(text[index + 1]) else { return nil }
-    bytes.append(high << 4 | low)
-  }
-  return bytes
-}
-
-private func hexValue(_ character: UInt8) -> UInt8? {
-  switch character {
-  case UInt8(ascii: "0")...UInt8(ascii: "9"): character - UInt8(ascii: "0")
-  case UInt8(ascii: "a")...UInt8(ascii: "f"): character - UInt8(ascii: "a") + 10
-  default: nil
-  }
+  let bytes = Hexadecimal.bytes(String(decoding: text, as: UTF8.self))
+  return bytes.flatMap { Hexadecimal.text($0).utf8.elementsEqual(text) ? $0 : nil }
 }

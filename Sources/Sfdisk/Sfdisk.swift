@@ -1,3 +1,4 @@
+internal import Basics
 package import Command
 package import ImageModel
 
@@ -65,7 +66,7 @@ private func sfdiskQuoted(_ name: String) -> String {
   name.utf8.reduce(into: "") { quoted, byte in
     switch byte {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"), 0..<0x20, 0x7f...:
-      quoted += "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+      quoted += "\\x" + Hexadecimal.text([byte])
     default: quoted.unicodeScalars.append(Unicode.Scalar(byte))
     }
   }

@@ -142,7 +142,7 @@ struct DiskCheckTests {
     let firmwares = LoadOption("UEFI Shell", [DevicePath([.firmwareFile(GUID(high: 5, low: 6))])])
     let automatic = LoadOption(
       "UEFI Misc Device", [DevicePath([.pciRoot(0)])],
-      optionalData: bytes(hex: "4eac0881119f594d850ee21a522c59b2") ?? [])
+      optionalData: Hexadecimal.bytes("4eac0881119f594d850ee21a522c59b2") ?? [])
     var store = try store([option(), firmwares, automatic], order: [2, 0, 1])
     try store.set(Variable(.platformLang, .standard, Array("de".utf8)))
     try store.set(Variable(.lang, .standard, Array("eng".utf8)))

@@ -1,4 +1,5 @@
 internal import AgentProtocol
+internal import Basics
 internal import Crypto
 
 /// What is shown of a script, which may hold secrets: that it is there, and whether it is the same as another.
@@ -6,7 +7,7 @@ enum ScriptDigest {
   /// `sha256:` and the digest of the script's bytes, in hexadecimal.
   static func text(of script: String) -> String {
     let digest = SHA256.hash(data: Array(script.utf8))
-    return "sha256:" + digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    return "sha256:" + Hexadecimal.text(digest)
   }
 }
 

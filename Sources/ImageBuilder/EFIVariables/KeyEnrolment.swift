@@ -70,7 +70,7 @@ package struct KeyEnrolment: Sendable {
   }
 
   private func digest(_ text: String) -> [UInt8]? {
-    guard text.utf8.count == 64, let bytes = bytes(hex: text) else { return nil }
+    guard text.utf8.count == 64, let bytes = Hexadecimal.bytes(text) else { return nil }
     return bytes
   }
 

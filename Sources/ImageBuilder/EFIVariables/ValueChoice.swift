@@ -40,7 +40,7 @@ package enum ValueChoice: Sendable {
   }
 
   private static func bytes(_ text: String) throws -> [UInt8] {
-    guard let bytes = EFIVariables.bytes(hex: text) else {
+    guard let bytes = Hexadecimal.bytes(text) else {
       throw Fault(
         .badInput, "'\(text)' is not hexadecimal", remedy: "Give pairs of digits, such as 0100")
     }

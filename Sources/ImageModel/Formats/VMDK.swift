@@ -36,8 +36,7 @@ extension FormatTraits {
     guard let index = lines.firstIndex(where: { $0.hasPrefix("CID=") }) else { throw OddImage() }
     // All ones mean that there is no parent.
     let number = identifier.bytes.prefix(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) } & 0x7fff_ffff
-    let digits = String(number, radix: 16)
-    lines[index] = "CID=" + String(repeating: "0", count: 8 - digits.count) + digits
+    lines[index] = "CID=" + Hexadecimal.text(number.bigEndianBytes)
     let descriptor = Array(lines.joined(separator: "\n").utf8)
     guard descriptor.count < size else { throw OddImage() }
     let filler = [UInt8](repeating: 0, count: Int(size) - descriptor.count)
