@@ -63,10 +63,11 @@ import Testing
         printf 'Kernel panic \\033[31m\\n' > /dev/ttyS0
         """, "script")
       let result = try await bench.run(bench.build("tiny", ["--post-install", script, "--verbose"]))
-      bench.expect(result.status == 0 || result.status == 1, "exit code \(result.status)")
-      let console = bench.out.appending("r/log/console.log").string
-      let size = try FileManager.default.attributesOfItem(atPath: console)[.size] as? Int ?? 0
-      bench.expect(size < 64 << 20, "console.log has \(size) bytes")
+      // A fast machine prints more in that time than a console may.
+      if result.status != 0 { bench.expect(result, status: 1, says: "printed more than") }
+      let log = bench.out.appending(result.status == 0 ? "r/log/console.log" : "r.failed.log").string
+      let size = try FileManager.default.attributesOfItem(atPath: log)[.size] as? Int ?? 0
+      bench.expect(size < 64 << 20, "\(log) has \(size) bytes")
       bench.expect(!result.errors.contains("\r"), "a carriage return was printed")
     }
   }
