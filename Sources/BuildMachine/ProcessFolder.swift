@@ -112,12 +112,22 @@ package final class ProcessFolder: Sendable {
   }
 
   private static func make(below base: FilePath) throws -> ProcessFolder {
-    try makeBase(base)
-    let folder = ProcessFolder(
-      try ClaimedFolder.make(at: base.appending(ClaimedFolder.uniqueName("")), mode: 0o700))
+    let folder = ProcessFolder(try claim(below: base))
     try makePrivateFolder(folder.leftovers)
     try writeFile(folder.path.appending("mark"), ProcessMark.setting)
     return folder
+  }
+
+  private static func claim(below base: FilePath) throws -> ClaimedFolder {
+    while true {
+      try makeBase(base)
+      do throws(PathFailure) {
+        return try ClaimedFolder.make(at: base.appending(ClaimedFolder.uniqueName("")), mode: 0o700)
+      } catch {
+        // A process that was the last one may just have removed the folder.
+        guard error.reason == .noSuchFileOrDirectory else { throw error }
+      }
+    }
   }
 
   /// Clears the folders whose process is gone: its watchdog was killed too, or the machine lost power.

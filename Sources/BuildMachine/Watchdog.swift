@@ -61,7 +61,11 @@ enum Watchdog {
       for link in "$folder"/leftovers/*; do
         if [ -L "$link" ]; then remove "$(readlink "$link")" || left=yes; fi
       done
-      if [ $left = no ] && remove "$folder"; then exit 0; fi
+      if [ $left = no ] && remove "$folder"; then
+        # The last process of a user leaves nothing.
+        rmdir -- "${folder%/*}" 2>/dev/null
+        exit 0
+      fi
       # A command that is being started has no mark yet.
       kill_commands
       tries=$((tries + 1))
@@ -123,4 +127,5 @@ private func endInOrder() {
   _ = try? watched.pipe.writeAll("in order\n".utf8)
   try? watched.pipe.close()
   for _ in 0..<400 where access(watched.folder.string, F_OK) == 0 { usleep(5_000) }
+  rmdir(watched.folder.removingLastComponent().string)
 }

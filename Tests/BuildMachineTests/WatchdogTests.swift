@@ -28,7 +28,7 @@ internal import Testing
 
   @Test func clearsHypervisorsLeftoversAndTheFolder() async throws {
     try await withScratchDirectory { scratch in
-      let folder = scratch.appending("12345678")
+      let folder = scratch.appending("user").appending("12345678")
       let ours = try hypervisor(
         naming: folder.appending("libvirt").appending("monitor"), below: folder, domain: "ours")
       // The pid of a domain that ended long ago, now another process's.
@@ -54,7 +54,7 @@ internal import Testing
 
   /// Makes the folder of a process that is gone, with one leftover.
   private func folder(in scratch: FilePath, mark: String, leftover: FilePath) throws -> FilePath {
-    let folder = scratch.appending("12345678")
+    let folder = scratch.appending("user").appending("12345678")
     let links = folder.appending("leftovers")
     try FileManager.default.createDirectory(atPath: links.string, withIntermediateDirectories: true)
     try FileManager.default.createSymbolicLink(
@@ -128,6 +128,19 @@ internal import Testing
       #expect(exists(held.path))
       #expect(!exists(abandoned.path))
       #expect(exists(other))
+    }
+  }
+
+  @Test func theLastProcessOfAUserRemovesTheirCommonFolder() async throws {
+    try await withScratchDirectory { scratch in
+      let base = scratch.appending("slipway-1000")
+      try makePrivateFolder(base)
+      let folders = [base.appending("1"), base.appending("2")]
+      for folder in folders { try makePrivateFolder(folder) }
+      try await Watchdog.clear(folders[0])
+      #expect(exists(base))
+      try await Watchdog.clear(folders[1])
+      #expect(!exists(base))
     }
   }
 

@@ -125,12 +125,7 @@ final class Bench: Sendable {
     let made = try manager.contentsOfDirectory(atPath: out.string).filter {
       !expected.contains($0) && !$0.hasSuffix(".failed.log")
     }
-    // The folder of a user's machines stays, empty.
-    let temporary = try manager.contentsOfDirectory(atPath: tmp.string).flatMap { name in
-      name.hasPrefix("slipway-\(geteuid())")
-        ? try manager.contentsOfDirectory(atPath: tmp.appending(name).string).map { "\(name)/\($0)" } : [name]
-    }
-    return made.map { "out/\($0)" } + temporary.map { "tmp/\($0)" }
+    return made.map { "out/\($0)" } + (try manager.contentsOfDirectory(atPath: tmp.string)).map { "tmp/\($0)" }
   }
 
   /// Ends what a miss left behind, and removes the row's folder.

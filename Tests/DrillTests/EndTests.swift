@@ -60,7 +60,10 @@ import Testing
         contained() { exec unshare --pid --fork --kill-child --mount-proc "$@"; }
         contained "$@" & first=$!
         while [ -z "$(ls -A '\(bench.out)')" ]; do sleep 0.01; done
+        init=$(pgrep -P $first)
         kill -9 $first; wait $first
+        # The kernel ends the rest of the namespace in its own time.
+        while kill -0 $init; do sleep 0.01; done 2>/dev/null
         ls -A '\(bench.out)' >&2
         contained "$@"
         """

@@ -9,8 +9,7 @@ import Testing
   private func command(_ bench: Bench) -> String {
     """
     "$@"; code=$?
-    find '\(bench.out)' /tmp -mindepth 1 ! -path '/tmp/slipway-*' ! -name '*.failed.log' > '\(bench.inputs)/left'
-    find /tmp/slipway-* -mindepth 1 >> '\(bench.inputs)/left' 2> /dev/null
+    find '\(bench.out)' /tmp -mindepth 1 ! -name '*.failed.log' > '\(bench.inputs)/left'
     exit $code
     """
   }
