@@ -5,7 +5,9 @@ STAGE := .build/stage
 SHARE := .build/share
 SLIPWAY := $(STAGE)/bin/slipway
 AGENT := .build-agent/release/slipway-agent
-AGENT_LIMIT := 20000000
+AGENT_LIMIT := 14000000
+# lld comes with the Swift toolchain, and merges a linker script into its own layout.
+AGENT_FLAGS := -Xswiftc -static-executable -Xswiftc -use-ld=lld -Xlinker -T -Xlinker $(abspath scripts/agent.ld)
 DEMO := .cache/demo
 SYSTEMS := tiny tiny-b tiny-notouch tiny-many tiny-secrets f2fs demo demo-notouch secure \
   grub-bios grub-bios-sda grub-efi xbootldr \
@@ -29,7 +31,7 @@ setup-bench:
 
 build: ## build slipway, its agent, manual pages and shell completions
 	swift build -c release --product slipway --static-swift-stdlib
-	swift build -c release --product slipway-agent -Xswiftc -static-executable --scratch-path .build-agent
+	swift build -c release --product slipway-agent $(AGENT_FLAGS) --scratch-path .build-agent
 	@rm -rf $(SHARE)
 	@scripts/manual .build/release/slipway $(SHARE)
 	@$(MAKE) --no-print-directory install PREFIX=$(STAGE)
