@@ -61,6 +61,8 @@ let package = Package(
     // libext2fs; headers only.
     .systemLibrary(
       name: "CExt2fs", pkgConfig: "ext2fs", providers: [.apt(["libext2fs-dev", "comerr-dev"])]),
+    // FAT filesystems, written on the host in sorted order.
+    .target(name: "FAT", dependencies: ["Basics", "ImageModel", systemPackage]),
     // How large an ext4 filesystem must be, as a pure function.
     .target(name: "Ext4Geometry", dependencies: ["ImageModel"]),
     // The pour: a tree into an ext4 filesystem, without a kernel or a VM.
@@ -131,6 +133,9 @@ let package = Package(
       path: "Tests/TestSupport"),
     .testTarget(name: "BasicsTests", dependencies: ["Basics", "Command", "TestSupport", systemPackage]),
     .testTarget(name: "ImageModelTests", dependencies: ["ImageModel"]),
+    .testTarget(
+      name: "FATTests",
+      dependencies: ["FAT", "Basics", "Command", "TestSupport", systemPackage]),
     .testTarget(name: "CommandTests", dependencies: ["Command", "TestSupport"]),
     .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
     .testTarget(
