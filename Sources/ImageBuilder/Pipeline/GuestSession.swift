@@ -16,8 +16,8 @@ struct GuestSession: Sendable {
   let disks: BuildDisks
   /// Nil without EFI.
   let variables: WorkVariables?
-  /// What the bootloader's installation signs with; nil without Secure Boot.
-  let signing: [SecretFile]?
+  /// What the bootloader's installation signs with; empty without Secure Boot.
+  let signing: [SecretFile]
   let site: BuildSite
 
   /// How long firmware, kernel and agent may take. Emulated on two busy cores they take about ten seconds.
@@ -61,14 +61,13 @@ struct GuestSession: Sendable {
   /// Whether a step reads what is poured.
   private func needsPour(_ step: InstallStep) -> Bool {
     switch step {
-    case .copyTree: true
-    case .mountFilesystem: disks.isPouredIntoTarget
+    case .copyTree(plan.pour.device, _, _, _), .mountFilesystem(plan.pour.device, _): true
     default: false
     }
   }
 
   private func perform(_ planned: PlannedStep, _ agent: AgentClient, _ machine: Machine) async throws {
-    let step = BuildStep(planned.step, on: plan.disk)
+    let step = BuildStep(planned.step, on: plan.disks)
     let total = Mutex<UInt64>(0)
     do {
       try await site.recorder.step(
@@ -94,8 +93,8 @@ struct GuestSession: Sendable {
     }
   }
 
-  private func secrets(for step: InstallStep) -> [SecretFile]? {
-    guard case .installBootLoader = step else { return nil }
+  private func secrets(for step: InstallStep) -> [SecretFile] {
+    guard case .installBootLoader = step else { return [] }
     return signing
   }
 
@@ -111,7 +110,7 @@ struct GuestSession: Sendable {
         "agentSocket": session.agentSocket.string, "agentPort": AgentProtocol.portName,
         "debugSocket": session.debugSocket.string,
       ]
-      let values = common.placeholders.merging(disks.placeholders) { $1 }.merging(own) { $1 }
+      let values = common.placeholders.merging(try disks.placeholders) { $1 }.merging(own) { $1 }
       return try installer.template.render(values)
     }
   }
