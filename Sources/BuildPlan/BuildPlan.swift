@@ -145,6 +145,8 @@ package struct PlannedStep: Hashable, Codable, Sendable {
   package var step: InstallStep
   /// After this many seconds the step counts as hung, whatever it prints.
   package var timeLimit: Int
+  /// The names of what the step's programs may read while they run: what they hold is in no plan.
+  package var secrets: [String]
 }
 
 extension BuildPlan {

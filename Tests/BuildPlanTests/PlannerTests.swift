@@ -421,6 +421,22 @@ import Testing
       })
   }
 
+  @Test func theBootLoadersStepNamesWhatItSignsWith() throws {
+    let keys = SecureBootSpec(pk: "/pk", kek: ["/kek"], db: ["/db"])
+    func secrets(_ sign: SigningSpec?) throws -> [String: [String]] {
+      let plan = try plan {
+        $0.secureBoot = keys
+        $0.secureBoot?.sign = sign
+      }
+      return Dictionary(plan.steps.map { ($0.step.name, $0.secrets) }) { $0 + $1 }.filter {
+        !$0.value.isEmpty
+      }
+    }
+    #expect(
+      try secrets(SigningSpec(key: "/key", cert: "/cert")) == ["installBootLoader": ["sign.key", "sign.pem"]])
+    #expect(try secrets(nil).isEmpty)
+  }
+
   @Test func theDisksAreFoundByTheirDevices() throws {
     let copied = try plan { $0.fsType = .xfs }
     #expect(copied.disks.map(\.role) == [.target, .source])

@@ -18,6 +18,8 @@ struct StepList {
   let touchEFIVariables: Bool
   /// What the bootloader copies.
   let bootFiles: ByteSize
+  /// Whether it signs what it installs.
+  let signs: Bool
   let grubDevice: String?
   let rootOptions: [String]
   let postInstall: String?
@@ -61,7 +63,14 @@ struct StepList {
     }
     if let postInstall { list.append(.runScript(system: system, script: postInstall)) }
     list.append(.finish(disk: target, kept: kept))
-    return list.map { PlannedStep(step: $0, timeLimit: limit ?? defaultLimit($0)) }
+    return list.map {
+      PlannedStep(step: $0, timeLimit: limit ?? defaultLimit($0), secrets: secrets(of: $0))
+    }
+  }
+
+  private func secrets(of step: InstallStep) -> [String] {
+    guard signs, case .installBootLoader = step else { return [] }
+    return [SigningSpec.keySecret, SigningSpec.certificateSecret]
   }
 
   /// Ten minutes for a step, and a second for every MiB of the closure on top where it is copied: both are far

@@ -16,8 +16,8 @@ struct GuestSession: Sendable {
   let disks: BuildDisks
   /// Nil without EFI.
   let variables: WorkVariables?
-  /// What the bootloader's installation signs with; empty without Secure Boot.
-  let signing: [SecretFile]
+  /// What the plan's steps name as their secrets.
+  let secrets: [SecretFile]
   let site: BuildSite
 
   /// How long firmware, kernel and agent may take. Emulated on two busy cores they take about ten seconds.
@@ -74,7 +74,7 @@ struct GuestSession: Sendable {
         step, detail: { _ in total.withLock { $0 == 0 ? nil : "\(ByteSize(bytes: $0))" } }
       ) {
         try await agent.perform(
-          planned.step, secrets: secrets(for: planned.step), limit: .seconds(planned.timeLimit)
+          planned.step, secrets: secrets(of: planned), limit: .seconds(planned.timeLimit)
         ) { event in
           switch event {
           case .heartbeat: break
@@ -93,9 +93,14 @@ struct GuestSession: Sendable {
     }
   }
 
-  private func secrets(for step: InstallStep) -> [SecretFile] {
-    guard case .installBootLoader = step else { return [] }
-    return signing
+  private func secrets(of planned: PlannedStep) throws -> [SecretFile] {
+    try planned.secrets.map { name in
+      guard let secret = secrets.first(where: { $0.name == name }) else {
+        throw Fault(
+          .failed, "the step \(planned.step.name) needs the secret '\(name)', which there is none of")
+      }
+      return secret
+    }
   }
 
   private var configuration: MachineConfiguration {

@@ -37,7 +37,7 @@ struct Installed: Sendable {
       let variables = try await variables(of: plan, at: site)
       let session = GuestSession(
         plan: plan, machine: machine, appliance: appliance, installer: installer, disks: disks,
-        variables: variables, signing: prepared.secureBoot?.signing ?? [], site: site)
+        variables: variables, secrets: prepared.secureBoot?.signing ?? [], site: site)
       try await whilePouring(prepared, into: disks, site) { try await session.run(pour: $0) }
       try disks.removeAllButTarget()
       try variables?.removeConverted()
