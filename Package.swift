@@ -132,7 +132,9 @@ let package = Package(
     .testTarget(name: "BasicsTests", dependencies: ["Basics", "Command", "TestSupport", systemPackage]),
     .testTarget(name: "ImageModelTests", dependencies: ["ImageModel"]),
     .testTarget(name: "CommandTests", dependencies: ["Command", "TestSupport"]),
-    .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
+    .testTarget(
+      name: "AgentProtocolTests", dependencies: ["AgentProtocol", "ImageModel", "TestSupport"],
+      exclude: ["Snapshots"]),
     .testTarget(
       name: "BuildPlanTests",
       dependencies: [

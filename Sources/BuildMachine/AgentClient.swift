@@ -67,19 +67,19 @@ package actor AgentClient {
   ///   - build: this build's name, for the agent's messages.
   ///   - limit: how long the agent may take; its boot is part of that.
   /// - Throws: `Fault`, also when there is no protocol version that both speak; `CancellationError`.
-  func shakeHands(build: String, within limit: Duration) async throws {
+  func shakeHands(build ownBuild: String, within limit: Duration) async throws {
     let attempt = "reach the agent in the guest"
-    try await send(.hello(Hello(build: build)), attempt: attempt)
+    try await send(.hello(build: ownBuild), attempt: attempt)
     let message = try await receive(attempt: attempt, silence: limit, limit: limit, since: .now)
-    guard case .hello(let hello) = message, hello.magic == AgentProtocol.magic else {
+    guard case .hello(AgentProtocol.magic, let oldest, let newest, let build) = message else {
       throw await fault(attempt, "what answers on the agent's channel is not a Slipway agent")
     }
-    self.build = TerminalText.escaped(hello.build)
-    guard hello.oldestVersion <= AgentProtocol.version, hello.version >= AgentProtocol.oldestVersion else {
+    self.build = TerminalText.escaped(build)
+    guard oldest <= AgentProtocol.version, newest >= AgentProtocol.oldestVersion else {
       throw await fault(
         attempt,
-        "the agent (build \(self.build)) speaks protocol \(hello.oldestVersion) to \(hello.version), and this"
-          + " slipway (build \(build)) speaks \(AgentProtocol.oldestVersion) to \(AgentProtocol.version)",
+        "the agent (build \(self.build)) speaks protocol \(oldest) to \(newest), and this"
+          + " slipway (build \(ownBuild)) speaks \(AgentProtocol.oldestVersion) to \(AgentProtocol.version)",
         remedy: "Build the appliance anew: slipway appliance build")
     }
   }
@@ -90,16 +90,16 @@ package actor AgentClient {
   ///   - secrets: what the step's programs may read while they run.
   ///   - silence: how long the agent may send nothing at all; its heartbeats count as something.
   ///   - limit: how long the step may take altogether.
-  ///   - onEvent: is given what the agent reports meanwhile, with texts escaped.
+  ///   - onEvent: is given what the agent reports meanwhile, with texts escaped and numbers bounded.
   /// - Throws: `Fault`; `CancellationError`, after which the agent is lost.
   package func perform(
-    _ step: InstallStep, secrets: [SecretFile]? = nil, silence: Duration = .seconds(60),
+    _ step: InstallStep, secrets: [SecretFile] = [], silence: Duration = .seconds(60),
     limit: Duration = .seconds(3600),
     onEvent: @Sendable (Event) -> Void = { _ in }
   ) async throws {
     let attempt = "do the step \(step.name)"
     let failure = try await ask(attempt: attempt, silence: silence, limit: limit, onEvent: onEvent) {
-      .request(Request(id: $0, step: step, secrets: secrets))
+      .request(id: $0, step: step, secrets: secrets)
     }
     if let failure { throw stepError(failure, attempt: attempt) }
   }
@@ -140,12 +140,12 @@ package actor AgentClient {
     while true {
       switch try await receive(attempt: attempt, silence: silence, limit: limit, since: start) {
       case .event(let event):
-        let event = event.escaped
+        let event = event.bounded.escaped
         keep(event)
         onEvent(event)
-      case .reply(let reply) where reply.id == id: return reply.failure
-      case .reply(let reply):
-        throw await fault(attempt, "the agent answered request \(reply.id) instead of \(id)")
+      case .reply(id, let failure): return failure
+      case .reply(let other, _):
+        throw await fault(attempt, "the agent answered request \(other) instead of \(id)")
       case .hello: throw await fault(attempt, "the agent started anew in the middle of a request")
       }
     }

@@ -42,16 +42,15 @@ final class Agent: Sendable {
   /// Answers the host's hello with this build's own, whatever the versions are: the host explains a mismatch
   /// better.
   private func greet(_ message: HostMessage) throws {
-    guard case .hello(let hello) = message, hello.magic == AgentProtocol.magic else {
+    guard case .hello(AgentProtocol.magic, let oldest, let newest, _) = message else {
       throw PeerError("the first message on the port is not a host's hello")
     }
-    let own = Hello(build: SlipwayVersion.named)
-    try outbox.start(with: .hello(own))
-    guard hello.oldestVersion <= own.version, own.oldestVersion <= hello.version else {
+    try outbox.start(with: .hello(build: SlipwayVersion.named))
+    guard oldest <= AgentProtocol.version, AgentProtocol.oldestVersion <= newest else {
       outbox.waitUntilSent()
       throw PeerError(
-        "the host speaks versions \(hello.oldestVersion) to \(hello.version) of the protocol, "
-          + "this agent \(own.oldestVersion) to \(own.version)")
+        "the host speaks versions \(oldest) to \(newest) of the protocol, "
+          + "this agent \(AgentProtocol.oldestVersion) to \(AgentProtocol.version)")
     }
     for fault in bootFaults { outbox.send(.event(.warning("when the guest started: \(fault)"))) }
     try SystemLog.start { [outbox] in outbox.send(.event(.log($0))) }
@@ -64,13 +63,12 @@ final class Agent: Sendable {
     case .powerOff:
       sync()
       Console.powerOff()
-    case .request(let request):
-      serve(request.id) { [outbox] () async throws(StepFailure) in
-        let context = StepContext(commands: SubprocessRunner(isMarked: false), secrets: request.secrets ?? [])
-        {
+    case .request(let id, let step, let secrets):
+      serve(id) { [outbox] () async throws(StepFailure) in
+        let context = StepContext(commands: SubprocessRunner(isMarked: false), secrets: secrets) {
           outbox.send(.event($0))
         }
-        try await request.step.run(in: context)
+        try await step.run(in: context)
       }
     case .debugShell(let id):
       serve(id) { () async throws(StepFailure) in try await SerialShell.run() }
@@ -85,18 +83,18 @@ final class Agent: Sendable {
     }
     guard isFree else {
       let failure = StepFailure(message: "another request is under way; the agent serves one at a time")
-      return outbox.send(.reply(Reply(id: id, failure: failure)))
+      return outbox.send(.reply(id: id, failure: failure))
     }
     outbox.beginRequest()
     Task.detached { [self] in
-      var reply = Reply(id: id)
+      var failure: StepFailure?
       do throws(StepFailure) {
         try await work()
       } catch {
-        reply.failure = error.after(bootFaults)
+        failure = error.after(bootFaults)
       }
       isBusy.withLock { $0 = false }
-      outbox.send(.reply(reply))
+      outbox.send(.reply(id: id, failure: failure))
     }
   }
 }

@@ -64,19 +64,20 @@ def store(authenticated):
 
 
 AGENT = [
-    {"hello": {"build": "1", "magic": "slipway-agent", "oldestVersion": 3, "version": 3}},
-    {"event": {"heartbeat": True}},
-    {"event": {"log": "mkfs.vfat \x1b[31mdone \x07"}},
-    {"event": {"warning": "activation ended with status 1"}},
-    {"event": {"progress": {"done": 3, "total": 2**64 - 1}}},
+    {"hello": {"build": "1", "magic": "slipway-agent", "oldestVersion": 5, "version": 5}},
+    {"event": {"_0": {"heartbeat": {}}}},
+    {"event": {"_0": {"log": {"_0": "mkfs.vfat \x1b[31mdone \x07"}}}},
+    {"event": {"_0": {"warning": {"_0": "activation ended with status 1"}}}},
+    {"event": {"_0": {"progress": {"done": 3, "total": 2**64 - 1}}}},
     {"reply": {"id": 1}},
     {"reply": {"id": 2, "failure": {"command": "c", "message": "m", "output": ["o"]}}},
 ]
 HOST = [
-    {"hello": {"build": "1", "magic": "slipway-agent", "oldestVersion": 3, "version": 3}},
-    {"request": {"id": 1, "step": {"step": "runScript", "arguments": {"system": "/nix/store/a", "script": "true"}}}},
-    {"debugShell": 2},
-    {"powerOff": True},
+    {"hello": {"build": "1", "magic": "slipway-agent", "oldestVersion": 5, "version": 5}},
+    {"request": {"id": 1, "secrets": [], "step": {"runScript": {"system": "/nix/store/a", "script": "true"}}}},
+    {"request": {"id": 2, "secrets": [], "step": {"finish": {"disk": {"disk": {"serial": "d"}}, "kept": []}}}},
+    {"debugShell": {"id": 3}},
+    {"powerOff": {}},
 ]
 
 

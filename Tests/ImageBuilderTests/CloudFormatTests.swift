@@ -37,7 +37,8 @@ import Testing
       let runner = SubprocessRunner(
         environment: ProcessInfo.processInfo.environment.merging(environment) { $1 })
       let output = OutputImage(
-        format: format, file: "image", identifier: GUID(high: 0x0123_4567_89ab_5def, low: 0x8123 << 48))
+        disk: "d", format: format, file: "image",
+        identifier: GUID(high: 0x0123_4567_89ab_5def, low: 0x8123 << 48))
       try await DiskExport(runner: runner).export(raw: disk, as: [output], in: scratch)
       return try await runner.run("python3", "-c", python, image.string, copy.string)
     }

@@ -53,7 +53,7 @@ private final class NotingRunner: CommandRunner {
       let witness = TreeWitness()
       _ = try await Ext4.measure(witness.watch(tree.nodes()), hashSeed: uuid)
       let plan = PourPlan(
-        tree: .store, place: .target, offset: ByteSize(bytes: 0), size: .mebibytes(16),
+        tree: .store, device: .disk(serial: "d"), offset: ByteSize(bytes: 0), size: .mebibytes(16),
         filesystem: Filesystem(kind: .ext4, label: "nix-store", uuid: uuid, mountPoint: "/", inodes: 256),
         hashSeed: uuid, time: 946_814_400)
       try await Pour(tree: tree, plan: plan, fingerprint: witness.fingerprint).run(to: file)

@@ -43,6 +43,11 @@ public struct SigningSpec: Hashable, Codable, Sendable {
   /// Its certificate, PEM.
   public var cert: String?
 
+  /// The name of the key among the secrets of a build.
+  package static let keySecret = "sign.key"
+  /// The name of the certificate, which is with the key though it is none.
+  package static let certificateSecret = "sign.pem"
+
   /// Names the two files.
   public init(key: String? = nil, cert: String? = nil) {
     self.key = key

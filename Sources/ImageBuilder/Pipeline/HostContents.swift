@@ -81,7 +81,8 @@ struct HostContents: Sendable {
 
   /// Paths of one machine's state that the contents bring, on the root and on other filesystems.
   func machineState(on mounts: [MountedPlace]) -> [String] {
-    (["/"] + mounts.map { $0.path + "/" }).flatMap { place in Finish.machineState.map { place + $0 } }
+    (["/"] + mounts.map { $0.path + "/" })
+      .flatMap { place in InstallStep.machineState.map { place + $0 } }
       .filter { TreePath($0).map(bring) == true }
   }
 

@@ -58,9 +58,12 @@ struct SecureBoot: Sendable {
         "Add it to db")
     }
     return [
-      SecretFile(name: "sign.key", variable: "SLIPWAY_SIGN_KEY", text: String(decoding: key, as: UTF8.self)),
       SecretFile(
-        name: "sign.pem", variable: "SLIPWAY_SIGN_CERT", text: String(decoding: certificate, as: UTF8.self)),
+        name: SigningSpec.keySecret, variable: "SLIPWAY_SIGN_KEY",
+        text: String(decoding: key, as: UTF8.self)),
+      SecretFile(
+        name: SigningSpec.certificateSecret, variable: "SLIPWAY_SIGN_CERT",
+        text: String(decoding: certificate, as: UTF8.self)),
     ]
   }
 
