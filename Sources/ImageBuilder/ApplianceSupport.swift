@@ -46,7 +46,7 @@ extension ApplianceChoice {
     } catch let error as ApplianceError {
       throw Fault(.hostNotAble, "the appliance cannot be built: \(error)")
     } catch let failure as PathFailure {
-      throw HostFiles.fault(failure)
+      throw Fault(failure)
     }
   }
 

@@ -171,9 +171,9 @@ private enum FileReplacement {
         guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
       }
     } catch let failure as PathFailure {
-      throw HostFiles.fault(failure, need: UInt64(bytes.count))
+      throw Fault(failure, need: UInt64(bytes.count))
     } catch let error as Errno {
-      throw HostFiles.fault(PathFailure("write", place, error), need: UInt64(bytes.count))
+      throw Fault(PathFailure("write", place, error), need: UInt64(bytes.count))
     }
     try HostFiles.synchronise(folder.isEmpty ? "." : folder)
   }

@@ -57,7 +57,7 @@ func storeErrorsAsFaults<Result>(
   do {
     return try await body()
   } catch let failure as PathFailure {
-    throw HostFiles.fault(failure)
+    throw Fault(failure)
   } catch let error as StoreError {
     let remedy = error.remedy.isEmpty ? nil : error.remedy
     throw Fault(kind, "cannot \(error.attempt): \(error.reason)", remedy: remedy)
