@@ -14,10 +14,8 @@ public struct Doctor: Sendable {
   /// - Throws: `Fault` of kind `hostNotAble` when it cannot even be looked at.
   public static func examine(_ choice: MachineChoice) async throws -> Doctor {
     let version = try? await choice.hypervisor.version()
-    let facts = try await hostFaultsAsFaults {
-      try await HostProbe().facts(
-        workFolder: FileManager.default.currentDirectoryPath, libvirtVersion: version, kernel: kernel())
-    }
+    let facts = try await HostProbe().facts(
+      workFolder: FileManager.default.currentDirectoryPath, libvirtVersion: version, kernel: kernel())
     return Doctor(report: DoctorReport(facts))
   }
 
