@@ -79,7 +79,7 @@ struct Prepared: Sendable {
     _ tree: PouredTree, hashSeed: GUID
   ) async throws -> (PouredTree, TreeNeed, fingerprint: Int) {
     var tree = tree
-    try await storeErrorsAsFaults { try await tree.register() }
+    try await tree.register()
     let witness = TreeWitness()
     let need = try await ext4ErrorsAsFaults(.badInput) {
       try await Ext4.measure(witness.watch(tree.nodes()), hashSeed: hashSeed)
