@@ -1,4 +1,5 @@
 internal import Appliance
+internal import Basics
 internal import BuildMachine
 internal import BuildPlan
 internal import Foundation
@@ -25,7 +26,7 @@ public struct Doctor: Sendable {
       let files = try ApplianceChoice().kernelFiles(with: [])
       return Tool(name: "kernel", path: files.image.string)
     } catch {
-      return Tool(name: "kernel", problem: "\(error)")
+      return Tool(name: "kernel", problem: (error as? Fault)?.cause ?? "\(error)")
     }
   }
 
