@@ -1,4 +1,5 @@
 internal import AgentProtocol
+internal import Basics
 internal import Command
 internal import Glibc
 internal import ImageModel
@@ -43,13 +44,14 @@ final class Agent: Sendable {
   /// better.
   private func greet(_ message: HostMessage) throws {
     guard case .hello(let hello) = message, hello.magic == AgentProtocol.magic else {
-      throw PeerError("the first message on the port is not a host's hello")
+      throw Fault(.failed, "the first message on the port is not a host's hello")
     }
     let own = Hello(build: SlipwayVersion.named)
     try outbox.start(with: .hello(own))
     guard hello.oldestVersion <= own.version, own.oldestVersion <= hello.version else {
       outbox.waitUntilSent()
-      throw PeerError(
+      throw Fault(
+        .failed,
         "the host speaks versions \(hello.oldestVersion) to \(hello.version) of the protocol, "
           + "this agent \(own.oldestVersion) to \(own.version)")
     }
@@ -60,7 +62,7 @@ final class Agent: Sendable {
   private func handle(_ message: HostMessage) throws {
     switch message {
     case .hello:
-      throw PeerError("the host said hello twice")
+      throw Fault(.failed, "the host said hello twice")
     case .powerOff:
       sync()
       Console.powerOff()
@@ -98,14 +100,5 @@ final class Agent: Sendable {
       isBusy.withLock { $0 = false }
       outbox.send(.reply(reply))
     }
-  }
-}
-
-/// What the host did that no host of ours does.
-struct PeerError: Error, CustomStringConvertible {
-  var description: String
-
-  init(_ description: String) {
-    self.description = description
   }
 }
