@@ -105,7 +105,7 @@ package struct Reply: Hashable, Codable, Sendable {
   }
 }
 
-/// Why a step failed.
+/// Why a step failed, as it goes over the wire; the host makes a `Fault` of it.
 package struct StepFailure: Hashable, Codable, Sendable, Error {
   /// What was attempted and why it failed, in one or two sentences.
   package var message: String
