@@ -118,7 +118,8 @@ let package = Package(
     .executableTarget(
       name: "slipway-bench",
       dependencies: [
-        "BuildMachine", "BuildPlan", "AgentProtocol", "Ext4", "Ext4Geometry", "HostProbe", "ImageModel",
+        "Basics", "BuildMachine", "BuildPlan", "AgentProtocol", "Ext4", "Ext4Geometry", "HostProbe",
+        "ImageModel",
         "NixStore",
         "Command", argumentParser, systemPackage,
       ]),
@@ -144,11 +145,11 @@ let package = Package(
       exclude: ["Snapshots"]),
     .testTarget(
       name: "NixStoreTests",
-      dependencies: ["NixStore", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
+      dependencies: ["NixStore", "Basics", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
     .testTarget(
       name: "Ext4Tests",
       dependencies: [
-        "Ext4", "Ext4Geometry", "CExt2fs", "Command", "ImageModel", "TestSupport", systemPackage,
+        "Ext4", "Ext4Geometry", "CExt2fs", "Basics", "Command", "ImageModel", "TestSupport", systemPackage,
       ]),
     .testTarget(
       name: "InstallStepsTests",
@@ -157,12 +158,13 @@ let package = Package(
         systemPackage,
       ]),
     .testTarget(
-      name: "SfdiskTests", dependencies: ["Sfdisk", "Command", "ImageModel", "TestSupport", systemPackage]),
+      name: "SfdiskTests",
+      dependencies: ["Sfdisk", "Basics", "Command", "ImageModel", "TestSupport", systemPackage]),
     .testTarget(
       name: "ApplianceTests", dependencies: ["Appliance", "Basics", "Command", "TestSupport", systemPackage]),
     .testTarget(
       name: "HostProbeTests",
-      dependencies: ["HostProbe", "BuildPlan", "Command", "TestSupport", systemPackage],
+      dependencies: ["HostProbe", "Basics", "BuildPlan", "Command", "TestSupport", systemPackage],
       exclude: ["Snapshots"]),
     .testTarget(
       name: "EFIVariablesTests",

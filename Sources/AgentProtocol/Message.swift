@@ -64,7 +64,7 @@ package enum AgentMessage: Hashable, Codable, Sendable {
   case event(Event)
 }
 
-/// Why a step failed.
+/// Why a step failed, as it goes over the wire; the host makes a `Fault` of it.
 package struct StepFailure: Hashable, Codable, Sendable, Error {
   /// What was attempted and why it failed, in one or two sentences.
   package var message: String

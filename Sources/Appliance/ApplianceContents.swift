@@ -21,11 +21,11 @@ struct ApplianceContents {
 
   /// Finds all parts.
   ///
-  /// - Throws: `ApplianceError`; `CommandFailure` of `ldd` and `busybox`.
+  /// - Throws: `Fault`; `CommandFailure` of `ldd` and `busybox`.
   static func gather(_ inputs: ApplianceInputs, runner: any CommandRunner) async throws -> ApplianceContents {
-    guard exists(inputs.agent) else { throw ApplianceError.agentMissing(inputs.agent) }
+    guard exists(inputs.agent) else { throw Fault.agentMissing(inputs.agent) }
     let agent = try ELFExecutable(contents(of: inputs.agent), path: inputs.agent)
-    guard agent.interpreter == nil else { throw ApplianceError.agentNotStatic(inputs.agent) }
+    guard agent.interpreter == nil else { throw Fault.agentNotStatic(inputs.agent) }
     try inputs.kernel.checkVersion(contents(of: inputs.kernel.image))
 
     var tree = TreeBuilder()
@@ -67,7 +67,7 @@ struct ApplianceContents {
 
   /// SHA-256 over the bytes and places of all parts.
   ///
-  /// - Throws: `ApplianceError.file`.
+  /// - Throws: `Fault`.
   func digest() throws -> String {
     var hash = SHA256()
     func add(_ words: String...) { hash.update(data: Data((words.joined(separator: "\0") + "\n").utf8)) }
@@ -95,11 +95,11 @@ func hexDigest(of bytes: [UInt8]) -> String {
 extension ApplianceInputs {
   /// The tool's place on this host.
   ///
-  /// - Throws: `ApplianceError.toolMissing`.
+  /// - Throws: `Fault`.
   func find(_ tool: ApplianceTool) throws -> FilePath {
     let candidates = tool.path.map { [$0] } ?? searchPath.map { $0.appending(tool.name) }
     guard let found = candidates.first(where: FileStatus.isProgram) else {
-      throw ApplianceError.toolMissing(
+      throw Fault.toolMissing(
         name: tool.path?.string ?? tool.name, debianPackage: tool.debianPackage)
     }
     return found

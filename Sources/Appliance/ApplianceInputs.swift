@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 package import SystemPackage
 
@@ -55,7 +56,7 @@ package struct KernelFiles: Hashable, Sendable {
   ///
   /// The header is `Documentation/x86/boot.rst`'s; an image without it is taken as it is.
   ///
-  /// - Throws: `ApplianceError.kernelMismatch`.
+  /// - Throws: `Fault`.
   func checkVersion(_ kernel: [UInt8]) throws {
     let bytes = kernel[...]
     guard bytes.dropFirst(0x202).starts(with: "HdrS".utf8),
@@ -65,7 +66,7 @@ package struct KernelFiles: Hashable, Sendable {
     guard let first = words.first else { return }
     let version = String(decoding: first, as: UTF8.self)
     guard version == modules.lastComponent?.string else {
-      throw ApplianceError.kernelMismatch(kernel: image, version: version, modules: modules)
+      throw Fault.kernelMismatch(kernel: image, version: version, modules: modules)
     }
   }
 }

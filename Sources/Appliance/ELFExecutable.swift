@@ -1,3 +1,4 @@
+internal import Basics
 internal import SystemPackage
 
 /// What decides how an executable starts: whether it names a loader.
@@ -7,9 +8,9 @@ struct ELFExecutable: Hashable {
 
   /// Reads the headers of a 64-bit little-endian ELF file (System V ABI, chapters 4 and 5).
   ///
-  /// - Throws: `ApplianceError.notAnExecutable` for anything else, a script or a truncated file included.
+  /// - Throws: `Fault` for anything else, a script or a truncated file included.
   init(_ bytes: [UInt8], path: FilePath) throws {
-    func fail(_ reason: String) -> ApplianceError { .notAnExecutable(path, reason: reason) }
+    func fail(_ reason: String) -> Fault { .notAnExecutable(path, reason: reason) }
     let bytes = bytes[...]
     guard bytes.starts(with: [0x7F, 0x45, 0x4C, 0x46]) else {
       throw fail(bytes.starts(with: "#!".utf8) ? "it is a script" : "it is not an ELF file")

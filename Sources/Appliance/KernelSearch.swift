@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 package import SystemPackage
 
@@ -7,26 +8,27 @@ extension KernelFiles {
   /// that every installation needs, and these.
   ///
   /// - Parameter drivers: further drivers, of filesystems.
-  /// - Throws: `ApplianceError`: why there is none.
+  /// - Throws: `Fault`: why there is none.
   package static func newestKernel(
     with drivers: [String] = [], under root: FilePath = "/"
   ) throws -> KernelFiles {
     let (boot, modules) = (root.appending("boot"), root.appending("lib/modules"))
-    var faults: [ApplianceError] = []
+    var lacksDriver: Fault?
+    var unusable: Fault?
     for release in releases(
       images: exists(boot) ? try names(in: boot) : [],
       moduleFolders: exists(modules) ? try names(in: modules) : [])
     {
       let kernel = KernelFiles(image: boot.appending(prefix + release), modules: modules.appending(release))
       do {
-        try kernel.check(drivers)
-        return kernel
-      } catch let error as ApplianceError {
-        faults.append(error)
+        let index = try kernel.checkedIndex()
+        guard let name = drivers.first(where: { !index.has($0) }) else { return kernel }
+        lacksDriver = lacksDriver ?? .driverMissing(name: name, folder: kernel.modules)
+      } catch let fault as Fault {
+        unusable = unusable ?? fault
       }
     }
-    let lacksDriver = faults.first { if case .driverMissing = $0 { true } else { false } }
-    throw lacksDriver ?? faults.first ?? .kernelMissing(boot)
+    throw lacksDriver ?? unusable ?? .kernelMissing(boot)
   }
 
   private static let prefix = "vmlinuz-"
@@ -56,15 +58,21 @@ extension KernelFiles {
 
   /// Checks that the kernel may be read, and has the drivers of every installation, and these.
   ///
-  /// - Throws: `ApplianceError`.
+  /// - Throws: `Fault`.
   package func check(_ drivers: [String]) throws {
+    let index = try checkedIndex()
+    for name in drivers where !index.has(name) {
+      throw Fault.driverMissing(name: name, folder: modules)
+    }
+  }
+
+  /// The modules of a kernel that may be read, and has the drivers of every installation.
+  private func checkedIndex() throws -> ModuleIndex {
     try onFile(image) { try FileDescriptor.open(image, .readOnly, options: .closeOnExec).close() }
     let index = try ModuleIndex(of: modules)
     for name in ApplianceModules.atBoot + ApplianceModules.required where !index.has(name) {
-      throw ApplianceError.moduleMissing(name: name, folder: modules)
+      throw Fault.moduleMissing(name: name, folder: modules)
     }
-    for name in drivers where !index.has(name) {
-      throw ApplianceError.driverMissing(name: name, folder: modules)
-    }
+    return index
   }
 }

@@ -18,7 +18,7 @@ struct TreeBuilder {
 
   /// Adds the tools with their libraries and links, and a shell.
   ///
-  /// - Throws: `ApplianceError`; `CommandFailure`.
+  /// - Throws: `Fault`; `CommandFailure`.
   mutating func addTools(_ inputs: ApplianceInputs, runner: any CommandRunner) async throws {
     var dynamic: [FilePath] = []
     for tool in inputs.tools {
@@ -44,7 +44,7 @@ struct TreeBuilder {
   ///
   /// - Parameter further: drivers that are loaded on demand, beside the usual ones.
   /// - Returns: the modules' files, sorted by path.
-  /// - Throws: `ApplianceError`.
+  /// - Throws: `Fault`.
   mutating func addModules(_ kernel: KernelFiles, further: [String]) throws -> [KernelModuleFile] {
     let folder = kernel.modules
     let index = try ModuleIndex(of: folder)

@@ -128,7 +128,7 @@ package actor AgentClient {
     _ message: (Int) -> HostMessage
   ) async throws -> StepFailure? {
     guard !isBusy else {
-      throw Fault(.failed, attempt: attempt, cause: "the agent still does something else")
+      throw Fault(.failed, "could not \(attempt)", cause: "the agent still does something else")
     }
     isBusy = true
     defer { isBusy = false }
@@ -161,7 +161,7 @@ package actor AgentClient {
     do {
       try await channel.write(try FrameCodec.encode(message), within: Self.writeLimit)
     } catch let error as FrameError {
-      throw Fault(.failed, attempt: attempt, cause: "the request is too large: \(error)")
+      throw Fault(.failed, "could not \(attempt)", cause: "the request is too large: \(error)")
     } catch let error as Errno {
       try Task.checkCancellation()
       throw await lost(attempt, "the agent's channel does not take a request: \(error)")
@@ -218,7 +218,7 @@ package actor AgentClient {
     let error = await witness.errorNow(attempt: attempt, cause: cause)
     channel.hangUp()
     return Fault(
-      error.kind, attempt: attempt, cause: error.cause, remedy: error.remedy,
+      error.kind, "could not \(attempt)", cause: error.cause, remedy: error.remedy,
       evidence: stepLines.isEmpty ? error.evidence : stepLines)
   }
 
@@ -226,7 +226,7 @@ package actor AgentClient {
   private func fault(_ attempt: String, _ cause: String, remedy: String? = nil) async -> Fault {
     channel.hangUp()
     return Fault(
-      .failed, attempt: attempt, cause: cause, remedy: remedy, evidence: witness.lastLines())
+      .failed, "could not \(attempt)", cause: cause, remedy: remedy, evidence: witness.lastLines())
   }
 
   /// The agent did its part right, and says that the step failed.
@@ -236,11 +236,12 @@ package actor AgentClient {
     let message = TerminalText.escaped(failure.message)
     guard let disk = witness.diskFault() else {
       return Fault(
-        .failed, attempt: attempt, cause: message, remedy: failure.remedy.map(TerminalText.escaped),
+        .failed, "could not \(attempt)", cause: message, remedy: failure.remedy.map(TerminalText.escaped),
         evidence: evidence)
     }
     return Fault(
-      .failed, attempt: attempt, cause: disk.description, remedy: disk.remedy, evidence: [message] + evidence)
+      .failed, "could not \(attempt)", cause: disk.description, remedy: disk.remedy,
+      evidence: [message] + evidence)
   }
 }
 

@@ -64,20 +64,3 @@ package struct Tool: Hashable, Codable, Sendable {
     self.problem = problem
   }
 }
-
-/// A machine that cannot do what was asked of it.
-package struct HostFault: Error, Hashable, Sendable {
-  /// What was attempted and why it cannot be.
-  package var message: String
-  /// What to do about it.
-  package var remedy: String
-
-  package init(_ message: String, remedy: String) {
-    self.message = message
-    self.remedy = remedy
-  }
-}
-
-extension HostFault: CustomStringConvertible {
-  package var description: String { "\(message). \(remedy)" }
-}

@@ -29,21 +29,17 @@ extension Filesystem {
   /// The target disk is a fresh sparse file, so nothing is discarded.
   ///
   /// - Parameter options: a user's words.
-  /// - Throws: `StepFailure` for words that the planner would have refused.
+  /// - Throws: `Fault` for words that the planner would have refused.
   func makeCommand(
     node: String, size: UInt64, sectorSize: UInt64 = 512, options: [String] = []
   ) throws -> Command? {
     guard !kind.isReadOnly else { return nil }
-    do {
-      let words = try MkfsWords(options, for: kind)
-      let writable = kind.writable
-      let request = WritableFilesystem.MakeRequest(
-        kind: kind, label: label.isEmpty ? nil : label, uuid: uuid, size: size, sectorSize: sectorSize,
-        inodes: inodes, words: words)
-      let own = writable?.arguments(request) ?? []
-      return Command(kind.tool, own + words.words(without: writable?.mergedOptions ?? []) + [node])
-    } catch {
-      throw StepFailure(message: error.message, remedy: error.remedy)
-    }
+    let words = try MkfsWords(options, for: kind)
+    let writable = kind.writable
+    let request = WritableFilesystem.MakeRequest(
+      kind: kind, label: label.isEmpty ? nil : label, uuid: uuid, size: size, sectorSize: sectorSize,
+      inodes: inodes, words: words)
+    let own = writable?.arguments(request) ?? []
+    return Command(kind.tool, own + words.words(without: writable?.mergedOptions ?? []) + [node])
   }
 }

@@ -77,6 +77,7 @@ extension StepFailure {
   init(of error: any Error) {
     switch error {
     case let failure as StepFailure: self = failure
+    case let fault as Fault: self.init(message: fault.message, remedy: fault.remedy)
     case let failure as CommandFailure: self.init(message: failure.summary, from: failure)
     default: self.init(message: String(describing: error))
     }

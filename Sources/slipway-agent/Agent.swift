@@ -1,4 +1,5 @@
 internal import AgentProtocol
+internal import Basics
 internal import Command
 internal import Glibc
 internal import ImageModel
@@ -43,12 +44,13 @@ final class Agent: Sendable {
   /// better.
   private func greet(_ message: HostMessage) throws {
     guard case .hello(AgentProtocol.magic, let oldest, let newest, _) = message else {
-      throw PeerError("the first message on the port is not a host's hello")
+      throw Fault(.failed, "the first message on the port is not a host's hello")
     }
     try outbox.start(with: .hello(build: SlipwayVersion.named))
     guard oldest <= AgentProtocol.version, AgentProtocol.oldestVersion <= newest else {
       outbox.waitUntilSent()
-      throw PeerError(
+      throw Fault(
+        .failed,
         "the host speaks versions \(oldest) to \(newest) of the protocol, "
           + "this agent \(AgentProtocol.oldestVersion) to \(AgentProtocol.version)")
     }
@@ -59,7 +61,7 @@ final class Agent: Sendable {
   private func handle(_ message: HostMessage) throws {
     switch message {
     case .hello:
-      throw PeerError("the host said hello twice")
+      throw Fault(.failed, "the host said hello twice")
     case .powerOff:
       sync()
       Console.powerOff()
@@ -96,14 +98,5 @@ final class Agent: Sendable {
       isBusy.withLock { $0 = false }
       outbox.send(.reply(id: id, failure: failure))
     }
-  }
-}
-
-/// What the host did that no host of ours does.
-struct PeerError: Error, CustomStringConvertible {
-  var description: String
-
-  init(_ description: String) {
-    self.description = description
   }
 }

@@ -47,7 +47,7 @@ enum ExitStatus: Int32 {
   private static func status(of error: any Error) -> ExitStatus? {
     switch error {
     case is CancellationError: .interrupted
-    case is SpecError, is DomainTemplateError: .badInput
+    case is SpecError: .badInput
     case let error as Fault:
       switch error.kind {
       case .badInput: .badInput

@@ -1,3 +1,4 @@
+import Basics
 import Command
 import SystemPackage
 import Testing
@@ -22,20 +23,20 @@ struct ExecutableTests {
       do {
         _ = try ELFExecutable(bytes, path: "/f")
         return nil
-      } catch ApplianceError.notAnExecutable("/f", let reason) {
-        return reason
       } catch {
         return "\(error)"
       }
     }
-    #expect(reason(Array("#!/bin/sh\n".utf8)) == "it is a script")
-    #expect(reason([]) == "it is not an ELF file")
-    #expect(reason([0x7F, 0x45, 0x4C, 0x46, 1, 1]) == "it is not 64-bit little-endian")
-    #expect(reason([0x7F, 0x45, 0x4C, 0x46, 2, 1]) == "it is truncated")
+    func refusal(_ reason: String) -> String { "\(Fault.notAnExecutable("/f", reason: reason))" }
+    #expect(reason(Array("#!/bin/sh\n".utf8)) == refusal("it is a script"))
+    #expect(reason([]) == refusal("it is not an ELF file"))
+    #expect(reason([0x7F, 0x45, 0x4C, 0x46, 1, 1]) == refusal("it is not 64-bit little-endian"))
+    #expect(reason([0x7F, 0x45, 0x4C, 0x46, 2, 1]) == refusal("it is truncated"))
     let env = try contents(of: "/usr/bin/env")
-    #expect(reason(Array(env.prefix(0x80))) == "it is truncated")
+    #expect(reason(Array(env.prefix(0x80))) == refusal("it is truncated"))
     // A table far beyond the end, and the largest number there is.
-    #expect(reason(Array(env.prefix(0x20)) + Array(repeating: 0xFF, count: 0x20)) == "it is truncated")
+    #expect(
+      reason(Array(env.prefix(0x20)) + Array(repeating: 0xFF, count: 0x20)) == refusal("it is truncated"))
   }
 
   @Test func librariesOfSeveralExecutables() async throws {
@@ -56,7 +57,7 @@ struct ExecutableTests {
       \tlibgone.so.1 => not found
 
       """
-    #expect(throws: ApplianceError.libraryMissing(library: "libgone.so.1", tool: "/sbin/broken")) {
+    #expect(throws: Fault.libraryMissing(library: "libgone.so.1", tool: "/sbin/broken")) {
       try SharedLibraries.parse(output, first: "/sbin/good")
     }
   }
@@ -67,7 +68,7 @@ struct ExecutableTests {
       try SharedLibraries.parse(output, first: "/sbin/one") == [
         "/lib/libc.so.6", "/lib64/ld-linux-x86-64.so.2",
       ])
-    #expect(throws: ApplianceError.libraryMissing(library: "libgone.so.1", tool: "/sbin/one")) {
+    #expect(throws: Fault.libraryMissing(library: "libgone.so.1", tool: "/sbin/one")) {
       try SharedLibraries.parse("\tlibgone.so.1 => not found", first: "/sbin/one")
     }
   }

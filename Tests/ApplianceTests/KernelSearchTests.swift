@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import SystemPackage
 import TestSupport
@@ -23,7 +24,7 @@ import Testing
 
   @Test func aKernelThatIsNoCloudKernelIsTaken() async throws {
     try await withHost { root in
-      #expect(throws: ApplianceError.kernelMissing(root.appending("boot"))) {
+      #expect(throws: Fault.kernelMissing(root.appending("boot"))) {
         try KernelFiles.newestKernel(under: root)
       }
       try add("6.8.5-301.fc40.x86_64", to: root)
@@ -37,7 +38,7 @@ import Testing
     try await withHost { root in
       try add("6.9-cloud-amd64", to: root, without: "virtio_blk")
       let folder = root.appending("lib/modules/6.9-cloud-amd64")
-      #expect(throws: ApplianceError.moduleMissing(name: "virtio_blk", folder: folder)) {
+      #expect(throws: Fault.moduleMissing(name: "virtio_blk", folder: folder)) {
         try KernelFiles.newestKernel(under: root)
       }
       try add("6.1-amd64", to: root)
@@ -52,7 +53,7 @@ import Testing
       // A link into itself cannot be opened by root either.
       try FileManager.default.removeItem(atPath: image.string)
       try FileManager.default.createSymbolicLink(atPath: image.string, withDestinationPath: image.string)
-      let error = #expect(throws: ApplianceError.self) { try KernelFiles.newestKernel(under: root) }
+      let error = #expect(throws: Fault.self) { try KernelFiles.newestKernel(under: root) }
       #expect(error.map { "\($0)" }?.contains("vmlinuz-6.9-generic") == true)
     }
   }
@@ -68,7 +69,7 @@ import Testing
       #expect(try chosen(["ext4", "xfs"]) == "6.1.0-56-cloud-amd64")
       #expect(try chosen(["ext4", "f2fs"]) == "6.1.0-56-amd64")
       let folder = root.appending("lib/modules/6.1.0-56-cloud-amd64")
-      #expect(throws: ApplianceError.driverMissing(name: "jfs", folder: folder)) { try chosen(["jfs"]) }
+      #expect(throws: Fault.driverMissing(name: "jfs", folder: folder)) { try chosen(["jfs"]) }
     }
   }
 

@@ -63,7 +63,7 @@ internal import Testing
     #expect(
       error
         == Fault(
-          .failed, attempt: "do the step finish", cause: "disk is full",
+          .failed, "could not do the step finish", cause: "disk is full",
           evidence: ["$ cp a b", "x\\u{D}\\u{7}y"]))
     try await client.debugShell()
     #expect(agent.heard.last == .debugShell(id: 2))

@@ -135,7 +135,7 @@ import Testing
 
   @Test func aPathWithAControlCharacterGetsIntoNoXML() throws {
     let template = try DomainTemplate(name: "t", text: "<a b='{{disk}}'/>")
-    #expect(throws: DomainTemplateError.self) { try template.render(["disk": "/a\nb"]) }
+    #expect(throws: Fault.self) { try template.render(["disk": "/a\nb"]) }
     #expect(try template.render(["disk": "/a'b&<"]).contains("&amp;"))
   }
 

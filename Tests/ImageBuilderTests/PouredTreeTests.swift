@@ -147,7 +147,7 @@ import Testing
           ContentEntry(source: folder, target: "/etc/a"),
           ContentEntry(source: "\(folder)/file", target: "/etc/a/file"),
         ])
-      let error = await #expect(throws: Ext4Error.self) { try await fixture.measure() }
+      let error = await #expect(throws: Fault.self) { try await fixture.measure() }
       #expect(error?.description.contains("/etc/a/file' is twice") == true, "\(String(describing: error))")
     }
   }

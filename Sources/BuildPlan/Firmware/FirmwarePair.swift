@@ -1,3 +1,5 @@
+package import Basics
+
 /// UEFI code and the template of the variable store that goes with it.
 public struct FirmwarePair: Hashable, Codable, Sendable {
   /// The read-only code, a flash image: raw or qcow2.
@@ -37,11 +39,12 @@ extension FirmwarePair {
   /// - Parameters:
   ///   - codeSize: the code's size, in bytes.
   ///   - variablesSize: the template's size, in bytes.
-  /// - Throws: `HostFault` when the two do not make one flash image.
-  package func checkSizes(code codeSize: UInt64, variables variablesSize: UInt64) throws(HostFault) {
+  /// - Throws: `Fault` when the two do not make one flash image.
+  package func checkSizes(code codeSize: UInt64, variables variablesSize: UInt64) throws(Fault) {
     let (flash, overflow) = codeSize.addingReportingOverflow(variablesSize)
     guard !overflow, flash >= 1 << 20, flash.nonzeroBitCount == 1 else {
-      throw HostFault(
+      throw Fault(
+        .hostNotAble,
         "\(code) (\(codeSize) bytes) and \(variablesTemplate) (\(variablesSize) bytes) are not two parts of "
           + "one flash image: together they are not 1, 2 or 4 MiB, and no variable would be kept",
         remedy: "Name the template that was built with the code")

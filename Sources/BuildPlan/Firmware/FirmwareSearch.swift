@@ -1,4 +1,4 @@
-internal import Basics
+package import Basics
 
 /// A descriptor's file, before it is read as one.
 package struct FirmwareDescriptorFile: Hashable, Sendable {
@@ -78,8 +78,8 @@ extension FirmwareSearch {
   /// are not signed, so the image would not boot.
   ///
   /// - Parameter secureBoot: whether only firmware with Secure Boot counts.
-  /// - Throws: `HostFault` when there is none.
-  package func preferred(secureBoot: Bool = false) throws(HostFault) -> FoundFirmware {
+  /// - Throws: `Fault` when there is none.
+  package func preferred(secureBoot: Bool = false) throws(Fault) -> FoundFirmware {
     func rank(_ firmware: FoundFirmware) -> Int {
       let small = firmware.codeSize + firmware.variablesSize != 4 << 20
       return (firmware.pair.requiresSMM ? 4 : 0) + (firmware.pair.secureBoot ? 2 : 0) + (small ? 1 : 0)
@@ -89,7 +89,8 @@ extension FirmwareSearch {
     guard let usable else {
       let isEnrolled = found.contains { $0.pair.enrolledKeys }
       let others = isEnrolled ? "; those with enrolled Secure Boot keys do not count" : ""
-      throw HostFault(
+      throw Fault(
+        .hostNotAble,
         "no descriptor in \(folders.joined(separator: ", ")) names a UEFI firmware for "
           + "\(Architecture.current.name) \(Architecture.current.machineType)"
           + "\(secureBoot ? " with Secure Boot" : "")\(others)",
@@ -108,10 +109,10 @@ extension FirmwareSearch {
   ///   - resolvedCode: the code with all symbolic links followed.
   ///   - variables: the template; nil for the one that the code's descriptor names.
   ///   - needsSMM: whether the code needs SMM, when somebody says so; it then has Secure Boot too.
-  /// - Throws: `HostFault` when no descriptor names the code and there is no template.
+  /// - Throws: `Fault` when no descriptor names the code and there is no template.
   package func pair(
     code: String, resolvedCode: String, variables: String?, needsSMM: Bool? = nil
-  ) throws(HostFault) -> FirmwarePair {
+  ) throws(Fault) -> FirmwarePair {
     var pair = try pair(code: code, resolvedCode: resolvedCode, variables: variables)
     if let needsSMM {
       pair.requiresSMM = needsSMM
@@ -123,7 +124,7 @@ extension FirmwareSearch {
 
   private func pair(
     code: String, resolvedCode: String, variables: String?
-  ) throws(HostFault) -> FirmwarePair {
+  ) throws(Fault) -> FirmwarePair {
     let named = found.filter { $0.resolvedCode == resolvedCode }
     // One code may have several templates, and only the template decides whether keys are enrolled.
     let sameTemplate = named.first { $0.pair.variablesTemplate == variables }
@@ -138,7 +139,8 @@ extension FirmwareSearch {
       return pair
     }
     guard let variables else {
-      throw HostFault(
+      throw Fault(
+        .hostNotAble,
         "no firmware descriptor names \(code), so the variable store that belongs to it is not known",
         remedy: "Name it with --efi-variables")
     }

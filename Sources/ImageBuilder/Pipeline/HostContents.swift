@@ -88,7 +88,7 @@ struct HostContents: Sendable {
 
   /// What the contents take of filesystems, by the places where these are mounted.
   ///
-  /// - Throws: `Ext4Error` for what cannot be looked at; `CancellationError`.
+  /// - Throws: `Fault` for what cannot be looked at; `CancellationError`.
   func sizes(on mounts: [MountedPlace]) throws -> [String: ContentSizes] {
     let places = mounts.sorted { $0.components.count > $1.components.count }
       .compactMap { mount in TreePath(mount.path).map { (path: $0, name: mount.path) } }

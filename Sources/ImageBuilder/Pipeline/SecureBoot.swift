@@ -94,9 +94,9 @@ struct SecureBoot: Sendable {
 
   private static func read(_ file: String, _ field: String) throws -> [UInt8] {
     do {
-      return try InputFile.read(file, limit: InputFile.keyLimit)
-    } catch let error as InputFault {
-      throw fault("the file of '\(field)', \(error)", "Check its path and permissions")
+      return try InputFile.read(file, "the file of '\(field)'", limit: InputFile.keyLimit)
+    } catch let fault as Fault {
+      throw SpecError("secureBoot", fault)
     }
   }
 

@@ -1,5 +1,6 @@
 internal import Basics
 internal import BuildPlan
+internal import Command
 internal import EFIVariables
 internal import HostProbe
 internal import SystemPackage
@@ -20,7 +21,7 @@ struct WorkVariables: Sendable {
   ///   - work: where files in qcow2 are converted, too.
   /// - Throws: `Fault`, `CancellationError`.
   static func make(_ name: String, for pair: FirmwarePair, in work: FilePath) async throws -> WorkVariables {
-    let firmware = try await pair.rawFiles(in: work)
+    let firmware = try await pair.raw(in: work.string, SubprocessRunner())
     let template = try HostFiles.read(FilePath(firmware.variablesTemplate))
     do {
       // One in qcow2 nobody has looked into until now.
