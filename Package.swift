@@ -184,8 +184,8 @@ let package = Package(
     .target(
       name: "Fuzz",
       dependencies: [
-        "AgentProtocol", "Appliance", "Basics", "BuildMachine", "BuildPlan", "EFIVariables", "ImageBuilder",
-        "ImageModel", "NixStore", "Sfdisk", systemPackage,
+        "AgentProtocol", "Appliance", "Basics", "BuildMachine", "BuildPlan", "EFIVariables", "HostProbe",
+        "ImageBuilder", "ImageModel", "NixStore", "Sfdisk", systemPackage,
       ],
       path: "Tests/Fuzz", exclude: ["Seeds", "seeds.py"]),
     .testTarget(name: "FuzzTests", dependencies: ["Fuzz", "TestSupport"]),

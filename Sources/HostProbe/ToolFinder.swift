@@ -1,5 +1,4 @@
 internal import Basics
-package import BuildPlan
 package import Command
 internal import SystemPackage
 

@@ -28,7 +28,7 @@ extension FirmwarePair {
 }
 
 /// A file that cannot be used was named by somebody, or by a descriptor.
-private func flashFaultsAsFaults<Result>(_ body: () async throws -> Result) async throws -> Result {
+func flashFaultsAsFaults<Result>(_ body: () async throws -> Result) async throws -> Result {
   do {
     return try await body()
   } catch let fault as HostFault {

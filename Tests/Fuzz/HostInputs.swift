@@ -4,6 +4,7 @@ import SystemPackage
 
 @testable import Appliance
 @testable import BuildPlan
+@testable import HostProbe
 @testable import ImageBuilder
 @testable import NixStore
 @testable import Sfdisk

@@ -1,4 +1,5 @@
 import BuildPlan
+import HostProbe
 import Testing
 
 @Suite struct FirmwareDescriptorTests {
