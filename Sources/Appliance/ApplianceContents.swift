@@ -24,8 +24,7 @@ struct ApplianceContents {
   /// - Throws: `ApplianceError`; `CommandFailure` of `ldd` and `busybox`.
   static func gather(_ inputs: ApplianceInputs, runner: any CommandRunner) async throws -> ApplianceContents {
     guard exists(inputs.agent) else { throw ApplianceError.agentMissing(inputs.agent) }
-    let agent = try ELFExecutable(contents(of: inputs.agent), path: inputs.agent)
-    guard agent.interpreter == nil else { throw ApplianceError.agentNotStatic(inputs.agent) }
+    guard try isStatic(inputs.agent) else { throw ApplianceError.agentNotStatic(inputs.agent) }
     let modules = try inputs.kernel.moduleFiles(with: inputs.drivers)
 
     var tree = TreeBuilder()

@@ -23,7 +23,7 @@ struct TreeBuilder {
     var dynamic: [FilePath] = []
     for tool in inputs.tools {
       let path = try inputs.find(tool)
-      if try ELFExecutable(contents(of: path), path: path).interpreter != nil { dynamic.append(path) }
+      if try !isStatic(path) { dynamic.append(path) }
       add("usr/sbin/\(tool.name)", .file(path, executable: true))
       for alias in tool.aliases { add("usr/sbin/\(alias)", .link(tool.name)) }
     }

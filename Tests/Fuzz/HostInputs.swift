@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import ImageModel
 import SystemPackage
@@ -71,7 +72,7 @@ extension Inputs {
   }
 
   static func executable(_ bytes: [UInt8]) {
-    _ = try? ELFExecutable(bytes, path: "/bin/program")
+    _ = try? ELFExecutable(bytes)
   }
 
   static func modules(_ bytes: [UInt8]) {
