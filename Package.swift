@@ -185,7 +185,7 @@ let package = Package(
       name: "Fuzz",
       dependencies: [
         "AgentProtocol", "Appliance", "Basics", "BuildMachine", "BuildPlan", "EFIVariables", "HostProbe",
-        "ImageBuilder", "ImageModel", "NixStore", "Sfdisk", systemPackage,
+        "ImageBuilder", "ImageModel", "NixStore", "Sfdisk", grdb, sqlite, systemPackage,
       ],
       path: "Tests/Fuzz", exclude: ["Seeds", "seeds.py"]),
     .testTarget(name: "FuzzTests", dependencies: ["Fuzz", "TestSupport"]),
