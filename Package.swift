@@ -196,6 +196,11 @@ let package = Package(
         "AgentProtocol", "Basics", "Command", "EFIVariables", "ImageModel", "TestSupport", systemPackage,
       ]),
     .testTarget(
+      name: "SlipwayAgentTests",
+      dependencies: [
+        "slipway-agent", "AgentProtocol", "Basics", "InstallSteps", "TestSupport", systemPackage,
+      ]),
+    .testTarget(
       name: "SlipwayTests",
       dependencies: ["slipway", "ImageBuilder", "BuildPlan", "ImageModel", "TestSupport"],
       exclude: ["Snapshots"]),
