@@ -202,7 +202,9 @@ let package = Package(
       ]),
     .testTarget(
       name: "SlipwayTests",
-      dependencies: ["slipway", "ImageBuilder", "BuildPlan", "ImageModel", "TestSupport"],
+      dependencies: [
+        "slipway", "Basics", "ImageBuilder", "BuildPlan", "ImageModel", "TestSupport", argumentParser,
+      ],
       exclude: ["Snapshots"]),
     .testTarget(
       name: "IntegrationTests",
