@@ -160,7 +160,7 @@ let package = Package(
       name: "ApplianceTests", dependencies: ["Appliance", "Basics", "Command", "TestSupport", systemPackage]),
     .testTarget(
       name: "HostProbeTests",
-      dependencies: ["HostProbe", "BuildPlan", "Command", "TestSupport", systemPackage],
+      dependencies: ["HostProbe", "BuildPlan", "Command", "ImageModel", "TestSupport", systemPackage],
       exclude: ["Snapshots"]),
     .testTarget(
       name: "EFIVariablesTests",
@@ -176,8 +176,8 @@ let package = Package(
       name: "ImageBuilderTests",
       dependencies: [
         "Basics",
-        "AgentProtocol", "EFIVariables", "ImageBuilder", "BuildPlan", "NixStore", "Ext4", "Ext4Geometry",
-        "Command", "ImageModel", "TestSupport",
+        "AgentProtocol", "Appliance", "CLinux", "EFIVariables", "HostProbe", "ImageBuilder", "BuildPlan",
+        "NixStore", "Ext4", "Ext4Geometry", "Command", "ImageModel", "TestSupport",
         systemPackage,
       ]),
     // `make fuzz`: each parser of outside bytes, for libFuzzer. Sees what only its module sees, so debug builds only.
