@@ -164,7 +164,9 @@ let package = Package(
       name: "ApplianceTests", dependencies: ["Appliance", "Basics", "Command", "TestSupport", systemPackage]),
     .testTarget(
       name: "HostProbeTests",
-      dependencies: ["HostProbe", "Basics", "BuildPlan", "Command", "TestSupport", systemPackage],
+      dependencies: [
+        "HostProbe", "Basics", "BuildPlan", "Command", "ImageModel", "TestSupport", systemPackage,
+      ],
       exclude: ["Snapshots"]),
     .testTarget(
       name: "EFIVariablesTests",
@@ -180,16 +182,16 @@ let package = Package(
       name: "ImageBuilderTests",
       dependencies: [
         "Basics",
-        "AgentProtocol", "EFIVariables", "ImageBuilder", "BuildPlan", "NixStore", "Ext4", "Ext4Geometry",
-        "Command", "ImageModel", "TestSupport",
+        "AgentProtocol", "Appliance", "CLinux", "EFIVariables", "HostProbe", "ImageBuilder", "BuildPlan",
+        "NixStore", "Ext4", "Ext4Geometry", "Command", "ImageModel", "TestSupport",
         systemPackage,
       ]),
     // `make fuzz`: each parser of outside bytes, for libFuzzer. Sees what only its module sees, so debug builds only.
     .target(
       name: "Fuzz",
       dependencies: [
-        "AgentProtocol", "Appliance", "Basics", "BuildMachine", "BuildPlan", "EFIVariables", "ImageBuilder",
-        "ImageModel", "NixStore", "Sfdisk", systemPackage,
+        "AgentProtocol", "Appliance", "Basics", "BuildMachine", "BuildPlan", "EFIVariables", "HostProbe",
+        "ImageBuilder", "ImageModel", "NixStore", "Sfdisk", grdb, sqlite, systemPackage,
       ],
       path: "Tests/Fuzz", exclude: ["Seeds", "seeds.py"]),
     .testTarget(name: "FuzzTests", dependencies: ["Fuzz", "TestSupport"]),
@@ -200,8 +202,15 @@ let package = Package(
         "AgentProtocol", "Basics", "Command", "EFIVariables", "ImageModel", "TestSupport", systemPackage,
       ]),
     .testTarget(
+      name: "SlipwayAgentTests",
+      dependencies: [
+        "slipway-agent", "AgentProtocol", "Basics", "InstallSteps", "TestSupport", systemPackage,
+      ]),
+    .testTarget(
       name: "SlipwayTests",
-      dependencies: ["slipway", "ImageBuilder", "BuildPlan", "ImageModel", "TestSupport"],
+      dependencies: [
+        "slipway", "Basics", "ImageBuilder", "BuildPlan", "ImageModel", "TestSupport", argumentParser,
+      ],
       exclude: ["Snapshots"]),
     .testTarget(
       name: "IntegrationTests",

@@ -24,9 +24,8 @@ struct ApplianceContents {
   /// - Throws: `Fault`; `CommandFailure` of `ldd` and `busybox`.
   static func gather(_ inputs: ApplianceInputs, runner: any CommandRunner) async throws -> ApplianceContents {
     guard exists(inputs.agent) else { throw Fault.agentMissing(inputs.agent) }
-    let agent = try ELFExecutable(contents(of: inputs.agent), path: inputs.agent)
-    guard agent.interpreter == nil else { throw Fault.agentNotStatic(inputs.agent) }
-    try inputs.kernel.checkVersion(contents(of: inputs.kernel.image))
+    guard try isStatic(inputs.agent) else { throw Fault.agentNotStatic(inputs.agent) }
+    let modules = try inputs.kernel.moduleFiles(with: inputs.drivers)
 
     var tree = TreeBuilder()
     for folder in ["etc", "mnt", "proc", "root", "run", "sys", "tmp"] { tree.add(folder, .folder) }
@@ -39,12 +38,12 @@ struct ApplianceContents {
     tree.add("init", .file(inputs.agent, executable: true))
     try await tree.addTools(inputs, runner: runner)
 
-    let modules = try tree.addModules(inputs.kernel, further: inputs.drivers)
+    tree.add(modules, of: inputs.kernel)
 
     let depmodInputs = ["modules.order", "modules.builtin", "modules.builtin.modinfo"]
       .map { inputs.kernel.modules.appending($0) }.filter(exists)
     return ApplianceContents(
-      kernel: inputs.kernel, entries: tree.entries, modules: modules,
+      kernel: inputs.kernel, entries: tree.entries, modules: modules.all,
       depmod: try inputs.find(ApplianceTool("depmod", debianPackage: "kmod")), depmodInputs: depmodInputs)
   }
 

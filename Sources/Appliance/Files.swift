@@ -16,6 +16,18 @@ func text(of path: FilePath) throws -> String {
   String(decoding: try contents(of: path), as: UTF8.self)
 }
 
+/// Whether an executable needs no loader.
+///
+/// - Throws: `Fault`; `CancellationError`.
+func isStatic(_ path: FilePath) throws -> Bool {
+  let bytes = try contents(of: path)
+  do throws(ELFExecutable.Fault) {
+    return try ELFExecutable(bytes).isStatic
+  } catch {
+    throw Fault.notAnExecutable(path, reason: error.rawValue)
+  }
+}
+
 /// Whether something is there, links followed.
 func exists(_ path: FilePath) -> Bool {
   (try? FileStatus(of: path)) != nil

@@ -1,5 +1,4 @@
 internal import Basics
-internal import BuildPlan
 package import Command
 internal import Foundation
 internal import SystemPackage

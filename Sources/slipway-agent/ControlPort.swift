@@ -5,7 +5,7 @@ internal import InstallSteps
 
 /// The agent's virtio-serial port.
 struct ControlPort: Sendable {
-  private let descriptor: Int32
+  let descriptor: Int32
 
   /// Finds the port by its name, makes the link that udev would make, and opens it.
   ///

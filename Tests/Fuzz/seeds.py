@@ -5,8 +5,10 @@ Usage: python3 Tests/Fuzz/seeds.py Tests/Fuzz/Seeds     (the other seeds there a
 
 import json
 import pathlib
+import sqlite3
 import struct
 import sys
+import tempfile
 import uuid
 
 GLOBAL = uuid.UUID("8be4df61-93ca-11d2-aa0d-00e098032b8c")
@@ -87,6 +89,23 @@ def frames(messages):
     return b"\x07" + b"".join(struct.pack(">I", len(payload)) + payload for payload in payloads)
 
 
+def write_ahead_log(*statements):
+    """The first byte says that the fuzzer makes the checksums right: the salt is another in each log."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = sqlite3.connect(f"{folder}/db", isolation_level=None)
+        for statement in [
+            "PRAGMA page_size = 512", "PRAGMA journal_mode = WAL", "PRAGMA wal_autocheckpoint = 0",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, x)", "PRAGMA wal_checkpoint(TRUNCATE)", *statements,
+        ]:
+            database.execute(statement).fetchall()
+        log = pathlib.Path(f"{folder}/db-wal").read_bytes()
+        database.close()
+    salted = log[:16] + b"saltsalt" + bytes(8)
+    for start in range(32, len(log), 24 + 512):
+        salted += log[start : start + 8] + b"saltsalt" + bytes(8) + log[start + 24 : start + 24 + 512]
+    return b"\1" + salted
+
+
 def write(parser, name, data):
     folder = pathlib.Path(sys.argv[1]) / parser
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,3 +120,6 @@ write("devicePath", "text", TEXT.encode())
 write("agentFrames", "all", frames(AGENT))
 write("agentFrames", "broken", frames(AGENT[:3]) + b"\xff\xff\xff\xff")
 write("hostFrames", "all", frames(HOST))
+write("writeAheadLog", "one", write_ahead_log("INSERT INTO t (x) VALUES (1)"))
+GROWN = write_ahead_log("INSERT INTO t (x) VALUES (zeroblob(900))", "DELETE FROM t", "VACUUM")
+write("writeAheadLog", "grownAndShrunk", GROWN)

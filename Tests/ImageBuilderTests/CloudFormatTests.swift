@@ -203,7 +203,7 @@ import Testing
   }
 
   /// Where the formats are listed for people.
-  @Test(arguments: ["docs/reference.md", "docs/parity.md", "README.md", "nix/module.nix"])
+  @Test(arguments: ["docs/reference.md", "docs/parity.md", "README.md"])
   func everyFormatIsListed(file: String) throws {
     let root = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
     let text = String(decoding: try HostFiles.read(root.appending(file)), as: UTF8.self)

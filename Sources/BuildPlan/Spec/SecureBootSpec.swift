@@ -70,7 +70,7 @@ extension SecureBootSpec {
     guard hasESP, spec.onlyNixStore != true else {
       throw fault(
         "there is no EFI system partition, so nothing that Secure Boot could check",
-        "Leave secureBoot out, or use the partition table \"efi\", \"efixbootldr\" or \"hybrid\"")
+        "Leave secureBoot out, or use the partition table \(PartitionTable.choice(\.hasESP))")
     }
     let certificates = [("pk", pk.map { [$0] }), ("kek", kek), ("db", db)]
     for (field, files) in certificates where files?.isEmpty != false {

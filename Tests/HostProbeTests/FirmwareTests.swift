@@ -1,5 +1,6 @@
 import Basics
 import BuildPlan
+import HostProbe
 import Testing
 
 @Suite struct FirmwareDescriptorTests {

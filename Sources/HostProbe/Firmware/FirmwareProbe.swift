@@ -1,6 +1,5 @@
 package import Basics
 package import BuildPlan
-internal import EFIVariables
 internal import Foundation
 internal import SystemPackage
 
@@ -86,49 +85,23 @@ package struct FirmwareProbe: Sendable {
       pair = try search.pair(
         code: code, resolvedCode: resolved(code), variables: wish.variables.map(absolute),
         needsSMM: wish.needsSMM)
-      guard pair.secureBoot || !wish.secureBoot else {
-        throw Fault(
-          .hostNotAble,
-          "the firmware \(code) has no Secure Boot: \(pair.description)",
-          remedy: "Name another with --efi-firmware, or add --efi-firmware-needs-smm if that is not so")
-      }
+      if wish.secureBoot { try pair.checkSecureBoot() }
     } else {
       pair = try search.preferred(secureBoot: wish.secureBoot).pair
       if let variables = wish.variables.map(absolute) { pair.variablesTemplate = variables }
     }
-    _ = try check(pair)
+    _ = try pair.check()
     return pair
   }
 
   private func found(_ pair: FirmwarePair, namedBy descriptor: String) throws(Fault) -> FoundFirmware {
     do {
-      let sizes = try check(pair)
+      let sizes = try pair.check()
       return FoundFirmware(
         pair: pair, resolvedCode: resolved(pair.code), codeSize: sizes.code, variablesSize: sizes.variables)
     } catch {
       throw Fault(.hostNotAble, "\(descriptor): \(error.message)", remedy: error.remedy)
     }
-  }
-
-  /// What makes a pair usable: it is asked by doctor of all that it finds, and by a build of what it takes.
-  ///
-  /// - Returns: the sizes of both, in bytes.
-  private func check(_ pair: FirmwarePair) throws(Fault) -> (code: UInt64, variables: UInt64) {
-    let (code, template) = (
-      try FlashFile(pair.code, kind: .hostNotAble), try FlashFile(pair.variablesTemplate, kind: .hostNotAble)
-    )
-    let sizes = (code: code.size, variables: template.size)
-    try pair.checkSizes(code: sizes.code, variables: sizes.variables)
-    // What is in qcow2 is read when it is converted, by a build.
-    guard !template.isQcow2 else { return sizes }
-    do {
-      _ = try VariableStore(reading: WholeFile.read(FilePath(pair.variablesTemplate)))
-    } catch {
-      throw Fault(
-        .hostNotAble,
-        "\(pair.variablesTemplate) is no variable store: \(error)", remedy: FirmwareSearch.remedy)
-    }
-    return sizes
   }
 }
 

@@ -63,22 +63,6 @@ package struct FirmwareDescriptor: Hashable, Sendable {
     @unknown default: return "\(error)"
     }
   }
-
-  /// The pair that this describes, if it is UEFI for that machine and keeps its variables.
-  ///
-  /// - Parameters:
-  ///   - architecture: the emulator: `x86_64`.
-  ///   - machine: a versioned machine type, not an alias: `pc-q35-7.2`.
-  package func pair(architecture: String, machine: String) -> FirmwarePair? {
-    let runs = targets.contains { target in
-      target.architecture == architecture && target.machines.contains { fnmatch($0, machine, 0) == 0 }
-    }
-    guard runs, interfaces.contains("uefi"), let flash else { return nil }
-    return FirmwarePair(
-      code: flash.code, variablesTemplate: flash.variablesTemplate,
-      requiresSMM: features.contains("requires-smm"), secureBoot: features.contains("secure-boot"),
-      enrolledKeys: features.contains("enrolled-keys"), description: description)
-  }
 }
 
 /// The descriptor as it is written.

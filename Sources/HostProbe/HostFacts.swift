@@ -1,3 +1,4 @@
+package import BuildPlan
 package import ImageModel
 
 /// What a plan and a report need to know of a machine. A value, so that both can be tested with fixed facts.
@@ -16,7 +17,7 @@ package struct HostFacts: Hashable, Codable, Sendable {
   package var kernel: Tool
   /// Where the free space was measured.
   package var workFolder: String
-  /// What an ordinary user can still write there; nil when it could not be measured.
+  /// What this user can still write there; nil when it could not be measured.
   package var freeSpace: ByteSize?
   /// Processors that are online.
   package var cpus: Int

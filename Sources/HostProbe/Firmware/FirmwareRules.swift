@@ -1,68 +1,26 @@
 package import Basics
+package import BuildPlan
+internal import EFIVariables
+internal import Foundation
+internal import SystemPackage
 
-/// A descriptor's file, before it is read as one.
-package struct FirmwareDescriptorFile: Hashable, Sendable {
-  /// Its name without the folder; it decides the order.
-  package var name: String
-  /// Where it is.
-  package var path: String
-  /// What it holds.
-  package var bytes: [UInt8]
+// Which firmware can be used, and which of them is: asked by doctor of all that it finds, and by a build of what it takes.
 
-  package init(name: String, path: String, bytes: [UInt8]) {
-    self.name = name
-    self.path = path
-    self.bytes = bytes
-  }
-
-  /// The files that count, in the order in which they are to be tried.
+extension FirmwareDescriptor {
+  /// The pair that this describes, if it is UEFI for that machine and keeps its variables.
   ///
-  /// QEMU's rules: all folders make one list, ordered by file name; of files with one name the most specific
-  /// folder's counts; an empty file there hides the others and is no descriptor itself.
-  ///
-  /// - Parameter folders: each folder's files, the most specific folder first.
-  package static func effective(in folders: [[FirmwareDescriptorFile]]) -> [FirmwareDescriptorFile] {
-    var chosen: [String: FirmwareDescriptorFile] = [:]
-    for file in folders.joined() where file.name.hasSuffix(".json") {
-      if chosen[file.name] == nil { chosen[file.name] = file }
+  /// - Parameters:
+  ///   - architecture: the emulator: `x86_64`.
+  ///   - machine: a versioned machine type, not an alias: `pc-q35-7.2`.
+  package func pair(architecture: String, machine: String) -> FirmwarePair? {
+    let runs = targets.contains { target in
+      target.architecture == architecture && target.machines.contains { fnmatch($0, machine, 0) == 0 }
     }
-    return chosen.values.filter { !$0.bytes.isEmpty }
-      .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
-  }
-}
-
-/// A pair whose files are there.
-package struct FoundFirmware: Hashable, Codable, Sendable {
-  /// The pair, as its descriptor names it.
-  package var pair: FirmwarePair
-  /// The code with all symbolic links followed; Debian has three names for its Secure Boot code.
-  package var resolvedCode: String
-  /// The size of the code's flash image, in bytes.
-  package var codeSize: UInt64
-  /// The size of the template's flash image, in bytes.
-  package var variablesSize: UInt64
-
-  package init(pair: FirmwarePair, resolvedCode: String, codeSize: UInt64, variablesSize: UInt64) {
-    self.pair = pair
-    self.resolvedCode = resolvedCode
-    self.codeSize = codeSize
-    self.variablesSize = variablesSize
-  }
-}
-
-/// What a search for firmware found.
-package struct FirmwareSearch: Hashable, Codable, Sendable {
-  /// The folders that were searched, the most specific first.
-  package var folders: [String]
-  /// Usable pairs, in the order of their descriptors.
-  package var found: [FoundFirmware]
-  /// What was wrong with other descriptors, a line each.
-  package var problems: [String]
-
-  package init(folders: [String], found: [FoundFirmware] = [], problems: [String] = []) {
-    self.folders = folders
-    self.found = found
-    self.problems = problems
+    guard runs, interfaces.contains("uefi"), let flash else { return nil }
+    return FirmwarePair(
+      code: flash.code, variablesTemplate: flash.variablesTemplate,
+      requiresSMM: features.contains("requires-smm"), secureBoot: features.contains("secure-boot"),
+      enrolledKeys: features.contains("enrolled-keys"), description: description)
   }
 }
 
@@ -150,5 +108,75 @@ extension FirmwareSearch {
       code: code, variablesTemplate: variables, requiresSMM: secure, secureBoot: secure,
       description: "no descriptor names it; by its file name it is assumed to "
         + (secure ? "implement Secure Boot and to need SMM" : "need no SMM"))
+  }
+}
+
+extension FirmwarePair {
+  /// What makes a pair usable, as far as its files tell without being converted.
+  ///
+  /// - Returns: the sizes of both flash images, in bytes.
+  /// - Throws: `Fault`.
+  func check() throws(Fault) -> (code: UInt64, variables: UInt64) {
+    let (code, template) = (
+      try FlashFile(code, kind: .hostNotAble), try FlashFile(variablesTemplate, kind: .hostNotAble)
+    )
+    try checkSizes(code: code.size, variables: template.size)
+    // What is in qcow2 is read when it is converted, by a build.
+    guard !template.isQcow2 else { return (code.size, template.size) }
+    do {
+      try checkTemplate(WholeFile.read(FilePath(variablesTemplate)), kind: .hostNotAble)
+    } catch let fault as Fault {
+      throw fault
+    } catch {
+      throw unreadableTemplate(error)
+    }
+    return (code.size, template.size)
+  }
+
+  /// Refuses code and variables of different builds.
+  ///
+  /// edk2 cuts one flash image of 1, 2 or 4 MiB in two. Firmware that is given another build's store boots
+  /// nevertheless, and keeps no variable at all.
+  ///
+  /// - Parameters:
+  ///   - codeSize: the code's size, in bytes.
+  ///   - variablesSize: the template's size, in bytes.
+  /// - Throws: `Fault` when the two do not make one flash image.
+  package func checkSizes(code codeSize: UInt64, variables variablesSize: UInt64) throws(Fault) {
+    let (flash, overflow) = codeSize.addingReportingOverflow(variablesSize)
+    guard !overflow, flash >= 1 << 20, flash.nonzeroBitCount == 1 else {
+      throw Fault(
+        .hostNotAble,
+        "\(code) (\(codeSize) bytes) and \(variablesTemplate) (\(variablesSize) bytes) are not two parts of "
+          + "one flash image: together they are not 1, 2 or 4 MiB, and no variable would be kept",
+        remedy: "Name the template that was built with the code")
+    }
+  }
+
+  /// Refuses a template that is no variable store.
+  ///
+  /// - Parameters:
+  ///   - bytes: its flash image.
+  ///   - kind: who must act when it is none.
+  /// - Throws: `Fault`.
+  package func checkTemplate(_ bytes: [UInt8], kind: Fault.Kind) throws(Fault) {
+    do {
+      _ = try VariableStore(reading: bytes)
+    } catch {
+      throw unreadableTemplate(error, kind)
+    }
+  }
+
+  private func unreadableTemplate(_ error: any Error, _ kind: Fault.Kind = .hostNotAble) -> Fault {
+    Fault(kind, "\(variablesTemplate) is no variable store: \(error)", remedy: FirmwareSearch.remedy)
+  }
+
+  /// Refuses code without Secure Boot.
+  func checkSecureBoot() throws(Fault) {
+    guard !secureBoot else { return }
+    throw Fault(
+      .hostNotAble,
+      "the firmware \(code) has no Secure Boot: \(description)",
+      remedy: "Name another with --efi-firmware, or add --efi-firmware-needs-smm if that is not so")
   }
 }
