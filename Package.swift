@@ -120,7 +120,8 @@ let package = Package(
     .executableTarget(
       name: "slipway-bench",
       dependencies: [
-        "BuildMachine", "BuildPlan", "AgentProtocol", "Ext4", "Ext4Geometry", "HostProbe", "ImageModel",
+        "Basics", "BuildMachine", "BuildPlan", "AgentProtocol", "Ext4", "Ext4Geometry", "HostProbe",
+        "ImageModel",
         "NixStore",
         "Command", argumentParser, systemPackage,
       ]),
@@ -137,7 +138,9 @@ let package = Package(
       name: "FATTests",
       dependencies: ["FAT", "Basics", "Command", "TestSupport", systemPackage]),
     .testTarget(name: "CommandTests", dependencies: ["Command", "TestSupport"]),
-    .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "TestSupport"]),
+    .testTarget(
+      name: "AgentProtocolTests", dependencies: ["AgentProtocol", "ImageModel", "TestSupport"],
+      exclude: ["Snapshots"]),
     .testTarget(
       name: "BuildPlanTests",
       dependencies: [
@@ -147,11 +150,11 @@ let package = Package(
       exclude: ["Snapshots"]),
     .testTarget(
       name: "NixStoreTests",
-      dependencies: ["NixStore", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
+      dependencies: ["NixStore", "Basics", "ImageModel", "Command", "TestSupport", grdb, systemPackage]),
     .testTarget(
       name: "Ext4Tests",
       dependencies: [
-        "Ext4", "Ext4Geometry", "CExt2fs", "Command", "ImageModel", "TestSupport", systemPackage,
+        "Ext4", "Ext4Geometry", "CExt2fs", "Basics", "Command", "ImageModel", "TestSupport", systemPackage,
       ]),
     .testTarget(
       name: "InstallStepsTests",
@@ -160,12 +163,15 @@ let package = Package(
         systemPackage,
       ]),
     .testTarget(
-      name: "SfdiskTests", dependencies: ["Sfdisk", "Command", "ImageModel", "TestSupport", systemPackage]),
+      name: "SfdiskTests",
+      dependencies: ["Sfdisk", "Basics", "Command", "ImageModel", "TestSupport", systemPackage]),
     .testTarget(
       name: "ApplianceTests", dependencies: ["Appliance", "Basics", "Command", "TestSupport", systemPackage]),
     .testTarget(
       name: "HostProbeTests",
-      dependencies: ["HostProbe", "BuildPlan", "Command", "TestSupport", systemPackage],
+      dependencies: [
+        "HostProbe", "Basics", "BuildPlan", "Command", "ImageModel", "TestSupport", systemPackage,
+      ],
       exclude: ["Snapshots"]),
     .testTarget(
       name: "EFIVariablesTests",
@@ -181,16 +187,16 @@ let package = Package(
       name: "ImageBuilderTests",
       dependencies: [
         "Basics",
-        "AgentProtocol", "EFIVariables", "ImageBuilder", "BuildPlan", "NixStore", "Ext4", "Ext4Geometry",
-        "Command", "ImageModel", "TestSupport",
+        "AgentProtocol", "Appliance", "CLinux", "EFIVariables", "HostProbe", "ImageBuilder", "BuildPlan",
+        "NixStore", "Ext4", "Ext4Geometry", "Command", "ImageModel", "TestSupport",
         systemPackage,
       ]),
     // `make fuzz`: each parser of outside bytes, for libFuzzer. Sees what only its module sees, so debug builds only.
     .target(
       name: "Fuzz",
       dependencies: [
-        "AgentProtocol", "Appliance", "Basics", "BuildMachine", "BuildPlan", "EFIVariables", "ImageBuilder",
-        "ImageModel", "NixStore", "Sfdisk", systemPackage,
+        "AgentProtocol", "Appliance", "Basics", "BuildMachine", "BuildPlan", "EFIVariables", "HostProbe",
+        "ImageBuilder", "ImageModel", "NixStore", "Sfdisk", grdb, sqlite, systemPackage,
       ],
       path: "Tests/Fuzz", exclude: ["Seeds", "seeds.py"]),
     .testTarget(name: "FuzzTests", dependencies: ["Fuzz", "TestSupport"]),
@@ -201,8 +207,15 @@ let package = Package(
         "AgentProtocol", "Basics", "Command", "EFIVariables", "ImageModel", "TestSupport", systemPackage,
       ]),
     .testTarget(
+      name: "SlipwayAgentTests",
+      dependencies: [
+        "slipway-agent", "AgentProtocol", "Basics", "InstallSteps", "TestSupport", systemPackage,
+      ]),
+    .testTarget(
       name: "SlipwayTests",
-      dependencies: ["slipway", "ImageBuilder", "BuildPlan", "ImageModel", "TestSupport"],
+      dependencies: [
+        "slipway", "Basics", "ImageBuilder", "BuildPlan", "ImageModel", "TestSupport", argumentParser,
+      ],
       exclude: ["Snapshots"]),
     .testTarget(
       name: "IntegrationTests",

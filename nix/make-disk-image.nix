@@ -74,17 +74,17 @@ in
 }:
 
 let
-  hasESP = lib.elem partitionTableType [ "efi" "efixbootldr" "hybrid" ];
+  inherit (import ./lists.nix) layouts;
+  inherit (layouts.${partitionTableType}) hasESP allowsEFIVariables;
   # A user or a group without the other.
   isHalfOwned = entry: ((entry.user or null) == null) != ((entry.group or null) == null);
 in
 
 # Each contradiction that can be seen here is refused here, and again by `slipway build`.
-assert lib.assertOneOf "partitionTableType" partitionTableType
-  [ "none" "legacy" "legacy+boot" "legacy+gpt" "efi" "efixbootldr" "hybrid" ];
+assert lib.assertOneOf "partitionTableType" partitionTableType (builtins.attrNames layouts);
 assert lib.assertMsg (fsType == "ext4" && deterministic -> rootFSUID != null)
   "rootFSUID: a deterministic image with ext4 needs one; leave it out, and it is rootGPUID.";
-assert lib.assertMsg (touchEFIVars -> hasESP || partitionTableType == "legacy+gpt")
+assert lib.assertMsg (touchEFIVars -> allowsEFIVariables)
   "touchEFIVars: a disk with the partition table '${partitionTableType}' is not booted by EFI; use efi, efixbootldr, hybrid or legacy+gpt.";
 assert lib.assertMsg (onlyNixStore -> contents == [ ])
   "contents: an image of a Nix store only has nothing else.";

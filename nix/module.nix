@@ -4,19 +4,7 @@
 
 let
   cfg = config.image;
-  extensions = {
-    raw = "img";
-    qcow2 = "qcow2";
-    qcow2-compressed = "qcow2";
-    vdi = "vdi";
-    vpc = "vhd";
-    vmdk = "vmdk";
-    vhdx = "vhdx";
-    "raw.zst" = "img.zst";
-    vpc-fixed = "vhd";
-    vmdk-stream = "vmdk";
-    "raw.tar.gz" = "raw.tar.gz";
-  };
+  inherit (import ./lists.nix) extensions;
 in
 {
   imports = [

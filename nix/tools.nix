@@ -1,29 +1,16 @@
-# What Slipway runs on the host, and what it copies into the machine that installs, out of nixpkgs. The programs are those of
-# ExternalTool.swift, and a test holds this list against that one.
+# What Slipway runs on the host, and what it copies into the machine that installs, out of nixpkgs.
 { pkgs }:
-with pkgs; [
-  qemu_kvm
-  kmod
-  util-linux
-  mtools
-  zstd
-  gnutar
-  gzip
-  xz
-  squashfsTools
-  erofs-utils
-  bash
-  coreutils
-  gnugrep
-  e2fsprogs
-  dosfstools
-  xfsprogs
-  btrfs-progs
-  f2fs-tools
-  # ldd, which tells the libraries of what goes into that machine.
-  (lib.getBin stdenv.cc.libc)
-] ++ import ./hook-tools.nix { inherit pkgs; } ++ [
+let
+  inherit (import ./lists.nix) packages;
+  # "a.b" is b of a.
+  package = name: builtins.foldl' (set: part: set.${part}) pkgs
+    (builtins.filter builtins.isString (builtins.split "\\." name));
+  busybox = "pkgsStatic.busybox";
+in
+# ldd is not in the first output of its package.
+map (name: pkgs.lib.getBin (package name)) (builtins.filter (name: name != busybox) packages)
+++ import ./hook-tools.nix { inherit pkgs; } ++ [
   # Linked statically: its shell is there when nothing else works. The last, as it has a tar, a gzip and more of its own,
   # which take fewer options than those that scripts know.
-  pkgsStatic.busybox
+  (package busybox)
 ]

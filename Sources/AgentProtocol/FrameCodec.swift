@@ -19,7 +19,8 @@ package enum FrameCodec {
   }
 }
 
-/// What is wrong with bytes that should have been frames. The stream is of no use afterwards.
+/// What is wrong with bytes that should have been frames. The stream is of no use afterwards, which each side ends in its
+/// own way.
 package enum FrameError: Error, Hashable, Sendable {
   /// A frame announces a payload of this many bytes.
   case tooLong(Int)

@@ -1,9 +1,9 @@
 /// The protocol's version and the words of its handshake.
 package enum AgentProtocol {
   /// The newest version this build speaks.
-  package static let version = 4
+  package static let version = 5
   /// The oldest version this build still speaks.
-  package static let oldestVersion = 4
+  package static let oldestVersion = 5
   /// The first word of either hello; anything else on the port is not an agent.
   package static let magic = "slipway-agent"
   /// The virtio-serial port's name; in the guest it is `/dev/virtio-ports/` and this.
@@ -16,50 +16,19 @@ package enum AgentProtocol {
   package static let messageLimit = 1 << 20
 }
 
-/// The first frame from either side.
-package struct Hello: Hashable, Codable, Sendable {
-  package var magic: String
-  /// The range of versions the sender speaks; the newest common one is used.
-  package var oldestVersion: Int
-  package var version: Int
-  /// Identifies the sender's build. Shown when versions do not meet.
-  package var build: String
-
-  package init(
+/// What the host sends. Its JSON is an object with one key, the case; a value without a name has the key `_0`.
+package enum HostMessage: Hashable, Codable, Sendable {
+  /// First, and once: the range of versions that the host speaks, and its build for messages. The newest common version
+  /// is used. Its form is the same in all versions, so that either side can tell that there is none.
+  case hello(
     magic: String = AgentProtocol.magic, oldestVersion: Int = AgentProtocol.oldestVersion,
-    version: Int = AgentProtocol.version, build: String
-  ) {
-    self.magic = magic
-    self.oldestVersion = oldestVersion
-    self.version = version
-    self.build = build
-  }
-}
-
-/// What the host sends.
-package enum HostMessage: Hashable, Sendable {
-  /// First, and once.
-  case hello(Hello)
-  /// Do one step. One request is under way at a time.
-  case request(Request)
+    version: Int = AgentProtocol.version, build: String)
+  /// Do one step, whose programs may read the secrets while they run. One request is under way at a time.
+  case request(id: Int, step: InstallStep, secrets: [SecretFile] = [])
   /// Give a person a shell on the guest's second serial line; answered by a reply when the shell ends.
   case debugShell(id: Int)
   /// Power off at once. The agent answers by powering off.
   case powerOff
-}
-
-/// A numbered step.
-package struct Request: Hashable, Codable, Sendable {
-  package var id: Int
-  package var step: InstallStep
-  /// What the step needs and no plan shows; nil for most.
-  package var secrets: [SecretFile]?
-
-  package init(id: Int, step: InstallStep, secrets: [SecretFile]? = nil) {
-    self.id = id
-    self.step = step
-    self.secrets = secrets
-  }
 }
 
 /// A file that a step's programs may read while they run. It is never on a disk of the guest, and in no log.
@@ -83,29 +52,19 @@ extension SecretFile: CustomStringConvertible, CustomDebugStringConvertible, Cus
   package var customMirror: Mirror { Mirror(self, children: ["name": name]) }
 }
 
-/// What the agent sends.
-package enum AgentMessage: Hashable, Sendable {
-  /// Answers the host's hello.
-  case hello(Hello)
-  /// Ends one request.
-  case reply(Reply)
+/// What the agent sends. Its JSON is that of `HostMessage`'s kind.
+package enum AgentMessage: Hashable, Codable, Sendable {
+  /// Answers the host's hello, in the same form.
+  case hello(
+    magic: String = AgentProtocol.magic, oldestVersion: Int = AgentProtocol.oldestVersion,
+    version: Int = AgentProtocol.version, build: String)
+  /// Ends one request: without a failure, the positive token that the step is done.
+  case reply(id: Int, failure: StepFailure? = nil)
   /// Something to show; any number, at any time between hello and power-off.
   case event(Event)
 }
 
-/// The end of a request: the positive token that a step is done, or why it is not.
-package struct Reply: Hashable, Codable, Sendable {
-  package var id: Int
-  /// Nil when the step is done.
-  package var failure: StepFailure?
-
-  package init(id: Int, failure: StepFailure? = nil) {
-    self.id = id
-    self.failure = failure
-  }
-}
-
-/// Why a step failed.
+/// Why a step failed, as it goes over the wire; the host makes a `Fault` of it.
 package struct StepFailure: Hashable, Codable, Sendable, Error {
   /// What was attempted and why it failed, in one or two sentences.
   package var message: String
@@ -125,22 +84,23 @@ package struct StepFailure: Hashable, Codable, Sendable, Error {
 }
 
 /// Something to show while a request is under way.
-package enum Event: Hashable, Sendable {
+package enum Event: Hashable, Codable, Sendable {
   /// The agent is alive, whatever its step does.
   case heartbeat
   /// A line of output of the step's command.
   case log(String)
   /// Something that went wrong and does not fail the build, as nixos-enter lets activation fail.
   case warning(String)
-  /// Bytes done of a known total. What is read from a peer is bounded: see `bounded(done:total:)`.
+  /// Bytes done of a known total. A peer's are not believed before they are bounded: see `bounded`.
   case progress(done: UInt64, total: UInt64)
 
   /// The largest total that is believed, in bytes: 1 EiB. Sums and rates of such numbers do not overflow.
   package static let progressLimit: UInt64 = 1 << 60
 
-  /// Progress by numbers from outside: no total is above the limit, and no more is done than there is.
-  package static func bounded(done: UInt64, total: UInt64) -> Event {
-    let total = min(total, progressLimit)
-    return .progress(done: min(done, total), total: total)
+  /// The event, with numbers from outside bounded: no total is above the limit, and no more is done than there is.
+  package var bounded: Event {
+    guard case .progress(let done, let total) = self else { return self }
+    let believed = min(total, Self.progressLimit)
+    return .progress(done: min(done, believed), total: believed)
   }
 }

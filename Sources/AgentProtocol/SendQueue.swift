@@ -112,9 +112,7 @@ extension AgentMessage {
     case .hello, .event(.heartbeat), .event(.progress): return self
     case .event(.log(let line)): return .event(.log(line.cut(to: SendQueue.lineLimit)))
     case .event(.warning(let text)): return .event(.warning(text.cut(to: 16 * SendQueue.lineLimit)))
-    case .reply(var reply):
-      reply.failure = reply.failure?.bounded
-      return .reply(reply)
+    case .reply(let id, let failure): return .reply(id: id, failure: failure?.bounded)
     }
   }
 }

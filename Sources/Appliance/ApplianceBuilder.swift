@@ -31,7 +31,7 @@ package struct ApplianceBuilder: Sendable {
   ///
   /// - Parameter readingAll: whether the cached files are read and compared with their digests, even if they look
   ///   untouched.
-  /// - Throws: `ApplianceError`; `CommandFailure` when one of the commands fails; `CancellationError`.
+  /// - Throws: `Fault`; `CommandFailure` when one of the commands fails; `CancellationError`.
   package func build(readingAll: Bool = false) async throws -> Appliance {
     let cache = ApplianceCache(folder: cache, readsAll: readingAll)
     let key = try requestKey()
@@ -55,7 +55,7 @@ package struct ApplianceBuilder: Sendable {
         try onFile(scratch) { try TreeRemover.remove(scratch) }
         let changed = stamps.filter { $0 != InputStamp($0.path) }
         guard changed.isEmpty else {
-          throw ApplianceError.inputsChanged(changed.map { FilePath($0.path) })
+          throw Fault.inputsChanged(changed.map { FilePath($0.path) })
         }
       }
     }

@@ -67,7 +67,7 @@ struct ApplianceCache {
 
   /// Remembers that inputs with these stamps make this appliance.
   ///
-  /// - Throws: `ApplianceError.file`.
+  /// - Throws: `Fault`.
   func remember(_ key: String, digest: String, files: [InputStamp]) throws {
     let memory = try JSONEncoder().encode(Memory(digest: digest, files: files))
     try write(Array(memory), to: memoryPath(key))
@@ -77,7 +77,7 @@ struct ApplianceCache {
   ///
   /// - Parameter fill: writes `kernel` and `initramfs` into the folder it is given.
   /// - Returns: this appliance, or the same one that another process finished first.
-  /// - Throws: `ApplianceError.file`, and what `fill` throws.
+  /// - Throws: `Fault`, and what `fill` throws.
   func make(_ digest: String, _ fill: (FilePath) async throws -> Void) async throws -> Appliance {
     let temporary = folder.appending("\(digest.prefix(16))-\(UUID().uuidString).tmp")
     try makeFolder(temporary)
@@ -96,7 +96,7 @@ struct ApplianceCache {
     let lock = try onFile(folder) { try FileDescriptor.open(folder, .readOnly, options: .closeOnExec) }
     defer { try? lock.close() }
     guard flock(lock.rawValue, LOCK_EX) == 0 else {
-      throw ApplianceError.file(folder, reason: "it could not be locked: \(Errno(rawValue: errno))")
+      throw Fault.file(folder, reason: "it could not be locked: \(Errno(rawValue: errno))")
     }
     if let other = appliance(digest) { return other }
     let place = folder.appending(digest)
@@ -106,7 +106,7 @@ struct ApplianceCache {
       try Folder.move(temporary, to: place)
     }
     guard let appliance = appliance(digest) else {
-      throw ApplianceError.file(place, reason: "the new appliance is not whole")
+      throw Fault.file(place, reason: "the new appliance is not whole")
     }
     return appliance
   }

@@ -21,12 +21,11 @@ struct ApplianceContents {
 
   /// Finds all parts.
   ///
-  /// - Throws: `ApplianceError`; `CommandFailure` of `ldd` and `busybox`.
+  /// - Throws: `Fault`; `CommandFailure` of `ldd` and `busybox`.
   static func gather(_ inputs: ApplianceInputs, runner: any CommandRunner) async throws -> ApplianceContents {
-    guard exists(inputs.agent) else { throw ApplianceError.agentMissing(inputs.agent) }
-    let agent = try ELFExecutable(contents(of: inputs.agent), path: inputs.agent)
-    guard agent.interpreter == nil else { throw ApplianceError.agentNotStatic(inputs.agent) }
-    try inputs.kernel.checkVersion(contents(of: inputs.kernel.image))
+    guard exists(inputs.agent) else { throw Fault.agentMissing(inputs.agent) }
+    guard try isStatic(inputs.agent) else { throw Fault.agentNotStatic(inputs.agent) }
+    let modules = try inputs.kernel.moduleFiles(with: inputs.drivers)
 
     var tree = TreeBuilder()
     for folder in ["etc", "mnt", "proc", "root", "run", "sys", "tmp"] { tree.add(folder, .folder) }
@@ -39,12 +38,12 @@ struct ApplianceContents {
     tree.add("init", .file(inputs.agent, executable: true))
     try await tree.addTools(inputs, runner: runner)
 
-    let modules = try tree.addModules(inputs.kernel, further: inputs.drivers)
+    tree.add(modules, of: inputs.kernel)
 
     let depmodInputs = ["modules.order", "modules.builtin", "modules.builtin.modinfo"]
       .map { inputs.kernel.modules.appending($0) }.filter(exists)
     return ApplianceContents(
-      kernel: inputs.kernel, entries: tree.entries, modules: modules,
+      kernel: inputs.kernel, entries: tree.entries, modules: modules.all,
       depmod: try inputs.find(ApplianceTool("depmod", debianPackage: "kmod")), depmodInputs: depmodInputs)
   }
 
@@ -67,7 +66,7 @@ struct ApplianceContents {
 
   /// SHA-256 over the bytes and places of all parts.
   ///
-  /// - Throws: `ApplianceError.file`.
+  /// - Throws: `Fault`.
   func digest() throws -> String {
     var hash = SHA256()
     func add(_ words: String...) { hash.update(data: Data((words.joined(separator: "\0") + "\n").utf8)) }
@@ -95,11 +94,11 @@ func hexDigest(of bytes: [UInt8]) -> String {
 extension ApplianceInputs {
   /// The tool's place on this host.
   ///
-  /// - Throws: `ApplianceError.toolMissing`.
+  /// - Throws: `Fault`.
   func find(_ tool: ApplianceTool) throws -> FilePath {
     let candidates = tool.path.map { [$0] } ?? searchPath.map { $0.appending(tool.name) }
     guard let found = candidates.first(where: FileStatus.isProgram) else {
-      throw ApplianceError.toolMissing(
+      throw Fault.toolMissing(
         name: tool.path?.string ?? tool.name, debianPackage: tool.debianPackage)
     }
     return found

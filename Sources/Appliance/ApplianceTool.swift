@@ -1,5 +1,4 @@
 package import Command
-internal import ImageModel
 package import SystemPackage
 
 /// One program of the guest, and other names that it goes by there.
@@ -39,20 +38,4 @@ package struct ApplianceTool: Hashable, Sendable {
 
   /// Whether it can be called by this name in the guest.
   package func answers(to name: String) -> Bool { self.name == name || aliases.contains(name) }
-}
-
-/// Which drivers the guest has.
-enum ApplianceModules {
-  /// Loaded by the agent before it opens its port: the disks, the port, entropy for UUIDs and hashes, and what
-  /// every installation mounts, for which the kernel would start a process of its own each.
-  static let atBoot = [
-    "virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "vfat", "nls_cp437", "nls_ascii", "efivarfs",
-  ]
-  /// Loaded by the kernel when something is mounted: targets, the ESP's code pages, EFI variables.
-  static let required = [
-    "ext4", "vfat", "nls_cp437", "nls_iso8859-1", "nls_ascii", "nls_utf8", "efivarfs",
-  ]
-  /// As above, where the kernel has them: every filesystem's driver, and what it loads by alias.
-  static let optional = FilesystemTraits.all.flatMap { [$0.driver].compactMap(\.self) + $0.helperModules }
-    .filter { !required.contains($0) }
 }

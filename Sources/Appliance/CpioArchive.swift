@@ -29,7 +29,7 @@ struct CpioArchive {
 
   /// Writes all entries, sorted by path, to a new file.
   ///
-  /// - Throws: `ApplianceError.file` for a source that cannot be read or is too long for the format (4 GiB),
+  /// - Throws: `Fault` for a source that cannot be read or is too long for the format (4 GiB),
   ///   and for a failed write.
   static func write(_ entries: [ArchiveEntry], to path: FilePath) throws {
     let file = try onFile(path) {
@@ -53,7 +53,7 @@ struct CpioArchive {
     case .file(let source, let executable):
       let data = try contents(of: source)
       guard data.count <= UInt32.max else {
-        throw ApplianceError.file(source, reason: "it is longer than the 4 GiB an initramfs can hold")
+        throw Fault.file(source, reason: "it is longer than the 4 GiB an initramfs can hold")
       }
       try append(name: entry.path, mode: executable ? 0o100755 : 0o100644, data: data)
     case .bytes(let bytes):

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Command
 internal import SystemPackage
 
@@ -31,13 +32,13 @@ struct KernelModuleFile: Hashable {
   /// Nil for a plain `.ko`.
   let packing: Packing?
 
-  /// - Throws: `ApplianceError.file` for a name that ends in nothing known.
+  /// - Throws: `Fault` for a name that ends in nothing known.
   init(_ path: String, in folder: FilePath) throws {
     self.path = path
     let suffix = path.split(separator: ".").last.map(String.init) ?? ""
     packing = Packing(rawValue: suffix)
     guard path.hasSuffix(".ko") || unpackedPath.hasSuffix(".ko") else {
-      throw ApplianceError.file(
+      throw Fault.file(
         folder.appending(path), reason: "it is no kernel module: .ko, .ko.xz, .ko.zst and .ko.gz are known")
     }
   }
@@ -54,7 +55,7 @@ extension [KernelModuleFile] {
   /// - Parameters:
   ///   - folder: the kernel's modules folder.
   ///   - find: a tool's place on the host.
-  /// - Throws: `ApplianceError`; `CommandFailure` when a module is damaged.
+  /// - Throws: `Fault`; `CommandFailure` when a module is damaged.
   func unpack(
     from folder: FilePath, to target: FilePath, find: (ApplianceTool) throws -> FilePath,
     runner: any CommandRunner

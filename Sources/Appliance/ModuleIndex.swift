@@ -1,3 +1,4 @@
+internal import Basics
 internal import SystemPackage
 
 /// The drivers of one kernel: which are modules, what each needs first, and which are built in.
@@ -22,9 +23,9 @@ struct ModuleIndex {
 
   /// Reads the index of a modules folder.
   ///
-  /// - Throws: `ApplianceError.modulesMissing`; `ApplianceError.file`.
+  /// - Throws: `Fault`.
   init(of folder: FilePath) throws {
-    guard exists(folder.appending("modules.dep")) else { throw ApplianceError.modulesMissing(folder) }
+    guard exists(folder.appending("modules.dep")) else { throw Fault.modulesMissing(folder) }
     self.init(
       dependencies: try text(of: folder.appending("modules.dep")),
       builtin: try text(of: folder.appending("modules.builtin")))
@@ -40,7 +41,7 @@ struct ModuleIndex {
   ///
   /// A driver that is built in needs no file. An optional driver that the kernel lacks is left out.
   ///
-  /// - Throws: `ApplianceError.moduleMissing` for a required driver.
+  /// - Throws: `Fault` for a required driver.
   func loadOrder(of names: [String], required: Bool, folder: FilePath) throws -> [String] {
     var order: [String] = []
     var seen: Set<String> = []
@@ -48,7 +49,7 @@ struct ModuleIndex {
       guard seen.insert(name).inserted else { return }
       guard let path = paths[name] else {
         guard builtin.contains(name) || !required else {
-          throw ApplianceError.moduleMissing(name: name, folder: folder)
+          throw Fault.moduleMissing(name: name, folder: folder)
         }
         return
       }

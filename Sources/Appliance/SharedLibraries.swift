@@ -1,3 +1,4 @@
+internal import Basics
 internal import Command
 internal import SystemPackage
 
@@ -10,7 +11,7 @@ struct SharedLibraries {
 
   /// Paths of all libraries and loaders, as the loader spells them, sorted, each once.
   ///
-  /// - Throws: `ApplianceError.libraryMissing`; `CommandFailure` when `ldd` cannot be run.
+  /// - Throws: `Fault`; `CommandFailure` when `ldd` cannot be run.
   func resolve(_ executables: [FilePath]) async throws -> [FilePath] {
     guard !executables.isEmpty else { return [] }
     // A preloaded or private library of the caller would not be found in the guest.
@@ -32,7 +33,7 @@ struct SharedLibraries {
       }
       let words = line.split(whereSeparator: \.isWhitespace)
       if words.dropFirst().starts(with: ["=>", "not", "found"]) {
-        throw ApplianceError.libraryMissing(library: String(words[0]), tool: executable)
+        throw Fault.libraryMissing(library: String(words[0]), tool: executable)
       }
       if let path = words.first(where: { $0.hasPrefix("/") }) { paths.insert(String(path)) }
     }

@@ -18,12 +18,12 @@ struct TreeBuilder {
 
   /// Adds the tools with their libraries and links, and a shell.
   ///
-  /// - Throws: `ApplianceError`; `CommandFailure`.
+  /// - Throws: `Fault`; `CommandFailure`.
   mutating func addTools(_ inputs: ApplianceInputs, runner: any CommandRunner) async throws {
     var dynamic: [FilePath] = []
     for tool in inputs.tools {
       let path = try inputs.find(tool)
-      if try ELFExecutable(contents(of: path), path: path).interpreter != nil { dynamic.append(path) }
+      if try !isStatic(path) { dynamic.append(path) }
       add("usr/sbin/\(tool.name)", .file(path, executable: true))
       for alias in tool.aliases { add("usr/sbin/\(alias)", .link(tool.name)) }
     }
@@ -41,29 +41,15 @@ struct TreeBuilder {
   }
 
   /// Adds the modules, by the names that they have unpacked, and the list of those that the agent loads at boot.
-  ///
-  /// - Parameter further: drivers that are loaded on demand, beside the usual ones.
-  /// - Returns: the modules' files, sorted by path.
-  /// - Throws: `ApplianceError`.
-  mutating func addModules(_ kernel: KernelFiles, further: [String]) throws -> [KernelModuleFile] {
-    let folder = kernel.modules
-    let index = try ModuleIndex(of: folder)
-    func files(_ names: [String], required: Bool) throws -> [KernelModuleFile] {
-      try index.loadOrder(of: names, required: required, folder: folder)
-        .map { try KernelModuleFile($0, in: folder) }
-    }
-    let atBoot = try files(ApplianceModules.atBoot, required: true)
-    let onDemand =
-      try files(ApplianceModules.required + further, required: true)
-      + files(ApplianceModules.optional, required: false)
-    let modules = Set(atBoot + onDemand).sorted { $0.path < $1.path }
-    for module in modules {
-      let source = folder.appending(module.path)
+  mutating func add(
+    _ modules: (atBoot: [KernelModuleFile], all: [KernelModuleFile]), of kernel: KernelFiles
+  ) {
+    for module in modules.all {
+      let source = kernel.modules.appending(module.path)
       add("\(kernel.guestModules)/\(module.unpackedPath)", .file(source, executable: false))
     }
-    let list = atBoot.map { "/\(kernel.guestModules)/\($0.unpackedPath)\n" }.joined()
+    let list = modules.atBoot.map { "/\(kernel.guestModules)/\($0.unpackedPath)\n" }.joined()
     add("etc/modules-to-load", .bytes(Array(list.utf8)))
-    return modules
   }
 }
 

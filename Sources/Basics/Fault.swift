@@ -12,8 +12,8 @@ public struct Fault: Error, Hashable, Sendable {
 
   /// Who must act.
   public var kind: Kind
-  /// What was attempted, as the end of "could not …"; nil where the cause says it.
-  public var attempt: String?
+  /// What could not be done, such as "could not read the file"; nil where the cause says it.
+  public var failure: String?
   /// Why it failed; the first known cause.
   public var cause: String
   /// What to do about it; nil when the cause says all there is.
@@ -25,15 +25,18 @@ public struct Fault: Error, Hashable, Sendable {
 
   /// Describes a failure in one sentence.
   public init(_ kind: Kind, _ message: String, remedy: String? = nil, evidence: [String] = []) {
-    self.init(kind, attempt: nil, cause: message, remedy: remedy, evidence: evidence)
+    self.kind = kind
+    cause = message
+    self.remedy = remedy
+    self.evidence = evidence
   }
 
-  /// Describes a failure by what was attempted and why that failed.
+  /// Describes a failure by what could not be done, and why.
   public init(
-    _ kind: Kind, attempt: String?, cause: String, remedy: String? = nil, evidence: [String] = []
+    _ kind: Kind, _ failure: String, cause: String, remedy: String? = nil, evidence: [String] = []
   ) {
     self.kind = kind
-    self.attempt = attempt
+    self.failure = failure
     self.cause = cause
     self.remedy = remedy
     self.evidence = evidence
@@ -41,8 +44,8 @@ public struct Fault: Error, Hashable, Sendable {
 }
 
 extension Fault: CustomStringConvertible {
-  /// What was attempted and why it failed.
-  public var message: String { attempt.map { "could not \($0): \(cause)" } ?? cause }
+  /// What could not be done and why.
+  public var message: String { failure.map { "\($0): \(cause)" } ?? cause }
 
   /// The message first, then what to do, then the evidence, and where all of it is.
   public var lines: [String] {

@@ -17,48 +17,27 @@ package enum InputFile {
   ///
   /// - Parameters:
   ///   - path: the file, or `-`.
+  ///   - what: what the file is: `the certificate`.
   ///   - limit: the most bytes that it may have.
-  /// - Throws: `InputFault`; `CancellationError`, also while a stream says nothing.
-  package static func read(_ path: String, limit: Int) throws -> [UInt8] {
-    guard path != "-" else { return try readStandardInput(limit: limit) }
-    return try faults(of: path, limit) { try WholeFile.read(FilePath(path), limit: limit) }
-  }
-
-  private static func readStandardInput(limit: Int) throws -> [UInt8] {
-    let isTaken = isInputTaken.withLock { isTaken in
-      defer { isTaken = true }
-      return isTaken
+  /// - Throws: `Fault` of kind `badInput`; `CancellationError`, also while a stream says nothing.
+  package static func read(_ path: String, _ what: String, limit: Int) throws -> [UInt8] {
+    func unreadable(_ cause: String) -> Fault {
+      Fault(
+        .badInput, "\(what), \(path == "-" ? "standard input" : path) cannot be read", cause: cause,
+        remedy: "Check its path and permissions")
     }
-    guard !isTaken else { throw InputFault("-", "standard input was read already; '-' can be given once") }
-    return try faults(of: "-", limit) { try WholeFile.read(.standardInput, named: "-", limit: limit) }
-  }
-
-  private static func faults<Result>(
-    of path: String, _ limit: Int, _ body: () throws -> Result
-  ) throws -> Result {
     do {
-      return try body()
+      guard path == "-" else { return try WholeFile.read(FilePath(path), limit: limit) }
+      let isTaken = isInputTaken.withLock { isTaken in
+        defer { isTaken = true }
+        return isTaken
+      }
+      guard !isTaken else { throw unreadable("standard input was read already; '-' can be given once") }
+      return try WholeFile.read(.standardInput, named: "-", limit: limit)
     } catch let failure as PathFailure where failure.reason == .fileTooLarge {
-      throw InputFault(path, "it has more than the \(limit >> 10) KiB that are read at most")
+      throw unreadable("it has more than the \(limit >> 10) KiB that are read at most")
     } catch let failure as PathFailure {
-      throw InputFault(path, failure.reason.description)
+      throw unreadable(failure.reason.description)
     }
   }
-}
-
-/// A file of the user's that could not be read.
-package struct InputFault: Error, Hashable, Sendable {
-  /// The file as it was named.
-  package let path: String
-  /// Why it could not be read.
-  package let reason: String
-
-  package init(_ path: String, _ reason: String) {
-    self.path = path
-    self.reason = reason
-  }
-}
-
-extension InputFault: CustomStringConvertible {
-  package var description: String { "\(path == "-" ? "standard input" : path) cannot be read: \(reason)" }
 }

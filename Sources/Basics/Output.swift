@@ -2,7 +2,7 @@ internal import Glibc
 internal import Synchronization
 package import SystemPackage
 
-/// Data that did not arrive where it was to go.
+/// Data that did not arrive where it was to go; a build that is done does not fail for a reader that has gone.
 package struct OutputFailure: Error, Hashable, Sendable, CustomStringConvertible {
   /// Why.
   package var reason: Errno

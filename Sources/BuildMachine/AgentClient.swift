@@ -67,19 +67,19 @@ package actor AgentClient {
   ///   - build: this build's name, for the agent's messages.
   ///   - limit: how long the agent may take; its boot is part of that.
   /// - Throws: `Fault`, also when there is no protocol version that both speak; `CancellationError`.
-  func shakeHands(build: String, within limit: Duration) async throws {
+  func shakeHands(build ownBuild: String, within limit: Duration) async throws {
     let attempt = "reach the agent in the guest"
-    try await send(.hello(Hello(build: build)), attempt: attempt)
+    try await send(.hello(build: ownBuild), attempt: attempt)
     let message = try await receive(attempt: attempt, silence: limit, limit: limit, since: .now)
-    guard case .hello(let hello) = message, hello.magic == AgentProtocol.magic else {
+    guard case .hello(AgentProtocol.magic, let oldest, let newest, let build) = message else {
       throw await fault(attempt, "what answers on the agent's channel is not a Slipway agent")
     }
-    self.build = TerminalText.escaped(hello.build)
-    guard hello.oldestVersion <= AgentProtocol.version, hello.version >= AgentProtocol.oldestVersion else {
+    self.build = TerminalText.escaped(build)
+    guard oldest <= AgentProtocol.version, newest >= AgentProtocol.oldestVersion else {
       throw await fault(
         attempt,
-        "the agent (build \(self.build)) speaks protocol \(hello.oldestVersion) to \(hello.version), and this"
-          + " slipway (build \(build)) speaks \(AgentProtocol.oldestVersion) to \(AgentProtocol.version)",
+        "the agent (build \(self.build)) speaks protocol \(oldest) to \(newest), and this"
+          + " slipway (build \(ownBuild)) speaks \(AgentProtocol.oldestVersion) to \(AgentProtocol.version)",
         remedy: "Build the appliance anew: slipway appliance build")
     }
   }
@@ -90,16 +90,16 @@ package actor AgentClient {
   ///   - secrets: what the step's programs may read while they run.
   ///   - silence: how long the agent may send nothing at all; its heartbeats count as something.
   ///   - limit: how long the step may take altogether.
-  ///   - onEvent: is given what the agent reports meanwhile, with texts escaped.
+  ///   - onEvent: is given what the agent reports meanwhile, with texts escaped and numbers bounded.
   /// - Throws: `Fault`; `CancellationError`, after which the agent is lost.
   package func perform(
-    _ step: InstallStep, secrets: [SecretFile]? = nil, silence: Duration = .seconds(60),
+    _ step: InstallStep, secrets: [SecretFile] = [], silence: Duration = .seconds(60),
     limit: Duration = .seconds(3600),
     onEvent: @Sendable (Event) -> Void = { _ in }
   ) async throws {
     let attempt = "do the step \(step.name)"
     let failure = try await ask(attempt: attempt, silence: silence, limit: limit, onEvent: onEvent) {
-      .request(Request(id: $0, step: step, secrets: secrets))
+      .request(id: $0, step: step, secrets: secrets)
     }
     if let failure { throw stepError(failure, attempt: attempt) }
   }
@@ -128,7 +128,7 @@ package actor AgentClient {
     _ message: (Int) -> HostMessage
   ) async throws -> StepFailure? {
     guard !isBusy else {
-      throw Fault(.failed, attempt: attempt, cause: "the agent still does something else")
+      throw Fault(.failed, "could not \(attempt)", cause: "the agent still does something else")
     }
     isBusy = true
     defer { isBusy = false }
@@ -140,12 +140,12 @@ package actor AgentClient {
     while true {
       switch try await receive(attempt: attempt, silence: silence, limit: limit, since: start) {
       case .event(let event):
-        let event = event.escaped
+        let event = event.bounded.escaped
         keep(event)
         onEvent(event)
-      case .reply(let reply) where reply.id == id: return reply.failure
-      case .reply(let reply):
-        throw await fault(attempt, "the agent answered request \(reply.id) instead of \(id)")
+      case .reply(id, let failure): return failure
+      case .reply(let other, _):
+        throw await fault(attempt, "the agent answered request \(other) instead of \(id)")
       case .hello: throw await fault(attempt, "the agent started anew in the middle of a request")
       }
     }
@@ -161,7 +161,7 @@ package actor AgentClient {
     do {
       try await channel.write(try FrameCodec.encode(message), within: Self.writeLimit)
     } catch let error as FrameError {
-      throw Fault(.failed, attempt: attempt, cause: "the request is too large: \(error)")
+      throw Fault(.failed, "could not \(attempt)", cause: "the request is too large: \(error)")
     } catch let error as Errno {
       try Task.checkCancellation()
       throw await lost(attempt, "the agent's channel does not take a request: \(error)")
@@ -218,7 +218,7 @@ package actor AgentClient {
     let error = await witness.errorNow(attempt: attempt, cause: cause)
     channel.hangUp()
     return Fault(
-      error.kind, attempt: attempt, cause: error.cause, remedy: error.remedy,
+      error.kind, "could not \(attempt)", cause: error.cause, remedy: error.remedy,
       evidence: stepLines.isEmpty ? error.evidence : stepLines)
   }
 
@@ -226,7 +226,7 @@ package actor AgentClient {
   private func fault(_ attempt: String, _ cause: String, remedy: String? = nil) async -> Fault {
     channel.hangUp()
     return Fault(
-      .failed, attempt: attempt, cause: cause, remedy: remedy, evidence: witness.lastLines())
+      .failed, "could not \(attempt)", cause: cause, remedy: remedy, evidence: witness.lastLines())
   }
 
   /// The agent did its part right, and says that the step failed.
@@ -236,11 +236,12 @@ package actor AgentClient {
     let message = TerminalText.escaped(failure.message)
     guard let disk = witness.diskFault() else {
       return Fault(
-        .failed, attempt: attempt, cause: message, remedy: failure.remedy.map(TerminalText.escaped),
+        .failed, "could not \(attempt)", cause: message, remedy: failure.remedy.map(TerminalText.escaped),
         evidence: evidence)
     }
     return Fault(
-      .failed, attempt: attempt, cause: disk.description, remedy: disk.remedy, evidence: [message] + evidence)
+      .failed, "could not \(attempt)", cause: disk.description, remedy: disk.remedy,
+      evidence: [message] + evidence)
   }
 }
 

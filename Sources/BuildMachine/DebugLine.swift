@@ -12,7 +12,7 @@ extension Machine {
       line = try UnixSocket.connect(to: session.debugSocket)
     } catch {
       throw Fault(
-        .failed, attempt: "reach the guest's second serial line", cause: String(describing: error),
+        .failed, "could not reach the guest's second serial line", cause: String(describing: error),
         remedy: "The domain needs a second serial port, a Unix socket at {{debugSocket}}")
     }
     defer {

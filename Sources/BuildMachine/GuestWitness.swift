@@ -29,7 +29,7 @@ struct GuestWitness: Sendable {
     let lines = lastLines()
     let ownWords = end == .shutDown ? Self.agentsReason(lines) : nil
     return Fault(
-      .failed, attempt: attempt, cause: fault?.description ?? ownWords ?? end?.description ?? cause,
+      .failed, "could not \(attempt)", cause: fault?.description ?? ownWords ?? end?.description ?? cause,
       remedy: fault.map(\.remedy) ?? end?.remedy, evidence: lines)
   }
 

@@ -66,7 +66,7 @@ package final class Machine: Sendable {
       try await domain.destroy()
     } catch let error as LibvirtError {
       throw Fault(
-        .hostNotAble, attempt: "destroy the machine \(session.name)", cause: error.description)
+        .hostNotAble, "could not destroy the machine \(session.name)", cause: error.description)
     }
   }
 
@@ -80,12 +80,12 @@ package final class Machine: Sendable {
       type = try await domain.screenshot(to: path.string)
     } catch let error as LibvirtError {
       throw Fault(
-        .failed, attempt: attempt, cause: end.value?.description ?? error.description)
+        .failed, "could not \(attempt)", cause: end.value?.description ?? error.description)
     }
     guard type == "image/png" else {
       try? TreeRemover.remove(path)
       throw Fault(
-        .hostNotAble, attempt: attempt, cause: "this QEMU gives \(type) and not PNG",
+        .hostNotAble, "could not \(attempt)", cause: "this QEMU gives \(type) and not PNG",
         remedy: "Use QEMU 7.1 or later, built with libpng")
     }
   }
@@ -117,7 +117,7 @@ package final class Machine: Sendable {
     try Task.checkCancellation()
     guard isGone, end.value == .shutDown else {
       throw Fault(
-        .failed, attempt: attempt,
+        .failed, "could not \(attempt)",
         cause: end.value?.description ?? "it still runs after \(limit.components.seconds) seconds",
         evidence: console.lastLines)
     }

@@ -40,7 +40,7 @@ struct PatientCall<Value: Sendable>: Sendable {
 
   private var overdue: Fault {
     Fault(
-      .failed, attempt: attempt,
+      .failed, "could not \(attempt)",
       cause: "libvirt or its QEMU did not answer within \(limit.components.seconds) seconds",
       remedy: "See whether this host is overloaded; slipway doctor tries its QEMU")
   }

@@ -91,7 +91,7 @@ package final class ProcessFolder: Sendable {
       return .failure(error)
     } catch {
       return .failure(
-        Fault(.hostNotAble, attempt: "prepare for machines", cause: String(describing: error)))
+        Fault(.hostNotAble, "could not prepare for machines", cause: String(describing: error)))
     }
   }
 
@@ -106,7 +106,7 @@ package final class ProcessFolder: Sendable {
     }
     guard status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(), status.st_mode & 0o077 == 0 else {
       throw Fault(
-        .hostNotAble, attempt: "use the folder \(base)", cause: "it is not a private folder of this user",
+        .hostNotAble, "could not use the folder \(base)", cause: "it is not a private folder of this user",
         remedy: "Remove it")
     }
   }
@@ -168,8 +168,8 @@ func attempt<Result>(_ attempt: String, _ body: () throws -> Result) throws(Faul
     throw error
   } catch let error as PathFailure where error.reason.isLackOfSpace {
     let full = FullFilesystem(of: error.path, reason: error.reason)
-    throw Fault(.failed, attempt: attempt, cause: full.description, remedy: full.remedy)
+    throw Fault(.failed, "could not \(attempt)", cause: full.description, remedy: full.remedy)
   } catch {
-    throw Fault(.hostNotAble, attempt: attempt, cause: String(describing: error))
+    throw Fault(.hostNotAble, "could not \(attempt)", cause: String(describing: error))
   }
 }

@@ -81,11 +81,12 @@ extension ProcessFolder {
     if isOverQuota || FullFilesystem.isFull(path) {
       let full = FullFilesystem(of: path, reason: isOverQuota ? .diskQuotaExceeded : .noSpace)
       return Fault(
-        .failed, attempt: attempt, cause: full.description, remedy: full.remedy,
+        .failed, "could not \(attempt)", cause: full.description, remedy: full.remedy,
         evidence: [TerminalText.escaped(error.description)])
     }
     return Fault(
-      .hostNotAble, attempt: attempt, cause: error.description, remedy: EmbeddedDriver.remedy(for: error))
+      .hostNotAble, "could not \(attempt)", cause: error.description,
+      remedy: EmbeddedDriver.remedy(for: error))
   }
 }
 

@@ -1,4 +1,5 @@
 package import AgentProtocol
+internal import Basics
 internal import Foundation
 public import ImageModel
 
@@ -7,8 +8,8 @@ public import ImageModel
 public struct BuildPlan: Hashable, Codable, Sendable {
   /// The toplevel's store path.
   public var system: String
-  /// The target disk, in exact sectors.
-  public var disk: DiskLayout
+  /// Every disk, of guest and host.
+  public var disks: [PlannedDisk]
   /// What the host writes by itself.
   public var pour: PourPlan
   /// The installer VM; nil when there is nothing to install.
@@ -25,6 +26,46 @@ public struct BuildPlan: Hashable, Codable, Sendable {
   public var secureBoot: SecureBootSpec?
 }
 
+/// One disk of a build.
+public struct PlannedDisk: Hashable, Codable, Sendable {
+  /// What a disk is for.
+  public enum Role: String, Codable, Sendable {
+    /// It is blank, and becomes an image.
+    case target
+    /// The guest copies from it, and cannot write to it.
+    case source
+    /// The guest uses it, and nothing of it is exported.
+    case scratch
+  }
+
+  /// What it is for.
+  public var role: Role
+  /// The virtio serial number, by which the agent tells the disks apart.
+  public var serial: String
+  /// The whole disk.
+  public var size: ByteSize
+  /// What a target becomes, in exact sectors; nil for any other disk.
+  public var layout: DiskLayout?
+}
+
+/// The serial numbers of the disks (20 bytes at most, virtio 1.2, 5.2.6).
+package enum DiskSerial {
+  /// The disk that becomes the image.
+  package static let target = "slipway-target"
+  /// The read-only disk with the tree to copy.
+  package static let source = "slipway-source"
+}
+
+extension [PlannedDisk] {
+  /// The disk that a device is, or is on.
+  package subscript(device: BlockDevice) -> PlannedDisk? { first { $0.serial == device.serial } }
+
+  /// The partition that a device is, also one that stands for the whole disk; nil where the plan describes none.
+  package func partition(_ device: BlockDevice) -> Partition? {
+    self[device]?.layout?.partitions.first { $0.device(on: device.serial) == device }
+  }
+}
+
 /// A tree that the host writes into a filesystem, without a VM.
 public struct PourPlan: Hashable, Codable, Sendable {
   /// What is in the filesystem.
@@ -35,19 +76,11 @@ public struct PourPlan: Hashable, Codable, Sendable {
     case store
   }
 
-  /// Where the filesystem is.
-  public enum Place: String, Codable, Sendable {
-    /// On the disk that becomes the image.
-    case target
-    /// On a disk of its own, which the guest copies from.
-    case source
-  }
-
   /// What is in the filesystem.
   public var tree: Tree
-  /// The disk that it is on.
-  public var place: Place
-  /// Where on the disk it begins.
+  /// What the filesystem is on: a part of a target, or a disk that the guest copies from.
+  public var device: BlockDevice
+  /// Where on its disk it begins.
   public var offset: ByteSize
   /// Its size.
   public var size: ByteSize
@@ -77,7 +110,7 @@ public struct MachinePlan: Hashable, Codable, Sendable {
 
 /// The names of the files that a build leaves.
 public struct OutputPlan: Hashable, Codable, Sendable {
-  /// The disk images, all of one disk.
+  /// The disk images.
   public var images: [OutputImage]
   /// The EFI variable store's file name; nil when no VM writes one.
   public var efiVariables: String?
@@ -87,8 +120,10 @@ public struct OutputPlan: Hashable, Codable, Sendable {
   public var stripFirmwareVariables: Bool?
 }
 
-/// One file with the disk in it.
+/// One file with a disk in it.
 public struct OutputImage: Hashable, Codable, Sendable {
+  /// The serial number of the disk.
+  public var disk: String
   /// Its format.
   public var format: ImageFormat
   /// Its file name.
@@ -96,7 +131,8 @@ public struct OutputImage: Hashable, Codable, Sendable {
   /// What the formats with an identifier of their own are given for it.
   public var identifier: GUID
 
-  package init(format: ImageFormat, file: String, identifier: GUID) {
+  package init(disk: String, format: ImageFormat, file: String, identifier: GUID) {
+    self.disk = disk
     self.format = format
     self.file = file
     self.identifier = identifier
@@ -109,22 +145,28 @@ package struct PlannedStep: Hashable, Codable, Sendable {
   package var step: InstallStep
   /// After this many seconds the step counts as hung, whatever it prints.
   package var timeLimit: Int
-
-  package init(step: InstallStep, timeLimit: Int) {
-    self.step = step
-    self.timeLimit = timeLimit
-  }
-}
-
-/// The virtio serial numbers by which the agent tells the disks apart (20 bytes at most, virtio 1.2, 5.2.6).
-public enum DiskSerial {
-  /// The disk that becomes the image.
-  public static let target = "slipway-target"
-  /// The read-only disk with the tree to copy.
-  public static let source = "slipway-source"
+  /// The names of what the step's programs may read while they run: what they hold is in no plan.
+  package var secrets: [String]
 }
 
 extension BuildPlan {
+  /// The layout of the disk that becomes the image.
+  ///
+  /// - Throws: `Fault` for a plan with none or several, which nothing can build.
+  package var target: DiskLayout {
+    get throws(Fault) {
+      let targets = disks.filter { $0.role == .target }
+      guard targets.count == 1, let layout = targets[0].layout else {
+        throw Fault(
+          .failed, "the plan has \(targets.count) target disks, and a build makes one with a layout")
+      }
+      return layout
+    }
+  }
+
+  /// Whether the tree is poured into what becomes an image; else the guest copies it.
+  package var poursIntoTarget: Bool { disks[pour.device]?.role == .target }
+
   /// The names of the in-guest steps, in order.
   public var stepNames: [String] { steps.map(\.step.name) }
 

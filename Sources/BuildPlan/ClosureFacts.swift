@@ -13,7 +13,7 @@ public struct ClosureFacts: Hashable, Sendable {
   package var etcLinks: UInt64
   /// Kernels and initrds that the bootloader copies, those of specialisations included, each file once.
   public var bootFiles: ByteSize
-  /// Paths in the image of one machine's state, of `Finish.machineState`, that the contents bring.
+  /// Paths in the image of one machine's state, of `InstallStep.machineState`, that the contents bring.
   package var contentState: [String]
   /// What the contents take of other filesystems than the root's, by the paths where these are mounted.
   package var contentSizes: [String: ContentSizes]

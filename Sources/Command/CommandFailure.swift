@@ -1,4 +1,5 @@
-/// A command that did not end with status 0.
+/// A command that did not end with status 0. Whoever ran it tells a missing program from a full filesystem and from a
+/// failure of the command's own.
 package struct CommandFailure: Error, Hashable, Sendable {
   /// Why it counts as failed.
   package enum Reason: Hashable, Sendable {

@@ -1,3 +1,4 @@
+package import Basics
 internal import ImageModel
 
 extension VariableStore {
@@ -24,19 +25,19 @@ extension VariableStore {
   ///
   /// - Parameter entry: a number of four hexadecimal digits, `Boot####`, or the description of one entry.
   /// - Returns: its number.
-  /// - Throws: `UnclearVariable` when there is no such entry, or several.
-  package mutating func bootNext(_ entry: String) throws(UnclearVariable) -> UInt16 {
+  /// - Throws: `Fault` when there is no such entry, or several.
+  package mutating func bootNext(_ entry: String) throws(Fault) -> UInt16 {
     let number = try bootNumber(of: entry)
     // Two bytes of data with a key that is fixed: nothing here can be refused.
     replace(Variable(.bootNext, .standard, VariableValue.number(number).data))
     return number
   }
 
-  private func bootNumber(of entry: String) throws(UnclearVariable) -> UInt16 {
+  private func bootNumber(of entry: String) throws(Fault) -> UInt16 {
     let digits = entry.hasPrefix("Boot") ? entry.dropFirst("Boot".count) : entry[...]
     if let number = VariableKey.number(digits: digits) {
       guard self[.boot(number)] != nil else {
-        throw UnclearVariable("there is no \(VariableKey.boot(number).name)")
+        throw Fault(unclear: "there is no \(VariableKey.boot(number).name)")
       }
       return number
     }
@@ -44,11 +45,11 @@ extension VariableStore {
       (try? bootOption(number))?.description == entry
     }
     guard let number = numbers.first else {
-      throw UnclearVariable("no boot entry is called '\(printable(entry))'")
+      throw Fault(unclear: "no boot entry is called '\(printable(entry))'")
     }
     guard numbers.count == 1 else {
       let names = numbers.map { VariableKey.boot($0).name.description }.joined(separator: ", ")
-      throw UnclearVariable("several boot entries are called '\(printable(entry))': \(names)")
+      throw Fault(unclear: "several boot entries are called '\(printable(entry))': \(names)")
     }
     return number
   }

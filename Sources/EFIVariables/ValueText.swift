@@ -1,3 +1,4 @@
+package import Basics
 internal import ImageModel
 
 extension VariableValue {
@@ -26,20 +27,21 @@ extension VariableValue {
   /// Numbers of load options have four hexadecimal digits, lists of them commas between; flags are on or off;
   /// device paths have the text form of UEFI 2.10, 10.6.
   ///
-  /// - Throws: `UnreadableValue` for text that is none of the variable's kind, and for the kinds that have no text.
-  package init(text: String, for key: VariableKey) throws(UnreadableValue) {
+  /// - Throws: `Fault` for text that is none of the variable's kind, and for the kinds that have no text.
+  package init(text: String, for key: VariableKey) throws(Fault) {
     let name = key.name.description
     switch ValueKind(key) {
     case .order:
       let words = text.isEmpty ? [] : text.split(separator: ",", omittingEmptySubsequences: false)
       let numbers = words.compactMap { VariableKey.number(digits: $0.drop { $0 == " " }) }
       guard numbers.count == words.count else {
-        throw UnreadableValue("\(name) is a list of numbers of four hexadecimal digits, such as 0001,0000")
+        throw Fault(.badInput, "\(name) is a list of numbers of four hexadecimal digits, such as 0001,0000")
       }
       self = .order(numbers)
     case .number:
       guard let number = key == .timeout ? UInt16(text) : VariableKey.number(digits: text[...]) else {
-        throw UnreadableValue(
+        throw Fault(
+          .badInput,
           key == .timeout
             ? "Timeout is a number of seconds up to 65535"
             : "\(name) is a number of four hexadecimal digits, such as 0001")
@@ -47,26 +49,26 @@ extension VariableValue {
       self = .number(number)
     case .flags:
       guard let bits = NodeArguments.number(UInt64.self, text) else {
-        throw UnreadableValue("\(name) is a number of 64 bits, such as 0x1")
+        throw Fault(.badInput, "\(name) is a number of 64 bits, such as 0x1")
       }
       self = .flags(bits)
     case .isOn:
-      guard ["on", "off"].contains(text) else { throw UnreadableValue("\(name) is on or off") }
+      guard ["on", "off"].contains(text) else { throw Fault(.badInput, "\(name) is on or off") }
       self = .isOn(text == "on")
     case .path:
-      guard let path = DevicePath(text) else { throw UnreadableValue("'\(text)' is no device path") }
+      guard let path = DevicePath(text) else { throw Fault(.badInput, "'\(text)' is no device path") }
       self = .path(path)
     case .language:
       guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) else {
-        throw UnreadableValue("\(name) is a language, such as en")
+        throw Fault(.badInput, "\(name) is a language, such as en")
       }
       self = .language(key == .lang ? text : text + "\0")
     case .text:
-      guard !text.utf16.contains(0) else { throw UnreadableValue("a text cannot hold a NUL") }
+      guard !text.utf16.contains(0) else { throw Fault(.badInput, "a text cannot hold a NUL") }
       self = .text(text)
-    case .loadOption: throw UnreadableValue("\(name) is a load option: it is given by its parts")
-    case .signatures: throw UnreadableValue("\(name) is a list of signatures: certificates are enrolled")
-    case .texts, .bytes: throw UnreadableValue("the value of \(name) has no text form: it is given as bytes")
+    case .loadOption: throw Fault(.badInput, "\(name) is a load option: it is given by its parts")
+    case .signatures: throw Fault(.badInput, "\(name) is a list of signatures: certificates are enrolled")
+    case .texts, .bytes: throw Fault(.badInput, "the value of \(name) has no text form: it is given as bytes")
     }
   }
 
@@ -121,15 +123,6 @@ extension VariableAttributes: CustomStringConvertible {
       (.authenticatedWriteAccess, "AW"), (.timeBasedAuthenticatedWriteAccess, "AT"), (.appendWrite, "AP"),
     ]
     return words.filter { contains($0.0) }.map(\.1).joined(separator: "+")
-  }
-}
-
-/// Text that is no value of its variable.
-package struct UnreadableValue: Error, Hashable, Sendable, CustomStringConvertible {
-  package let description: String
-
-  init(_ description: String) {
-    self.description = description
   }
 }
 

@@ -1,3 +1,4 @@
+package import Basics
 package import ImageModel
 
 extension VariableKey {
@@ -6,12 +7,12 @@ extension VariableKey {
   /// `NAME-GUID` says it all, as does a vendor beside the name. A name alone means the one variable of that name in
   /// the store, else the one that a specification gives this name.
   ///
-  /// - Throws: `UnclearVariable`.
+  /// - Throws: `Fault`.
   package init(
     _ text: String, vendor: GUID?, in store: VariableStore
-  ) throws(UnclearVariable) {
+  ) throws(Fault) {
     if let vendor {
-      guard let key = VariableKey(vendor, text) else { throw UnclearVariable("'\(text)' cannot be a name") }
+      guard let key = VariableKey(vendor, text) else { throw Fault(unclear: "'\(text)' cannot be a name") }
       self = key
       return
     }
@@ -19,15 +20,15 @@ extension VariableKey {
       self = key
       return
     }
-    guard let name = VariableName(text) else { throw UnclearVariable("'\(text)' cannot be a name") }
+    guard let name = VariableName(text) else { throw Fault(unclear: "'\(text)' cannot be a name") }
     let keys = store.variables.map(\.key).filter { $0.name == name }
     guard keys.count < 2 else {
       let vendors = keys.map(\.vendor.description).sorted().joined(separator: ", ")
-      throw UnclearVariable("several vendors have a variable \(printable(text)): \(vendors)")
+      throw Fault(unclear: "several vendors have a variable \(printable(text)): \(vendors)")
     }
     guard let key = keys.first ?? Self.specified(name) else {
-      throw UnclearVariable(
-        "there is no variable \(printable(text)), and its vendor is not known by the name")
+      throw Fault(
+        unclear: "there is no variable \(printable(text)), and its vendor is not known by the name")
     }
     self = key
   }
@@ -63,11 +64,9 @@ extension VariableKey {
   package var isLoadOption: Bool { ValueKind(self) == .loadOption }
 }
 
-/// A name that means no variable, or several.
-package struct UnclearVariable: Error, Hashable, Sendable, CustomStringConvertible {
-  package let description: String
-
-  init(_ description: String) {
-    self.description = description
+extension Fault {
+  /// A name that means no variable or entry, or several.
+  init(unclear message: String) {
+    self.init(.badInput, message, remedy: "'slipway efivars show' lists what is there")
   }
 }

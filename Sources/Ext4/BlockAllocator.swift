@@ -1,3 +1,4 @@
+internal import Basics
 internal import CExt2fs
 internal import ImageModel
 
@@ -17,6 +18,8 @@ struct BlockAllocator {
   private let filesystem: FilesystemHandle
   private var row = BlockRun(start: 0, count: 0)
   private var used: UInt64 = 0
+  /// Whether a block was asked for when none was left.
+  private(set) var isFull = false
 
   init(_ filesystem: FilesystemHandle) {
     self.filesystem = filesystem
@@ -29,9 +32,8 @@ struct BlockAllocator {
 
   /// Takes up to `count` blocks in one row; at least one.
   ///
-  /// - Throws: `Ext4Error.noSpace` for `path` when none is left.
-  mutating func take(upTo count: UInt64, for path: @autoclosure () -> TreePath) throws(Ext4Error) -> BlockRun
-  {
+  /// - Throws: `Fault` for `path` when none is left.
+  mutating func take(upTo count: UInt64, for path: @autoclosure () -> TreePath) throws(Fault) -> BlockRun {
     if used == row.count {
       settle()
       let goal = row.start
@@ -40,6 +42,7 @@ struct BlockAllocator {
       guard code == 0 else {
         row = BlockRun(start: goal, count: 0)
         guard code == EXT2_ET_BLOCK_ALLOC_FAIL else { throw .library("looking for free blocks", code) }
+        isFull = true
         throw .noSpace(path(), need: byteSize(count), have: byteSize(free))
       }
     }

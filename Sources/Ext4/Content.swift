@@ -21,7 +21,7 @@ struct SourceFile: ~Copyable {
 
   /// Opens it without waiting, following no link, and without a trace in its access time where that is
   /// allowed.
-  init(_ file: HostFile) throws(Ext4Error) {
+  init(_ file: HostFile) throws(Fault) {
     self.file = file
     let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
     var descriptor = file.path.withPlatformString { open($0, flags | slipway_O_NOATIME) }
@@ -39,7 +39,7 @@ struct SourceFile: ~Copyable {
   }
 
   /// Reads exactly these bytes.
-  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(Ext4Error) {
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(Fault) {
     var done = 0
     while done < buffer.count, let base = buffer.baseAddress {
       let count = pread(descriptor, base + done, buffer.count - done, off_t(offset) + off_t(done))
@@ -57,7 +57,7 @@ struct SourceFile: ~Copyable {
   }
 
   /// The first byte at or after `offset` that is not in a hole; nil when only a hole is left.
-  func data(from offset: UInt64) throws(Ext4Error) -> UInt64? {
+  func data(from offset: UInt64) throws(Fault) -> UInt64? {
     guard file.mayHaveHoles else { return offset }
     let found = lseek(descriptor, off_t(offset), slipway_SEEK_DATA)
     if found >= 0 { return UInt64(found) }
@@ -66,7 +66,7 @@ struct SourceFile: ~Copyable {
   }
 
   /// Throws unless the file is still what was scanned. To be called after the last read.
-  func checkUnchanged() throws(Ext4Error) {
+  func checkUnchanged() throws(Fault) {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else {
       throw .source(file.path, doing: "examine", Errno(rawValue: errno))
@@ -88,28 +88,28 @@ enum OpenContent: ~Copyable {
   case host(SourceFile)
   case bytes([UInt8])
 
-  init(_ content: Node.Content) throws(Ext4Error) {
+  init(_ content: Node.Content) throws(Fault) {
     switch content {
     case .host(let file): self = .host(try SourceFile(file))
     case .bytes(let bytes): self = .bytes(bytes)
     }
   }
 
-  borrowing func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(Ext4Error) {
+  borrowing func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(Fault) {
     switch self {
     case .host(let file): try file.read(into: buffer, at: offset)
     case .bytes(let bytes): buffer.copyBytes(from: bytes[Int(offset)..<Int(offset) + buffer.count])
     }
   }
 
-  borrowing func data(from offset: UInt64) throws(Ext4Error) -> UInt64? {
+  borrowing func data(from offset: UInt64) throws(Fault) -> UInt64? {
     switch self {
     case .host(let file): try file.data(from: offset)
     case .bytes: offset
     }
   }
 
-  borrowing func checkUnchanged() throws(Ext4Error) {
+  borrowing func checkUnchanged() throws(Fault) {
     switch self {
     case .host(let file): try file.checkUnchanged()
     case .bytes: break
@@ -121,7 +121,7 @@ extension HostFile {
   /// Copies its bytes to an open, empty file, sharing blocks where the filesystem can.
   ///
   /// - Parameter failure: the error for a write that failed.
-  /// - Throws: `Ext4Error` when it cannot be read or has changed; `CancellationError` between two pieces.
+  /// - Throws: `Fault` when it cannot be read or has changed; `CancellationError` between two pieces.
   package func copy(to output: CInt, failure: (Errno) -> any Error) throws {
     let source = try SourceFile(self)
     try source.copy(to: output, failure: failure)
@@ -148,7 +148,7 @@ extension SourceFile {
       if count < 0, errno == EINTR { continue }
       guard count >= 0 else { throw failure(Errno(rawValue: errno)) }
       guard count > 0 else {
-        throw Ext4Error.sourceChanged(file.path, "it ends at \(position) of \(file.size) bytes")
+        throw Fault.sourceChanged(file.path, "it ends at \(position) of \(file.size) bytes")
       }
     }
   }

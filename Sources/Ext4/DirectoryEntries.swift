@@ -1,3 +1,4 @@
+internal import Basics
 internal import CExt2fs
 
 /// The entries of a directory that is being filled, packed: millions of them must fit into memory.
@@ -80,8 +81,8 @@ struct DirectoryLayout {
   /// Spreads entries out.
   ///
   /// - Parameter seed: the filesystem's hash seed.
-  /// - Throws: `Ext4Error.unsupported` for more entries than an index of three levels holds.
-  init(_ entries: DirectoryEntries, seed: HashSeed, path: TreePath) throws(Ext4Error) {
+  /// - Throws: `Fault` for more entries than an index of three levels holds.
+  init(_ entries: DirectoryEntries, seed: HashSeed, path: TreePath) throws(Fault) {
     let dots = 2 * DirectoryEntries.recordLength(name: 1)
     let lengths = entries.entries.map { DirectoryEntries.recordLength(name: Int($0.nameLength)) }
     order = Array(lengths.indices)

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Ext4Geometry
 package import ImageModel
 
@@ -44,9 +45,9 @@ package struct Ext4Options: Hashable, Sendable {
   /// The inodes asked for.
   var wantedInodes: UInt64 { inodes ?? max(blocks * UInt64(Self.blockSize) / 16384, 16) }
 
-  /// Throws `Ext4Error.options` for what the format cannot hold.
-  func check() throws(Ext4Error) {
-    func require(_ condition: Bool, _ reason: @autoclosure () -> String) throws(Ext4Error) {
+  /// Throws `Fault` for what the format cannot hold.
+  func check() throws(Fault) {
+    func require(_ condition: Bool, _ reason: @autoclosure () -> String) throws(Fault) {
       guard condition else { throw .options(reason()) }
     }
     let limits = Self.blockLimits

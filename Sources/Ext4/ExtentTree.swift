@@ -1,3 +1,4 @@
+internal import Basics
 internal import CExt2fs
 internal import Ext4Geometry
 
@@ -49,8 +50,8 @@ struct ExtentTree {
   ///   - seed: the checksum seed of the inode.
   ///   - write: takes a block's content and returns where it was put.
   init(
-    _ list: ExtentList, seed: UInt32, write: ([UInt8]) throws(Ext4Error) -> UInt64
-  ) throws(Ext4Error) {
+    _ list: ExtentList, seed: UInt32, write: ([UInt8]) throws(Fault) -> UInt64
+  ) throws(Fault) {
     var entries = list.extents.map { extent in
       Entry(logical: extent.logical, length: extent.length, physical: extent.physical)
     }

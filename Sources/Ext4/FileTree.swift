@@ -1,4 +1,4 @@
-internal import Basics
+package import Basics
 internal import CLinux
 internal import Glibc
 package import SystemPackage
@@ -96,7 +96,7 @@ package struct FileTree: NodeSource {
     self.roots = roots.sorted { $1.path < $0.path }
   }
 
-  package mutating func next() throws(Ext4Error) -> Node? {
+  package mutating func next() throws(Fault) -> Node? {
     while let last = folders.indices.last {
       guard let name = folders[last].names.popLast() else {
         folders.removeLast()
@@ -109,7 +109,7 @@ package struct FileTree: NodeSource {
     return try visit(root.host, root.path)
   }
 
-  private mutating func visit(_ host: FilePath, _ path: TreePath) throws(Ext4Error) -> Node {
+  private mutating func visit(_ host: FilePath, _ path: TreePath) throws(Fault) -> Node {
     var status = stat()
     guard host.withPlatformString({ lstat($0, &status) }) == 0 else {
       throw .source(host, doing: "examine", Errno(rawValue: errno))
@@ -126,7 +126,7 @@ package struct FileTree: NodeSource {
     return node
   }
 
-  private func kind(_ host: FilePath, _ path: TreePath, _ status: stat) throws(Ext4Error) -> Node.Kind {
+  private func kind(_ host: FilePath, _ path: TreePath, _ status: stat) throws(Fault) -> Node.Kind {
     // As glibc's major(3) and minor(3), which are macros.
     let device = UInt64(status.st_rdev)
     let major = UInt32(truncatingIfNeeded: (device >> 8) & 0xfff | (device >> 32) & ~0xfff)
@@ -146,7 +146,7 @@ package struct FileTree: NodeSource {
     }
   }
 
-  private func attributes(_ host: FilePath, _ status: stat) throws(Ext4Error) -> Attributes {
+  private func attributes(_ host: FilePath, _ status: stat) throws(Fault) -> Attributes {
     var attributes = Attributes(
       mode: mode(of: status), owner: rules.owner?.user ?? status.st_uid,
       group: rules.owner?.group ?? status.st_gid, time: rules.time ?? Timestamp(status.st_mtim))
@@ -167,13 +167,13 @@ package struct FileTree: NodeSource {
     }
   }
 
-  private func target(of host: FilePath) throws(Ext4Error) -> [UInt8] {
+  private func target(of host: FilePath) throws(Fault) -> [UInt8] {
     try filled(host, doing: "read the link") { buffer, capacity in
       host.withPlatformString { readlink($0, buffer, capacity) }
     }
   }
 
-  private func extendedAttributes(of host: FilePath) throws(Ext4Error) -> [ExtendedAttribute] {
+  private func extendedAttributes(of host: FilePath) throws(Fault) -> [ExtendedAttribute] {
     let names = try filled(host, doing: "list the attributes") { buffer, capacity in
       let count = host.withPlatformString { llistxattr($0, buffer, capacity) }
       return count < 0 && errno == ENOTSUP ? 0 : count
@@ -191,7 +191,7 @@ package struct FileTree: NodeSource {
   }
 
   /// The last name first.
-  private func names(in host: FilePath) throws(Ext4Error) -> [[UInt8]] {
+  private func names(in host: FilePath) throws(Fault) -> [[UInt8]] {
     do throws(PathFailure) {
       return try Folder.names(in: host).reversed()
     } catch {
@@ -211,7 +211,7 @@ extension HostFile {
 /// What a system call puts into a buffer; the buffer grows until it holds all.
 private func filled(
   _ host: FilePath, doing: String, _ call: (UnsafeMutablePointer<CChar>, Int) -> Int
-) throws(Ext4Error) -> [UInt8] {
+) throws(Fault) -> [UInt8] {
   var capacity = 512
   while true {
     var count = 0

@@ -1,3 +1,4 @@
+internal import Basics
 internal import CExt2fs
 internal import Ext4Geometry
 internal import ImageModel
@@ -16,8 +17,8 @@ final class FilesystemHandle {
   /// Lays out an empty filesystem over a range of the file that reads as zeros. Nothing is sure to be in the
   /// file before `finish`.
   ///
-  /// - Throws: `Ext4Error.library` when the size and the number of inodes do not go together, or on failed writes.
-  init(_ options: Ext4Options, file: FilePath) throws(Ext4Error) {
+  /// - Throws: `Fault` when the size and the number of inodes do not go together, or on failed writes.
+  init(_ options: Ext4Options, file: FilePath) throws(Fault) {
     guard Geometry(blocks: options.blocks, inodes: options.wantedInodes) != nil else {
       throw .options("\(options.size) cannot hold the tables of \(options.wantedInodes) inodes")
     }
@@ -53,7 +54,7 @@ final class FilesystemHandle {
   ///
   /// Not by `ext2fs_close2`: that loses errors of the last writes, and counts into the superblock what was
   /// written, which depends on what the host's filesystem can do.
-  func finish() throws(Ext4Error) {
+  func finish() throws(Fault) {
     let superblock = raw.pointee.super
     let used = ext2fs_blocks_count(superblock) - ext2fs_free_blocks_count(superblock)
     superblock?.pointee.s_kbytes_written = used * UInt64(Ext4Options.blockSize) / 1024
@@ -108,7 +109,7 @@ final class FilesystemHandle {
 
   /// Places bitmaps and inode tables. The tables are zeros already, and the flag says so: else the first
   /// mount would spend its time on writing them.
-  private func makeTables() throws(Ext4Error) {
+  private func makeTables() throws(Fault) {
     try checked("placing the inode tables") { ext2fs_allocate_tables(raw) }
     for group in 0..<raw.pointee.group_desc_count {
       ext2fs_bg_flags_set(raw, group, UInt16(EXT2_BG_INODE_ZEROED))
@@ -122,7 +123,7 @@ final class FilesystemHandle {
   }
 
   /// Reserved inodes need valid checksums even when unused.
-  private func makeReservedInodes() throws(Ext4Error) {
+  private func makeReservedInodes() throws(Fault) {
     var empty = ext2_inode()
     for number in UInt32(1)..<UInt32(EXT2_GOOD_OLD_FIRST_INO) {
       try checked("writing reserved inode \(number)") { ext2fs_write_inode(raw, number, &empty) }
@@ -134,7 +135,7 @@ final class FilesystemHandle {
     }
   }
 
-  private func makeJournal() throws(Ext4Error) {
+  private func makeJournal() throws(Fault) {
     let blocks = Geometry.journalBlocks(ext2fs_blocks_count(raw.pointee.super))
     guard blocks > 0 else {
       raw.pointee.super.pointee.s_feature_compat &= ~UInt32(EXT3_FEATURE_COMPAT_HAS_JOURNAL)
@@ -164,7 +165,7 @@ extension FilesystemHandle {
   }
 
   /// Writes a whole inode, with its checksum and without extended attributes.
-  func write(_ inode: ext2_inode_large, number: UInt32) throws(Ext4Error) {
+  func write(_ inode: ext2_inode_large, number: UInt32) throws(Fault) {
     inodeBuffer.storeBytes(of: inode, as: ext2_inode_large.self)
     guard let address = inodeBuffer.baseAddress else { return }
     try checked("writing inode \(number)") {
@@ -174,7 +175,7 @@ extension FilesystemHandle {
   }
 
   /// Sets the number of names of an inode that is on disk.
-  func setLinks(_ count: UInt16, of number: UInt32) throws(Ext4Error) {
+  func setLinks(_ count: UInt16, of number: UInt32) throws(Fault) {
     var inode = ext2_inode()
     try checked("reading inode \(number)") { ext2fs_read_inode(raw, number, &inode) }
     inode.i_links_count = count
@@ -182,7 +183,7 @@ extension FilesystemHandle {
   }
 
   /// Adds extended attributes to an inode that is on disk; libext2fs decides which of them fit into it.
-  func setAttributes(_ attributes: [ExtendedAttribute], of number: UInt32) throws(Ext4Error) {
+  func setAttributes(_ attributes: [ExtendedAttribute], of number: UInt32) throws(Fault) {
     var handle: OpaquePointer?
     try checked("opening the attributes of inode \(number)") { ext2fs_xattrs_open(raw, number, &handle) }
     defer { ext2fs_xattrs_close(&handle) }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Glibc
 internal import ImageModel
 internal import SystemPackage
@@ -34,14 +35,14 @@ final class ImageWriter {
   /// Memory for up to `pieceBlocks` blocks, to fill in and then to `commit` or `drop`, from its front.
   ///
   /// Its content is whatever was there.
-  func reserve(blocks: Int) throws(Ext4Error) -> UnsafeMutableRawBufferPointer {
+  func reserve(blocks: Int) throws(Fault) -> UnsafeMutableRawBufferPointer {
     if filled + blocks > Self.capacity { try flush() }
     reserved = blocks
     return memory(filled..<filled + blocks)
   }
 
   /// Says where the first blocks of the reserved memory go.
-  func commit(_ run: BlockRun) throws(Ext4Error) {
+  func commit(_ run: BlockRun) throws(Fault) {
     if filled > 0, run.start != start + UInt64(filled) {
       let rest = memory(filled..<filled + reserved)
       try flush()
@@ -60,7 +61,7 @@ final class ImageWriter {
   }
 
   /// Writes what is pending.
-  func flush() throws(Ext4Error) {
+  func flush() throws(Fault) {
     let size = Ext4Options.blockSize
     var block = 0
     while block < filled {

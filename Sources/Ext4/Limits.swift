@@ -1,10 +1,11 @@
+internal import Basics
 internal import CExt2fs
 
 /// Targets shorter than this are in the inode itself, where extents are else.
 let linkBytesInInode = 60
 
 /// A target must fit into one block with a NUL, and there must be one.
-func checkLinkTarget(_ target: [UInt8], _ path: TreePath) throws(Ext4Error) {
+func checkLinkTarget(_ target: [UInt8], _ path: TreePath) throws(Fault) {
   guard !target.isEmpty else { throw .unsupported(path, "a symbolic link needs a target") }
   guard target.count < Ext4Options.blockSize else {
     throw .unsupported(
@@ -14,7 +15,7 @@ func checkLinkTarget(_ target: [UInt8], _ path: TreePath) throws(Ext4Error) {
 }
 
 /// Blocks of a file are numbered with 32 bits.
-func checkFileSize(_ size: UInt64, _ path: TreePath) throws(Ext4Error) {
+func checkFileSize(_ size: UInt64, _ path: TreePath) throws(Fault) {
   guard size <= UInt64(UInt32.max) * UInt64(Ext4Options.blockSize) else {
     throw .unsupported(path, "it has \(size) bytes, and a file can have 16 TiB")
   }
@@ -27,8 +28,8 @@ struct AttributeSpace {
 
   /// Places the attributes.
   ///
-  /// - Throws: `Ext4Error.unsupported` when they do not fit, or a name has no namespace that ext4 knows.
-  init(_ attributes: [ExtendedAttribute], path: TreePath) throws(Ext4Error) {
+  /// - Throws: `Fault` when they do not fit, or a name has no namespace that ext4 knows.
+  init(_ attributes: [ExtendedAttribute], path: TreePath) throws(Fault) {
     // 256 bytes less the inode's fields, a magic number, and the end of the list.
     var inInode = Int(FilesystemHandle.inodeSize) - MemoryLayout<ext2_inode_large>.size - 8
     // A block less its header, and the end of the list.

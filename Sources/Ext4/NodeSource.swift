@@ -1,7 +1,9 @@
+package import Basics
+
 /// A tree, one node after another in the order of `TreePath`, each directory before what is in it.
 package protocol NodeSource: Sendable {
   /// The next node, or nil after the last.
-  mutating func next() throws(Ext4Error) -> Node?
+  mutating func next() throws(Fault) -> Node?
 }
 
 /// Nodes that are in memory.
@@ -21,7 +23,7 @@ package struct ListedNodes: NodeSource {
 /// Several trees as one.
 ///
 /// Where more than one has a directory, the first of them gives its attributes. Any other path may be in one
-/// only: the pour refuses it with `Ext4Error.duplicate`.
+/// only: the pour refuses it.
 package struct MergedNodes: NodeSource {
   private var sources: [any NodeSource]
   private var heads: [Node?]
@@ -32,7 +34,7 @@ package struct MergedNodes: NodeSource {
     heads = Array(repeating: nil, count: sources.count)
   }
 
-  package mutating func next() throws(Ext4Error) -> Node? {
+  package mutating func next() throws(Fault) -> Node? {
     if !isStarted {
       for index in sources.indices { heads[index] = try sources[index].next() }
       isStarted = true

@@ -26,7 +26,7 @@ package enum Ext4 {
   ///
   /// The work is done on a thread of its own.
   ///
-  /// - Throws: `Ext4Error`, or `CancellationError` between two nodes or two pieces of a file.
+  /// - Throws: `Fault`, or `CancellationError` between two nodes or two pieces of a file.
   package static func pour(
     _ nodes: any NodeSource, to file: FilePath, _ options: Ext4Options
   ) async throws -> Poured {
@@ -36,7 +36,7 @@ package enum Ext4 {
   /// Counts the blocks and inodes that a tree needs. Reads of the files no more than tells where holes are.
   ///
   /// - Parameter hashSeed: the one that the filesystem will have; it decides how entries share blocks.
-  /// - Throws: `Ext4Error`, or `CancellationError` between two nodes or two pieces of a file.
+  /// - Throws: `Fault`, or `CancellationError` between two nodes or two pieces of a file.
   package static func measure(_ nodes: any NodeSource, hashSeed: GUID) async throws -> TreeNeed {
     try await onThread {
       let meter = TreeMeter(hashSeed: hashSeed)
@@ -70,14 +70,13 @@ package enum Ext4 {
   }
 
   /// Opens the image with room for the filesystem, and makes its range read as zeros.
-  private static func openImage(_ path: FilePath, _ options: Ext4Options) throws(Ext4Error) -> FileDescriptor
-  {
-    func call(_ doing: String, _ body: () -> CInt) throws(Ext4Error) {
+  private static func openImage(_ path: FilePath, _ options: Ext4Options) throws(Fault) -> FileDescriptor {
+    func call(_ doing: String, _ body: () -> CInt) throws(Fault) {
       guard body() == 0 else { throw .image(path, doing: doing, Errno(rawValue: errno)) }
     }
     let descriptor = path.withPlatformString { open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o644) }
     guard descriptor >= 0 else { throw .image(path, doing: "open", Errno(rawValue: errno)) }
-    do throws(Ext4Error) {
+    do throws(Fault) {
       var status = stat()
       try call("examine") { fstat(descriptor, &status) }
       let end = off_t(options.offset.bytes) + off_t(options.size.bytes)

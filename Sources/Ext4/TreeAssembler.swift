@@ -25,12 +25,12 @@ protocol TreeStore: AnyObject {
   var inodeLimit: UInt32 { get }
   /// Takes any node but a directory.
   ///
-  /// - Throws: `Ext4Error`; `CancellationError` between two pieces of a file.
+  /// - Throws: `Fault`; `CancellationError` between two pieces of a file.
   func store(_ node: Node, inode: UInt32) throws
   /// Takes a directory with all its entries.
-  func store(_ directory: UnfinishedDirectory) throws(Ext4Error)
+  func store(_ directory: UnfinishedDirectory) throws(Fault)
   /// Says how many names an inode has that was stored with one.
-  func setLinks(_ count: UInt16, of inode: UInt32) throws(Ext4Error)
+  func setLinks(_ count: UInt16, of inode: UInt32) throws(Fault)
 }
 
 /// Turns a stream of nodes into inodes and directories: checks the order, gives numbers, joins hard links.
@@ -67,7 +67,7 @@ struct TreeAssembler {
 
   /// Takes all nodes.
   ///
-  /// - Throws: `Ext4Error`; `CancellationError` once the task was cancelled.
+  /// - Throws: `Fault`; `CancellationError` once the task was cancelled.
   mutating func assemble(_ nodes: inout any NodeSource) throws {
     while let node = try nodes.next() {
       try Cancellation.check()
@@ -82,20 +82,20 @@ struct TreeAssembler {
 
   private mutating func add(_ node: Node) throws {
     if node.path == .root {
-      guard open.isEmpty else { throw Ext4Error.duplicate(node.path) }
+      guard open.isEmpty else { throw Fault.duplicate(node.path) }
       return try openRoot(node)
     }
     try openRoot(nil)
     if let previous, !(previous < node.path) {
       throw previous == node.path
-        ? Ext4Error.duplicate(node.path) : Ext4Error.outOfOrder(node.path, after: previous)
+        ? Fault.duplicate(node.path) : Fault.outOfOrder(node.path, after: previous)
     }
     guard node.path.bytes != Self.lostAndFound else {
-      throw Ext4Error.unsupported(node.path, "every filesystem gets its own, for e2fsck")
+      throw Fault.unsupported(node.path, "every filesystem gets its own, for e2fsck")
     }
     previous = node.path
     while let directory = open.last, !node.path.isEntry(of: directory.path) {
-      guard open.count > 1 else { throw Ext4Error.noDirectory(node.path) }
+      guard open.count > 1 else { throw Fault.noDirectory(node.path) }
       open.removeLast()
       try target.store(directory)
     }
@@ -121,7 +121,7 @@ struct TreeAssembler {
     addEntry(node.path, inode: inode, type: node.kind.entryType)
   }
 
-  private mutating func openRoot(_ node: Node?) throws(Ext4Error) {
+  private mutating func openRoot(_ node: Node?) throws(Fault) {
     guard open.isEmpty else { return }
     if let node {
       guard case .directory = node.kind else { throw .unsupported(node.path, "the root must be a directory") }
@@ -140,7 +140,7 @@ struct TreeAssembler {
         attributes: Attributes(mode: 0o700, time: time)))
   }
 
-  private mutating func openDirectory(_ node: Node) throws(Ext4Error) {
+  private mutating func openDirectory(_ node: Node) throws(Fault) {
     guard node.linkGroup == nil else { throw .unsupported(node.path, "a directory has one name only") }
     let inode = try newInode(node.path)
     let parent = open[open.count - 1].inode
@@ -154,7 +154,7 @@ struct TreeAssembler {
     open[open.count - 1].entries.append(name: path.name, inode: inode, type: type)
   }
 
-  private mutating func newInode(_ path: TreePath) throws(Ext4Error) -> UInt32 {
+  private mutating func newInode(_ path: TreePath) throws(Fault) -> UInt32 {
     guard nextInode <= target.inodeLimit else { throw .noInodes(path, have: UInt64(target.inodeLimit)) }
     defer { nextInode += 1 }
     return nextInode

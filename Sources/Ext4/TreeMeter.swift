@@ -33,7 +33,7 @@ final class TreeMeter: TreeStore {
     }
   }
 
-  func store(_ directory: UnfinishedDirectory) throws(Ext4Error) {
+  func store(_ directory: UnfinishedDirectory) throws(Fault) {
     try countAttributes(directory.attributes, directory.path)
     let layout = try DirectoryLayout(directory.entries, seed: hashSeed, path: directory.path)
     let isLostAndFound = directory.path.bytes == TreeAssembler.lostAndFound
@@ -42,7 +42,7 @@ final class TreeMeter: TreeStore {
 
   func setLinks(_ count: UInt16, of inode: UInt32) {}
 
-  private func countAttributes(_ attributes: Attributes, _ path: TreePath) throws(Ext4Error) {
+  private func countAttributes(_ attributes: Attributes, _ path: TreePath) throws(Fault) {
     if try AttributeSpace(attributes.extended, path: path).needsBlock { blocks += 1 }
   }
 
@@ -85,7 +85,7 @@ final class TreeMeter: TreeStore {
   }
 
   /// Looks at the chunk's first bytes, and at the rest only if these are zeros.
-  private func isZero(_ source: borrowing OpenContent, _ chunk: UInt64) throws(Ext4Error) -> Bool {
+  private func isZero(_ source: borrowing OpenContent, _ chunk: UInt64) throws(Fault) -> Bool {
     for range in [0..<64, 64..<Chunk.size] {
       let part = UnsafeMutableRawBufferPointer(rebasing: buffer[range])
       try source.read(into: part, at: chunk * UInt64(Chunk.size) + UInt64(range.lowerBound))

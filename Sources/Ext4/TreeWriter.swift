@@ -23,7 +23,7 @@ final class TreeWriter: TreeStore {
   }
 
   /// Writes what is pending, and tells libext2fs of all blocks.
-  func finish() throws(Ext4Error) {
+  func finish() throws(Fault) {
     try writer.flush()
     allocator.settle()
   }
@@ -31,7 +31,7 @@ final class TreeWriter: TreeStore {
   func store(_ node: Node, inode number: UInt32) throws {
     var inode = ext2_inode_large(node.kind, node.attributes, created: created)
     switch node.kind {
-    case .directory: throw Ext4Error.unsupported(node.path, "a directory needs its entries")
+    case .directory: throw Fault.unsupported(node.path, "a directory needs its entries")
     case .file(let content): try storeFile(content, in: &inode, number, node.path)
     case .symbolicLink(let target): try storeLink(target, in: &inode, number, node.path)
     case .characterDevice(let major, let minor), .blockDevice(let major, let minor):
@@ -41,7 +41,7 @@ final class TreeWriter: TreeStore {
     try write(inode, number, isDirectory: false, node.attributes, node.path)
   }
 
-  func store(_ directory: UnfinishedDirectory) throws(Ext4Error) {
+  func store(_ directory: UnfinishedDirectory) throws(Fault) {
     let layout = try DirectoryLayout(directory.entries, seed: hashSeed, path: directory.path)
     let seed = filesystem.checksumSeed(inode: directory.inode)
     let blocks = DirectoryBlocks(
@@ -66,14 +66,14 @@ final class TreeWriter: TreeStore {
     try write(inode, directory.inode, isDirectory: true, directory.attributes, directory.path)
   }
 
-  func setLinks(_ count: UInt16, of inode: UInt32) throws(Ext4Error) {
+  func setLinks(_ count: UInt16, of inode: UInt32) throws(Fault) {
     try filesystem.setLinks(count, of: inode)
   }
 
   private func write(
     _ inode: ext2_inode_large, _ number: UInt32, isDirectory: Bool, _ attributes: Attributes,
     _ path: TreePath
-  ) throws(Ext4Error) {
+  ) throws(Fault) {
     filesystem.allocateInode(number, isDirectory: isDirectory)
     try filesystem.write(inode, number: number)
     guard !attributes.extended.isEmpty else { return }
@@ -84,7 +84,7 @@ final class TreeWriter: TreeStore {
 
   private func storeLink(
     _ target: [UInt8], in inode: inout ext2_inode_large, _ number: UInt32, _ path: TreePath
-  ) throws(Ext4Error) {
+  ) throws(Fault) {
     try checkLinkTarget(target, path)
     inode.setSize(UInt64(target.count))
     guard target.count >= linkBytesInInode else { return inode.setBlockField(target) }
@@ -109,9 +109,10 @@ final class TreeWriter: TreeStore {
       let extents = try copy(source, size: content.size, path)
       try source.checkUnchanged()
       try storeExtents(extents, in: &inode, number, path)
-    } catch Ext4Error.noSpace {
+    } catch  where allocator.isFull {
+      // What is missing is told of the whole file, not of the piece that did not fit.
       let have = ByteSize(bytes: free * UInt64(Ext4Options.blockSize))
-      throw Ext4Error.noSpace(path, need: ByteSize(bytes: content.size), have: have)
+      throw Fault.noSpace(path, need: ByteSize(bytes: content.size), have: have)
     }
   }
 
@@ -149,7 +150,7 @@ final class TreeWriter: TreeStore {
 
   private func place(
     blocks: Int, logical: UInt64, in extents: inout ExtentList, _ path: TreePath
-  ) throws(Ext4Error) {
+  ) throws(Fault) {
     var placed = 0
     while placed < blocks {
       let run = try allocator.take(upTo: UInt64(blocks - placed), for: path)
@@ -180,9 +181,9 @@ final class TreeWriter: TreeStore {
 
   private func storeExtents(
     _ extents: ExtentList, in inode: inout ext2_inode_large, _ number: UInt32, _ path: TreePath
-  ) throws(Ext4Error) {
+  ) throws(Fault) {
     let seed = filesystem.checksumSeed(inode: number)
-    let tree = try ExtentTree(extents, seed: seed) { (bytes) throws(Ext4Error) in
+    let tree = try ExtentTree(extents, seed: seed) { (bytes) throws(Fault) in
       let run = try allocator.take(upTo: 1, for: path)
       try writer.reserve(blocks: 1).copyBytes(from: bytes)
       try writer.commit(run)

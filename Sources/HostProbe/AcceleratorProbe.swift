@@ -50,7 +50,7 @@ package struct AcceleratorProbe: Sendable {
   ///   - wanted: what somebody asks for; nil for whatever works.
   ///   - fresh: whether to run the loop again although its verdict of this boot is known.
   ///   - startsGuest: whether the loop may run at all; without it, KVM whose verdict is not known counts as usable.
-  /// - Throws: `HostFault` when KVM is asked for and is not usable; `CancellationError`.
+  /// - Throws: `Fault` when KVM is asked for and is not usable; `CancellationError`.
   package func accelerator(
     wanted: Accelerator.Kind? = nil, fresh: Bool = false, startsGuest: Bool = true
   ) async throws -> Accelerator {
@@ -59,7 +59,8 @@ package struct AcceleratorProbe: Sendable {
       return Accelerator(kind: .kvm, reason: "\(device) works")
     }
     guard wanted == nil else {
-      throw HostFault("KVM was asked for and is not usable: \(problem)", remedy: "Leave out --accel kvm")
+      throw Fault(
+        .hostNotAble, "KVM was asked for and is not usable: \(problem)", remedy: "Leave out --accel kvm")
     }
     return Accelerator(kind: .tcg, reason: problem)
   }

@@ -1,5 +1,5 @@
 internal import Basics
-package import BuildPlan
+internal import BuildPlan
 internal import Command
 internal import Foundation
 internal import ImageModel

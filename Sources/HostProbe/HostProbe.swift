@@ -27,7 +27,7 @@ package struct HostProbe: Sendable {
   ///   - wanted: what somebody asks for; nil for whatever works.
   ///   - fresh: whether to measure again although this boot's verdict is known.
   ///   - startsGuest: whether a guest may be started to find out.
-  /// - Throws: `HostFault` when KVM is asked for and is not usable; `CancellationError`.
+  /// - Throws: `Fault` when KVM is asked for and is not usable; `CancellationError`.
   package func accelerator(
     wanted: Accelerator.Kind? = nil, fresh: Bool = false, startsGuest: Bool = true
   ) async throws -> Accelerator {
@@ -38,7 +38,7 @@ package struct HostProbe: Sendable {
 
   /// The firmware to use.
   ///
-  /// - Throws: `HostFault` when there is no such pair, or its files do not fit each other.
+  /// - Throws: `Fault` when there is no such pair, or its files do not fit each other.
   package func firmware(_ wish: FirmwareWish = FirmwareWish()) async throws -> FirmwarePair {
     let probe = FirmwareProbe(environment: environment, qemu: await qemu.path)
     return try probe.pair(wish, machine: await machine() ?? Self.guest.anyMachineVersion)
@@ -57,7 +57,7 @@ package struct HostProbe: Sendable {
   ///   - workFolder: where free space is measured; the nearest folder above it, if it does not exist yet.
   ///   - libvirtVersion: the version of the driver that runs QEMU, which only libvirt knows.
   ///   - kernel: what the appliance's own search finds.
-  /// - Throws: `CancellationError`; `HostFault` when the probe has no place for its files.
+  /// - Throws: `CancellationError`; `Fault` when the probe has no place for its files.
   package func facts(workFolder: String, libvirtVersion: String?, kernel: Tool) async throws -> HostFacts {
     let finder = ToolFinder(runner: runner, path: path)
     var tools: [Tool] = []

@@ -1,5 +1,4 @@
 internal import Basics
-internal import BuildPlan
 package import Command
 internal import Foundation
 internal import SystemPackage
@@ -39,14 +38,15 @@ package struct LoopGuest: Sendable {
   /// Runs it, and returns within the limit and a second, whatever becomes of the guest.
   ///
   /// - Parameter accelerator: what QEMU calls it: `kvm`.
-  /// - Throws: `CancellationError`; `HostFault` when its ROM cannot be written.
+  /// - Throws: `CancellationError`; `Fault` when its ROM cannot be written.
   package func run(accelerator: String) async throws -> Outcome {
     let rom = FilePath(NSTemporaryDirectory()).appending(ClaimedFolder.uniqueName("slipway-rom-"))
     defer { try? TreeRemover.remove(rom) }
     do {
       try WholeFile.write(Self.rom(iterations: Self.iterations), to: rom)
     } catch let failure as PathFailure {
-      throw HostFault(
+      throw Fault(
+        .hostNotAble,
         "the ROM of the KVM probe cannot be written: \(failure)",
         remedy: "Make room there, or set TMPDIR to another folder")
     }

@@ -1,5 +1,4 @@
 internal import Basics
-package import BuildPlan
 package import Command
 internal import SystemPackage
 
@@ -37,7 +36,7 @@ package struct ToolFinder: Sendable {
   }
 
   private func isStatic(_ path: String) -> Bool {
-    (try? WholeFile.beginning(of: FilePath(path), count: 4096)).map(ELF.isStatic) ?? false
+    (try? ELFExecutable(WholeFile.read(FilePath(path))))?.isStatic ?? false
   }
 
   /// The word after "version" in what a program says of itself.
@@ -45,19 +44,5 @@ package struct ToolFinder: Sendable {
     let words = text.split(whereSeparator: \.isWhitespace)
     guard let index = words.firstIndex(of: "version"), index + 1 < words.count else { return nil }
     return String(words[index + 1])
-  }
-}
-
-/// As much of an ELF file as is needed to tell whether the kernel can run it without a loader.
-enum ELF {
-  /// Whether a 64-bit ELF file, of which these are the first bytes, names no interpreter.
-  static func isStatic(_ bytes: [UInt8]) -> Bool {
-    guard bytes.starts(with: [0x7f, 0x45, 0x4c, 0x46, 2, 1]) else { return false }
-    let (table, size) = (Int(bytes.littleEndian(at: 0x20, 4)), Int(bytes.littleEndian(at: 0x36, 2)))
-    let count = Int(bytes.littleEndian(at: 0x38, 2))
-    // All of the program headers must be among the bytes: where they end, nothing is known.
-    guard count > 0, table > 0, size >= 4, table + count * size <= bytes.count else { return false }
-    let interpreter: UInt64 = 3  // PT_INTERP
-    return (0..<count).allSatisfy { bytes.littleEndian(at: table + $0 * size, 4) != interpreter }
   }
 }

@@ -37,17 +37,10 @@ extension ApplianceChoice {
   func make(
     for filesystems: [FilesystemKind] = [], in cache: FilePath, readingAll: Bool = false
   ) async throws -> Appliance {
-    do {
-      let drivers = Set(filesystems.compactMap(\.driver)).sorted()
-      let inputs = ApplianceInputs(
-        kernel: try kernelFiles(with: drivers), agent: try agentExecutable(), drivers: drivers,
-        tools: allTools)
-      return try await ApplianceBuilder(inputs: inputs, cache: cache).build(readingAll: readingAll)
-    } catch let error as ApplianceError {
-      throw Fault(.hostNotAble, "the appliance cannot be built: \(error)")
-    } catch let failure as PathFailure {
-      throw HostFiles.fault(failure)
-    }
+    let drivers = Set(filesystems.compactMap(\.driver)).sorted()
+    let inputs = ApplianceInputs(
+      kernel: try kernelFiles(with: drivers), agent: try agentExecutable(), drivers: drivers, tools: allTools)
+    return try await ApplianceBuilder(inputs: inputs, cache: cache).build(readingAll: readingAll)
   }
 
   private var allTools: [ApplianceTool] {
@@ -65,17 +58,13 @@ extension ApplianceChoice {
         key, "the appliance has no \(kind.tool), which makes \(kind.rawValue)",
         remedy: "Add it with --appliance-tool \(kind.tool), or choose another filesystem")
     }
-    do {
-      _ = try kernelFiles(with: filesystems.compactMap(\.kind.driver))
-    } catch let error as ApplianceError {
-      throw Fault(.hostNotAble, "the appliance cannot be built: \(error)")
-    }
+    _ = try kernelFiles(with: filesystems.compactMap(\.kind.driver))
   }
 
   /// The kernel that installs: the user's, or one of this machine's.
   ///
   /// - Parameter drivers: of filesystems, beside those that every installation needs.
-  /// - Throws: `ApplianceError` when it cannot be used; `Fault` for half a choice.
+  /// - Throws: `Fault` when it cannot be used, also for half a choice.
   func kernelFiles(with drivers: [String]) throws -> KernelFiles {
     switch (kernel, modules) {
     case (nil, nil): return try KernelFiles.newestKernel(with: drivers)

@@ -1,4 +1,5 @@
 internal import AgentProtocol
+internal import BuildPlan
 internal import ImageModel
 
 /// A step of a build or of a verification: a name for programs, and for people what is done, and where.
@@ -39,19 +40,18 @@ extension BuildStep {
 
 /// The steps of the guest.
 extension BuildStep {
-  /// - Parameter disk: the one that the step's partitions are on.
-  init(_ step: InstallStep, on disk: DiskLayout) {
+  init(_ step: InstallStep, on disks: [PlannedDisk]) {
     switch step {
-    case .partitionDisk(let value):
-      self.init(step.name, "write the \(value.layout.table.rawValue.uppercased()) partition table")
-    case .makeFilesystem(let value):
-      let (place, label) = (Self.name(of: value.partition, of: disk), value.filesystem.label)
+    case .partitionDisk(_, let layout):
+      self.init(step.name, "write the \(layout.table.rawValue.uppercased()) partition table")
+    case .makeFilesystem(let device, let filesystem, _):
+      let (place, label) = (Self.name(of: device, on: disks), filesystem.label)
       self.init(
-        step.name, "make \(value.filesystem.kind.rawValue)",
+        step.name, "make \(filesystem.kind.rawValue)",
         on: label.isEmpty || label == place ? place : "\(place) (\(label))")
-    case .mountFilesystem(let value):
+    case .mountFilesystem(let device, let filesystem):
       self.init(
-        step.name, "mount \(value.filesystem.mountPoint ?? "")", on: Self.name(of: value.partition, of: disk))
+        step.name, "mount \(filesystem.mountPoint ?? "")", on: Self.name(of: device, on: disks))
     case .copyTree: self.init(step.name, "copy the store", on: "root")
     case .setSystemProfile: self.init(step.name, "set the system profile")
     case .activate: self.init(step.name, "activate the system")
@@ -64,9 +64,11 @@ extension BuildStep {
   }
 
   /// A partition by its name where it has one, as in a GPT.
-  private static func name(of number: Int, of disk: DiskLayout) -> String {
-    let name = disk.partitions.first { $0.number == number }?.name ?? ""
-    if !name.isEmpty { return name }
-    return number == 0 ? "the disk" : "partition \(number)"
+  private static func name(of device: BlockDevice, on disks: [PlannedDisk]) -> String {
+    if let name = disks.partition(device)?.name, !name.isEmpty { return name }
+    return switch device {
+    case .disk: "the disk"
+    case .partition(_, let number): "partition \(number)"
+    }
   }
 }

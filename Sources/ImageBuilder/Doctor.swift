@@ -1,4 +1,5 @@
 internal import Appliance
+internal import Basics
 internal import BuildMachine
 internal import BuildPlan
 internal import Foundation
@@ -14,10 +15,8 @@ public struct Doctor: Sendable {
   /// - Throws: `Fault` of kind `hostNotAble` when it cannot even be looked at.
   public static func examine(_ choice: MachineChoice) async throws -> Doctor {
     let version = try? await choice.hypervisor.version()
-    let facts = try await hostFaultsAsFaults {
-      try await HostProbe().facts(
-        workFolder: FileManager.default.currentDirectoryPath, libvirtVersion: version, kernel: kernel())
-    }
+    let facts = try await HostProbe().facts(
+      workFolder: FileManager.default.currentDirectoryPath, libvirtVersion: version, kernel: kernel())
     return Doctor(report: DoctorReport(facts))
   }
 
@@ -27,7 +26,7 @@ public struct Doctor: Sendable {
       let files = try ApplianceChoice().kernelFiles(with: [])
       return Tool(name: "kernel", path: files.image.string)
     } catch {
-      return Tool(name: "kernel", problem: "\(error)")
+      return Tool(name: "kernel", problem: (error as? Fault)?.cause ?? "\(error)")
     }
   }
 

@@ -53,7 +53,7 @@ enum HostFiles {
     do throws(Errno) {
       return try FileStatus(of: path).size
     } catch {
-      throw fault(PathFailure("read the size of", path, error))
+      throw Fault(PathFailure("read the size of", path, error))
     }
   }
 
@@ -62,7 +62,7 @@ enum HostFiles {
     do {
       try Folder.make(path, mode: mode)
     } catch {
-      throw fault(error)
+      throw Fault(error)
     }
   }
 
@@ -92,7 +92,7 @@ enum HostFiles {
     do {
       return try WholeFile.read(path)
     } catch let failure as PathFailure {
-      throw fault(failure)
+      throw Fault(failure)
     }
   }
 
@@ -104,7 +104,7 @@ enum HostFiles {
     do {
       try WholeFile.write(bytes, to: path, mode: mode)
     } catch let failure as PathFailure {
-      throw fault(failure, need: UInt64(bytes.count))
+      throw Fault(failure, need: UInt64(bytes.count))
     }
   }
 
@@ -138,7 +138,7 @@ enum HostFiles {
     do {
       try Folder.move(old, to: new)
     } catch {
-      throw fault(error)
+      throw Fault(error)
     }
   }
 
@@ -154,7 +154,7 @@ enum HostFiles {
     do {
       try TreeRemover.remove(path)
     } catch {
-      throw fault(error)
+      throw Fault(error)
     }
   }
 
@@ -162,23 +162,6 @@ enum HostFiles {
   static func freeSpace(at path: FilePath) throws -> UInt64 {
     guard let space = FilesystemSpace(of: path) else { throw failed("read the free space of", path) }
     return space.available
-  }
-
-  /// A failed system call, in the words of a build.
-  ///
-  /// - Parameter need: the bytes that were to be written.
-  static func fault(_ failure: PathFailure, need: UInt64? = nil) -> Fault {
-    if failure.reason.isLackOfSpace {
-      let full = FullFilesystem(of: failure.path, reason: failure.reason, need: need)
-      return Fault(
-        .failed, "could not \(failure.attempt) \(failure.path): \(full)", remedy: full.remedy)
-    }
-    if failure.reason == .fileTooLarge {
-      return Fault(
-        .failed, "\(failure)",
-        remedy: "Raise the limit of file sizes (ulimit -f), or use a filesystem that has files as large")
-    }
-    return Fault(.failed, "\(failure)")
   }
 
   private static func opened(_ path: FilePath, _ flags: Int32) throws -> Int32 {
@@ -193,6 +176,6 @@ enum HostFiles {
 
   /// To be called at once, while `errno` is that of the call.
   private static func failed(_ attempt: String, _ path: FilePath, need: UInt64? = nil) -> Fault {
-    fault(PathFailure(attempt, path, Errno(rawValue: errno)), need: need)
+    Fault(PathFailure(attempt, path, Errno(rawValue: errno)), need: need)
   }
 }

@@ -14,10 +14,10 @@ enum HostSpace {
     throw Fault(.failed, "there is no room for the build: \(full)", remedy: full.remedy)
   }
 
-  /// The target, a disk to copy from, and what a conversion writes again.
+  /// The disks, and what a conversion writes again.
   private static func need(of prepared: Prepared) -> ByteSize {
     let conversions = prepared.plan.outputs.images.count { $0.format != .raw }
-    let copies = 1 + conversions + (prepared.plan.pour.place == .source ? 1 : 0)
+    let copies = prepared.plan.disks.count + conversions
     return .mebibytes(256) + ByteSize(prepared.need.content.bytes, times: UInt64(copies))
   }
 

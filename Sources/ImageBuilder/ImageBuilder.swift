@@ -83,7 +83,7 @@ public struct ImageBuilder: Sendable {
   private static func buildError(_ error: any Error) -> Fault? {
     switch error {
     case let error as Fault: error
-    case let error as PathFailure: HostFiles.fault(error)
+    case let error as PathFailure: Fault(error)
     case let error as Errno: Fault(.failed, "a system call failed: \(error)")
     default: nil
     }

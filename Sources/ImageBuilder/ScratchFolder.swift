@@ -41,7 +41,7 @@ enum ScratchFolder {
     do {
       return try ClaimedFolder.make(at: path, mode: mode)
     } catch {
-      throw HostFiles.fault(error)
+      throw Fault(error)
     }
   }
 }

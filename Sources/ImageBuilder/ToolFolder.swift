@@ -17,7 +17,7 @@ struct ToolFolder {
     do {
       try Folder.link(path.appending(name), to: file.absolute)
     } catch {
-      throw HostFiles.fault(error)
+      throw Fault(error)
     }
   }
 

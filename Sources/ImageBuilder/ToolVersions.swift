@@ -24,7 +24,8 @@ enum ToolVersions {
     let own = plan.machine == nil ? [] : [ImageFormat.qcow2]
     let formats = own + plan.outputs.images.map(\.format)
     tools += Set(formats.flatMap(\.tools)).map { ($0.name, "--version") }
-    if plan.disk.table != .none { tools.append(("sfdisk", "--version")) }
+    let layouts = plan.disks.compactMap(\.layout)
+    if layouts.contains(where: { $0.table != .none }) { tools.append(("sfdisk", "--version")) }
     tools += (FilesystemTraits.of(plan.pour.filesystem.kind)?.programs ?? []).compactMap { program in
       program.versionArgument.map { (program.name, $0) }
     }

@@ -105,6 +105,11 @@ public struct Partition: Hashable, Codable, Sendable {
     self.sectors = sectors
     self.filesystem = filesystem
   }
+
+  /// The partition as a device of the disk with this virtio serial number.
+  public func device(on disk: String) -> BlockDevice {
+    number == 0 ? .disk(serial: disk) : .partition(disk: disk, number: number)
+  }
 }
 
 /// A disk, in exact sectors.

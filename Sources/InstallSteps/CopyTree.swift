@@ -2,28 +2,27 @@ internal import AgentProtocol
 internal import Basics
 internal import CLinux
 internal import Glibc
+internal import ImageModel
 internal import SystemPackage
 
-extension CopyTree {
-  private static let mountPoint = "/mnt/source"
+extension StepContext {
   /// What a filesystem makes for itself.
   private static let ownEntries: Set = ["lost+found"]
 
-  /// Mounts the source disk, copies all that is on it into the root, and unmounts it.
-  func run(in context: StepContext) async throws {
-    let step = self
-    let place = Self.mountPoint
+  /// Mounts the source, copies all that is on it into the root, and unmounts it.
+  func copyTree(from source: BlockDevice, type: FilesystemKind, workers: Int) async throws {
+    let place = "/mnt/source"
     let total = try await onThread {
-      try Mounts.require(context.root)
-      let node = try context.devices.disk(serial: step.sourceDisk).node
+      try Mounts.require(root)
+      let node = try devices.device(source).node
       try dropCachedBlocks(of: node)
       try Files.makeDirectories(place, below: "")
       try Mounts.mount(
-        node, on: place, type: step.sourceType, options: [.readOnly, .noSetUID, .noDevices, .noAccessTimes])
+        node, on: place, type: type.rawValue, options: [.readOnly, .noSetUID, .noDevices, .noAccessTimes])
       return try usedBytes(at: place)
     }
-    let progress = CopyProgress(total: total, emit: context.emit)
-    try await TreeCopy(from: place, to: context.root, without: Self.ownEntries, progress: progress)
+    let progress = CopyProgress(total: total, emit: emit)
+    try await TreeCopy(from: place, to: root, without: Self.ownEntries, progress: progress)
       .run(workers: workers)
     progress.finish()
     try await onThread { try Mounts.unmount(place) }

@@ -15,15 +15,23 @@ package struct DeviceTree: Hashable, Sendable {
     self.dev = dev
   }
 
-  /// The disk with this virtio-blk serial number.
+  /// What the kernel has for a block device of the plan; waits for it to have made a partition's node.
   ///
-  /// - Throws: `StepFailure` that names the serial numbers there are.
-  func disk(serial: String) throws -> Disk {
+  /// - Throws: `StepFailure` that names the serial numbers there are, or when a partition does not appear within five
+  ///   seconds.
+  func device(_ device: BlockDevice) throws -> Device {
+    switch device {
+    case .disk(let serial): try disk(serial: serial)
+    case .partition(let serial, let number): try disk(serial: serial).partition(number)
+    }
+  }
+
+  private func disk(serial: String) throws -> Device {
     var found: [String] = []
     for name in try Files.names(in: "\(sys)/block") {
       guard let text = try? Files.text(of: "\(sys)/block/\(name)/serial") else { continue }
       let other = text.trimmingNewline
-      if other == serial { return Disk(name: name, tree: self) }
+      if other == serial { return Device(tree: self, disk: name) }
       found.append("\(name) '\(other)'")
     }
     let others = found.isEmpty ? "no disk with one" : found.joined(separator: ", ")
@@ -31,16 +39,22 @@ package struct DeviceTree: Hashable, Sendable {
   }
 }
 
-/// One disk, by its kernel name.
-struct Disk: Hashable, Sendable {
-  var name: String
+/// A disk or a partition, by its kernel name.
+struct Device: Hashable, Sendable {
   var tree: DeviceTree
+  /// The disk's name.
+  var disk: String
+  /// The partition's name; nil for the whole disk.
+  var partition: String?
 
   var node: String { "\(tree.dev)/\(name)" }
+  var attributes: String { "\(tree.sys)/block/\(disk)" + (partition.map { "/" + $0 } ?? "") }
+
+  private var name: String { partition ?? disk }
 
   /// Bytes in a sector.
   func sectorSize() throws -> UInt64 {
-    let attribute = "\(tree.sys)/block/\(name)/queue/logical_block_size"
+    let attribute = "\(tree.sys)/block/\(disk)/queue/logical_block_size"
     let text = try Files.text(of: attribute).trimmingNewline
     guard let size = UInt64(text), size > 0 else {
       throw StepFailure(message: "'\(text)' in \(attribute) is not a number")
@@ -48,7 +62,7 @@ struct Disk: Hashable, Sendable {
     return size
   }
 
-  /// Makes the kernel read the partition table anew.
+  /// Makes the kernel read the disk's partition table anew.
   ///
   /// - Throws: `SystemFailure`, for one when a partition is in use.
   func rereadTable() throws {
@@ -57,30 +71,19 @@ struct Disk: Hashable, Sendable {
     try checked("read the partition table of \(node) anew") { ioctl(file, UInt(slipway_BLKRRPART), 0) }
   }
 
-  /// The partition with this number, or the disk itself for 0; waits for the kernel to have made its node.
+  /// The disk's partition with this number; waits for the kernel to have made its node.
   ///
   /// - Throws: `StepFailure` when it does not appear within five seconds.
-  func partition(_ number: Int) throws -> PartitionDevice {
-    if number == 0 { return PartitionDevice(disk: self, name: nil) }
+  func partition(_ number: Int) throws -> Device {
     // A name that ends in a digit gets a "p": nvme0n1p1.
     let separator = name.last?.isNumber == true ? "p" : ""
-    let partition = PartitionDevice(disk: self, name: "\(name)\(separator)\(number)")
+    let device = Device(tree: tree, disk: disk, partition: "\(name)\(separator)\(number)")
     for _ in 0..<500 {
-      if Files.exists(partition.node), Files.exists(partition.attributes) { return partition }
+      if Files.exists(device.node), Files.exists(device.attributes) { return device }
       usleep(10_000)
     }
     throw StepFailure(message: "the kernel shows no partition \(number) on \(node)")
   }
-}
-
-/// One partition by its kernel name, or a whole disk that has no table.
-struct PartitionDevice: Hashable, Sendable {
-  var disk: Disk
-  /// Nil for the whole disk.
-  var name: String?
-
-  var node: String { "\(disk.tree.dev)/\(name ?? disk.name)" }
-  var attributes: String { "\(disk.tree.sys)/block/\(disk.name)" + (name.map { "/" + $0 } ?? "") }
 
   /// First and number of sectors, as the kernel sees them: in 512 bytes, whatever the disk's own sector size.
   func extent() throws -> (start: UInt64, count: UInt64) {
@@ -91,7 +94,7 @@ struct PartitionDevice: Hashable, Sendable {
       }
       return number
     }
-    return (name == nil ? 0 : try number("start"), try number("size"))
+    return (partition == nil ? 0 : try number("start"), try number("size"))
   }
 
   /// Makes the links that bootctl looks for: by partition identifier and by partition name.
@@ -112,9 +115,9 @@ struct PartitionDevice: Hashable, Sendable {
 
   private func link(_ folder: String, _ linkName: String) throws {
     guard !linkName.isEmpty else { return }
-    try Files.makeDirectories(folder, below: disk.tree.dev)
+    try Files.makeDirectories(folder, below: tree.dev)
     let up = String(repeating: "../", count: folder.split(separator: "/").count)
-    try Files.makeLink("\(disk.tree.dev)/\(folder)/\(linkName)", to: up + (name ?? disk.name))
+    try Files.makeLink("\(tree.dev)/\(folder)/\(linkName)", to: up + name)
   }
 }
 

@@ -2,26 +2,25 @@ internal import AgentProtocol
 internal import Basics
 internal import CLinux
 internal import Glibc
+internal import ImageModel
 internal import SystemPackage
 
-extension Finish {
+extension StepContext {
   /// Removes what every machine must have of its own, unmounts everything, and flushes the disk.
-  func run(in context: StepContext) async throws {
-    let step = self
+  func finish(disk: BlockDevice, kept: [String]) async throws {
     try await onThread {
-      let node = try context.devices.disk(serial: step.disk).node
-      let root = context.root
+      let node = try devices.device(disk).node
       try endProcesses(inRoot: root)
       let places = try Mounts.places(atAndBelow: root)
       for place in places {
-        try removeMachineState(below: place, except: step.kept.map { root + $0 }) { path in
-          context.emit(
+        try removeMachineState(below: place, except: kept.map { root + $0 }) { path in
+          emit(
             .warning(
               "every machine made from this image will have the \(path.dropFirst(root.count)) of its contents"
             ))
         }
       }
-      warnOfHostKeys(below: root, emit: context.emit)
+      warnOfHostKeys(below: root, emit: emit)
       try writeBack(root)
       for place in places.reversed() { try unmountOrExplain(place) }
       try flush(node)
@@ -35,7 +34,7 @@ extension Finish {
 func removeMachineState(
   below directory: String, except kept: [String] = [], found: (String) -> Void = { _ in }
 ) throws {
-  for path in Finish.machineState.map({ "\(directory)/\($0)" }) {
+  for path in InstallStep.machineState.map({ "\(directory)/\($0)" }) {
     if !kept.contains(path) {
       try Files.removeFile(path)
     } else if Files.exists(path) {

@@ -1,34 +1,11 @@
 internal import AgentProtocol
 internal import Basics
 internal import Command
+internal import ImageModel
 
-extension InstallBootLoader {
-  /// Runs the system's own bootloader installation in the chroot, as nixos-install does.
-  func run(in context: StepContext) async throws {
-    let chroot = Chroot(root: context.root, system: system)
-    let step = self
-    try await onThread {
-      try step.nameDisk(among: context.devices)
-      try chroot.prepare()
-      try chroot.exposeEFIVariables(step.touchEFIVariables)
-    }
-    try await install(in: chroot, context)
-  }
-
-  /// Makes the disk known by the name that the system's configuration has for it.
-  func nameDisk(among devices: DeviceTree) throws {
-    let prefix = "/dev/"
-    guard let diskName, diskName.hasPrefix(prefix) else { return }
-    let node = try devices.disk(serial: disk).node
-    let link = "\(devices.dev)/\(diskName.dropFirst(prefix.count))"
-    guard link != node else { return }
-    let folder = diskName.split(separator: "/").dropFirst().dropLast().joined(separator: "/")
-    try Files.makeDirectories(folder, below: devices.dev)
-    try Files.makeLink(link, to: node)
-  }
-
-  /// Runs it in a chroot that is prepared.
-  func install(in chroot: Chroot, _ context: StepContext) async throws {
+extension StepContext {
+  /// Runs the system's own bootloader installation, as nixos-install does, in a chroot that is prepared.
+  func installBootLoader(in chroot: Chroot) async throws {
     let program = "/nix/var/nix/profiles/system/bin/switch-to-configuration"
     guard chroot.has(program) else {
       throw StepFailure(
@@ -39,14 +16,28 @@ extension InstallBootLoader {
     // Tools that want to know what is mounted look here; nixos-install makes the link for them too.
     try Files.makeLink("\(chroot.root)/etc/mtab", to: "/proc/mounts")
     var settings = ["NIXOS_INSTALL_BOOTLOADER": "1"]
-    settings.merge(try chroot.place(context.secrets)) { $1 }
-    defer { chroot.remove(context.secrets) }
+    settings.merge(try chroot.place(secrets)) { $1 }
+    defer { chroot.remove(secrets) }
     do {
-      try await context.run(chroot.command(program, ["boot"], settings: settings))
+      try await run(chroot.command(program, ["boot"], settings: settings))
     } catch let failure as CommandFailure {
       throw StepFailure(
         message: "the system's bootloader could not be installed: \(failure.summary)", from: failure)
     }
+  }
+}
+
+extension DeviceTree {
+  /// Makes a disk known by the name that the system's configuration has for it.
+  func link(_ disk: BlockDevice, as name: String) throws {
+    let prefix = "/dev/"
+    guard name.hasPrefix(prefix) else { return }
+    let node = try device(disk).node
+    let link = "\(dev)/\(name.dropFirst(prefix.count))"
+    guard link != node else { return }
+    let folder = name.split(separator: "/").dropFirst().dropLast().joined(separator: "/")
+    try Files.makeDirectories(folder, below: dev)
+    try Files.makeLink(link, to: node)
   }
 }
 
@@ -55,7 +46,7 @@ extension Chroot {
   ///
   /// An empty `/sys/firmware` is what bootctl takes for "not booted with EFI", and passes over the variables
   /// in peace; with an `efi` folder but no variables in it, it would fail.
-  fileprivate func exposeEFIVariables(_ expose: Bool) throws {
+  func exposeEFIVariables(_ expose: Bool) throws {
     let firmware = "/sys/firmware"
     let variables = "\(firmware)/efi/efivars"
     guard expose else {

@@ -4,23 +4,18 @@ internal import Command
 internal import ImageModel
 internal import Sfdisk
 
-extension PartitionDisk {
+extension StepContext {
   /// Writes the table with sfdisk, and proves that it is the one asked for.
   ///
   /// sfdisk cuts a name that is too long, and clamps a size given in other units than sectors, both with
   /// status 0; so the table is read back and compared in every field.
-  func run(in context: StepContext) async throws {
-    let disk = try await onThread { [disk] in try context.devices.disk(serial: disk) }
+  func partitionDisk(_ disk: BlockDevice, _ layout: DiskLayout) async throws {
+    let disk = try await onThread { try devices.device(disk) }
     // Nothing is wiped: the host may have written filesystems to their places on the disk already. The kernel
     // is told by us: sfdisk sleeps 250 ms before it does, and only warns when it fails.
-    try await context.run(Sfdisk.write(layout, to: disk.node))
+    try await run(Sfdisk.write(layout, to: disk.node))
     let read = Sfdisk.read(disk.node)
-    let table: SfdiskTable
-    do {
-      table = try SfdiskTable(json: try await context.commands.run(read))
-    } catch let error as UnreadableTable {
-      throw StepFailure(message: "the partition table could not be read back: \(error)")
-    }
+    let table = try SfdiskTable(json: try await commands.run(read))
     let differences = table.differences(from: layout)
     guard differences.isEmpty else {
       throw StepFailure(
@@ -28,13 +23,13 @@ extension PartitionDisk {
           + differences.joined(separator: "; "),
         command: read.description)
     }
-    try await onThread { [layout] in try layout.adopt(on: disk) }
+    try await onThread { try layout.adopt(on: disk) }
   }
 }
 
 extension DiskLayout {
   /// Checks that the kernel has taken the table over, and makes the links that udev would make.
-  fileprivate func adopt(on disk: Disk) throws {
+  fileprivate func adopt(on disk: Device) throws {
     try disk.rereadTable()
     let unit = sectorSize / 512
     for partition in partitions {

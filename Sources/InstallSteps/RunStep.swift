@@ -10,16 +10,25 @@ extension InstallStep {
   package func run(in context: StepContext) async throws(StepFailure) {
     do {
       switch self {
-      case .partitionDisk(let step): try await step.run(in: context)
-      case .makeFilesystem(let step): try await step.run(in: context)
-      case .mountFilesystem(let step): try await step.run(in: context)
-      case .copyTree(let step): try await step.run(in: context)
-      case .setSystemProfile(let step): try await step.run(in: context)
-      case .activate(let step): try await step.run(in: context)
-      case .setOwners(let step): try await step.run(in: context)
-      case .installBootLoader(let step): try await step.run(in: context)
-      case .runScript(let step): try await step.run(in: context)
-      case .finish(let step): try await step.run(in: context)
+      case .partitionDisk(let disk, let layout): try await context.partitionDisk(disk, layout)
+      case .makeFilesystem(let device, let filesystem, let options):
+        try await context.makeFilesystem(on: device, filesystem, options: options)
+      case .mountFilesystem(let device, let filesystem):
+        try await context.mountFilesystem(on: device, filesystem)
+      case .copyTree(let source, let type, let workers, _):
+        try await context.copyTree(from: source, type: type, workers: workers)
+      case .setSystemProfile(let system, let time): try await context.setSystemProfile(system, time: time)
+      case .activate(let system): try await context.activate(in: context.preparedChroot(of: system))
+      case .setOwners(let system, let paths):
+        try await context.setOwners(paths, in: context.preparedChroot(of: system))
+      case .installBootLoader(let system, let touchEFIVariables, let disk, let diskName, _):
+        if let diskName { try await onThread { try context.devices.link(disk, as: diskName) } }
+        let chroot = try await context.preparedChroot(of: system)
+        try await onThread { try chroot.exposeEFIVariables(touchEFIVariables) }
+        try await context.installBootLoader(in: chroot)
+      case .runScript(let system, let script):
+        try await context.runScript(script, in: context.preparedChroot(of: system))
+      case .finish(let disk, let kept): try await context.finish(disk: disk, kept: kept)
       }
     } catch {
       throw await context.explained(StepFailure(of: error), need: need)
@@ -31,16 +40,23 @@ extension InstallStep {
   /// What the step is known to write, where the plan tells.
   private var need: StorageNeed? {
     switch self {
-    case .installBootLoader(let step) where step.bootFiles.bytes > 0:
-      StorageNeed(path: "/boot", size: step.bootFiles, what: "the kernels and initrds need")
-    case .copyTree(let step) where step.content.bytes > 0:
-      StorageNeed(path: "/", size: step.content, what: "the tree needs")
+    case .installBootLoader(_, _, _, _, let bootFiles) where bootFiles.bytes > 0:
+      StorageNeed(path: "/boot", size: bootFiles, what: "the kernels and initrds need")
+    case .copyTree(_, _, _, let content) where content.bytes > 0:
+      StorageNeed(path: "/", size: content, what: "the tree needs")
     default: nil
     }
   }
 }
 
 extension StepContext {
+  /// The target's root, prepared for the programs of a system.
+  fileprivate func preparedChroot(of system: String) async throws -> Chroot {
+    let chroot = Chroot(root: root, system: system)
+    try await onThread { try chroot.prepare() }
+    return chroot
+  }
+
   /// A failure for want of space with what is full, and what to do about that: the one place where it is told.
   ///
   /// - Parameter need: what the step is known to write.
@@ -61,6 +77,7 @@ extension StepFailure {
   init(of error: any Error) {
     switch error {
     case let failure as StepFailure: self = failure
+    case let fault as Fault: self.init(message: fault.message, remedy: fault.remedy)
     case let failure as CommandFailure: self.init(message: failure.summary, from: failure)
     default: self.init(message: String(describing: error))
     }

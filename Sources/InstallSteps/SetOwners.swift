@@ -4,21 +4,15 @@ internal import Command
 internal import Glibc
 internal import SystemPackage
 
-extension SetOwners {
+extension StepContext {
   /// Where the system's own `chown` shows what it makes of names: in the chroot's memory.
-  private static let probe = "/run/slipway-owner"
+  private static let ownerProbe = "/run/slipway-owner"
 
-  /// Changes the owners of marked files to the numbers that the target's own passwd and group have for the names.
-  func run(in context: StepContext) async throws {
-    let chroot = Chroot(root: context.root, system: system)
-    try await onThread { try chroot.prepare() }
-    try await setOwners(in: chroot, context)
-  }
-
-  /// Changes them in a chroot that is prepared.
-  func setOwners(in chroot: Chroot, _ context: StepContext) async throws {
+  /// Changes the owners of marked files to the numbers that the target's own passwd and group have for the names, in
+  /// a chroot that is prepared.
+  func setOwners(_ paths: [OwnedPath], in chroot: Chroot) async throws {
     for owned in paths {
-      let numbers = try await numbers(of: owned, in: chroot, context)
+      let numbers = try await numbers(of: owned, in: chroot)
       let count = try await onThread {
         let root = try OpenDirectory(root: chroot.root)
         defer { close(root.descriptor) }
@@ -26,7 +20,7 @@ extension SetOwners {
           .change(at: owned.path.split(separator: "/").map { RawPath(String($0)) }, in: root)
       }
       if count == 0 {
-        context.emit(
+        emit(
           .warning("nothing of the contents at '\(owned.path)' is left: the system's activation took it away")
         )
       }
@@ -35,13 +29,13 @@ extension SetOwners {
 
   /// What the system's own `chown` makes of two names.
   private func numbers(
-    of owned: OwnedPath, in chroot: Chroot, _ context: StepContext
+    of owned: OwnedPath, in chroot: Chroot
   ) async throws -> (user: uid_t, group: gid_t) {
-    let probe = chroot.root + Self.probe
+    let probe = chroot.root + Self.ownerProbe
     try await onThread { try Files.write("", to: probe, mode: 0o600) }
-    let arguments = ["\(owned.user):\(owned.group)", "--", Self.probe]
+    let arguments = ["\(owned.user):\(owned.group)", "--", Self.ownerProbe]
     do {
-      try await context.run(chroot.command("\(system)/sw/bin/chown", arguments))
+      try await run(chroot.command("\(chroot.system)/sw/bin/chown", arguments))
     } catch let failure as CommandFailure {
       throw StepFailure(
         message: "'\(owned.path)' cannot be given to \(owned.user):\(owned.group): \(failure.summary); "

@@ -3,15 +3,14 @@ internal import Basics
 internal import Glibc
 internal import SystemPackage
 
-extension SetSystemProfile {
+extension StepContext {
   /// Makes the links that `nix-env --profile /nix/var/nix/profiles/system --set` makes in an empty store,
   /// after the checks that `nixos-install` makes of its mount point.
-  func run(in context: StepContext) async throws {
-    let step = self
-    try await onThread { try step.make(below: context.root) }
+  func setSystemProfile(_ system: String, time: Int64) async throws {
+    try await onThread { try makeProfile(of: system, time: time) }
   }
 
-  private func make(below root: String) throws {
+  private func makeProfile(of system: String, time: Int64) throws {
     try checkMountPoint(root)
     guard Files.exists("\(system)/init", inRoot: root) else {
       throw StepFailure(

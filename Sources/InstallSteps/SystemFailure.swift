@@ -1,7 +1,8 @@
 internal import Glibc
 package import SystemPackage
 
-/// A system call that failed.
+/// A system call that failed. Steps tell by the reason what an absent file, a busy mount or a full directory means there;
+/// what is left becomes a `StepFailure`.
 package struct SystemFailure: Error, Hashable, Sendable {
   /// What was attempted, to follow "cannot".
   package var attempt: String

@@ -1,6 +1,6 @@
 internal import CLibvirt
 
-/// A libvirt call that failed.
+/// A libvirt call that failed. `Domain` tells by the code what is gone already, `EmbeddedDriver` by the message what to do.
 package struct LibvirtError: Error, Hashable, Sendable {
   /// libvirt's `virErrorNumber`; a newer library may send one that is not named here.
   package struct Code: RawRepresentable, Hashable, Sendable {

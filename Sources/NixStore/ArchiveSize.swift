@@ -5,7 +5,7 @@ internal import SystemPackage
 /// How long the archive (NAR) of a store object would be: it follows from sizes and names alone, so no file's contents
 /// are read. Hard links count in full, as Nix counts them.
 enum ArchiveSize {
-  /// Something in a tree that stops the walk.
+  /// Something in a tree that stops the walk; the check of a closure says what it means for a store object.
   enum Failure: Error, Hashable {
     case unreadable(FilePath, Errno)
     case neitherFileNorFolderNorLink(FilePath)

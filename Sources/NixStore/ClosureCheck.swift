@@ -21,45 +21,60 @@ extension Closure {
   ///   - system: the toplevel.
   ///   - installsBootLoader: whether the system must be able to install its bootloader, with
   ///     `bin/switch-to-configuration` and the boot specification `boot.json` (NixOS RFC 125).
-  /// - Throws: `InvalidClosure` with every problem found; `CancellationError`.
+  /// - Throws: `Fault` with every problem found, so that one run shows all of them; `CancellationError`.
   package func check(
     in store: StoreLocation, system: StorePath, installsBootLoader: Bool = true
   ) async throws {
-    try await onThread {
-      var problems = try damage(in: store)
-      if !paths.contains(where: { $0.path == system }) {
-        problems.append(
-          StoreError(
-            .incompleteClosure, attempt: "install \(system)", reason: "it is not in the closure",
-            remedy: "Give a closureInfo folder made from this system."))
-      }
-      problems += missingEntries(of: system, installsBootLoader: installsBootLoader, in: store)
-      guard problems.isEmpty else { throw InvalidClosure(problems: problems) }
+    let found = try await onThread {
+      try problems(in: store, system: system, installsBootLoader: installsBootLoader)
     }
+    if let fault = Self.fault(of: found) { throw fault }
+  }
+
+  /// The first ten problems in full, each with what to do on a line of its own, and the number of the others; nil where
+  /// there are none.
+  static func fault(of problems: [Fault]) -> Fault? {
+    let lines = problems.prefix(10).flatMap { [$0.message] + ($0.remedy.map { ["  " + $0] } ?? []) }
+    guard let first = lines.first else { return nil }
+    let hidden = problems.count - 10
+    return Fault(
+      .badInput, "the closure cannot be installed", cause: first,
+      evidence: lines.dropFirst() + (hidden > 0 ? ["… and \(hidden) more problems"] : []))
+  }
+
+  func problems(in store: StoreLocation, system: StorePath, installsBootLoader: Bool) throws -> [Fault] {
+    var problems = try damage(in: store)
+    if !paths.contains(where: { $0.path == system }) {
+      problems.append(
+        Fault(
+          .badInput, "cannot install \(system)", cause: "it is not in the closure",
+          remedy: "Give a closureInfo folder made from this system."))
+    }
+    return problems + missingEntries(of: system, installsBootLoader: installsBootLoader, in: store)
   }
 
   /// What is wrong with the closure, whatever it is a closure of.
   ///
   /// - Throws: `CancellationError`.
-  func damage(in store: StoreLocation) throws -> [StoreError] {
+  func damage(in store: StoreLocation) throws -> [Fault] {
     var problems = danglingReferences()
     for info in paths {
       do {
         try info.checkSize(in: store)
-      } catch let error as StoreError {
+      } catch let error as Fault {
         problems.append(error)
       }
     }
     return problems
   }
 
-  private func danglingReferences() -> [StoreError] {
+  private func danglingReferences() -> [Fault] {
     let known = Set(paths.map(\.path))
     return paths.flatMap { info in
       info.references.filter { !known.contains($0) }.map { reference in
-        StoreError(
-          .incompleteClosure, attempt: "install \(info.path)",
-          reason: "it refers to \(reference), which is not in the closure",
+        Fault(
+          .badInput, "cannot install \(info.path)",
+          cause: "it refers to \(reference), which is not in the closure",
           remedy: "Run: nix-store --realise \(info.path) \(reference)")
       }
     }
@@ -67,30 +82,30 @@ extension Closure {
 
   private func missingEntries(
     of system: StorePath, installsBootLoader: Bool, in store: StoreLocation
-  ) -> [StoreError] {
+  ) -> [Fault] {
     let toplevel = FilePath(system.path)
     // A toplevel that is missing altogether is a problem of its own.
     guard store.exists(toplevel) else { return [] }
     func isMissing(_ entry: String) -> Bool { !store.exists(toplevel.pushing(FilePath(entry))) }
     var problems = Self.systemEntries.filter(isMissing).map { entry in
-      StoreError(
-        .notASystem, attempt: "install \(system)",
-        reason: "it has no '\(entry)', or a link that leads nowhere",
+      Fault(
+        .badInput, "cannot install \(system)",
+        cause: "it has no '\(entry)', or a link that leads nowhere",
         remedy: "Give the toplevel of a NixOS system, 'config.system.build.toplevel'.")
     }
     // What is no system at all has no program for it either, and one cause is enough.
     if installsBootLoader, problems.isEmpty, isMissing(Self.switcher) {
       problems.append(
-        StoreError(
-          .notASystem, attempt: "install the bootloader of \(system)",
-          reason: "it has no '\(Self.switcher)', like every system with system.switch.enable = false",
+        Fault(
+          .badInput, "cannot install the bootloader of \(system)",
+          cause: "it has no '\(Self.switcher)', like every system with system.switch.enable = false",
           remedy: "Set system.switch.enable to true, or installBootLoader to false."))
     }
     if installsBootLoader, isMissing(Self.bootSpecification), needsBootSpecification(system, in: store) {
       problems.append(
-        StoreError(
-          .notASystem, attempt: "install \(system)",
-          reason: "it has no '\(Self.bootSpecification)', and bootloaders make no entry for such a system",
+        Fault(
+          .badInput, "cannot install \(system)",
+          cause: "it has no '\(Self.bootSpecification)', and bootloaders make no entry for such a system",
           remedy: "Set boot.bootspec.enable to true in its configuration."))
     }
     return problems
@@ -108,36 +123,26 @@ extension Closure {
 
 extension StorePathInfo {
   fileprivate func checkSize(in store: StoreLocation) throws {
+    func problem(_ cause: String, _ remedy: String) -> Fault {
+      Fault(.badInput, "cannot install \(path)", cause: cause, remedy: remedy)
+    }
     let size: UInt64
     do {
       size = try ArchiveSize.of(store.file(of: path))
-    } catch let failure as ArchiveSize.Failure {
-      throw problem(failure)
+    } catch ArchiveSize.Failure.unreadable(let file, .noSuchFileOrDirectory) {
+      throw problem("'\(file)' does not exist", "Run: nix-store --verify --check-contents --repair")
+    } catch ArchiveSize.Failure.unreadable(let file, let error) {
+      throw problem(
+        "'\(file)' cannot be looked at: \(error)",
+        "Make it readable for this user, or run: nix-store --verify --check-contents --repair")
+    } catch ArchiveSize.Failure.neitherFileNorFolderNorLink(let file) {
+      throw problem(
+        "'\(file)' is neither a file nor a folder nor a link", "Run: nix-store --repair-path \(path)")
     }
     guard size == narSize else {
-      throw StoreError(
-        .damaged, attempt: "install \(path)",
-        reason:
-          "its archive would have \(size) bytes, and \(narSize) are registered: it was modified",
-        remedy: "Run: nix-store --repair-path \(path)")
-    }
-  }
-
-  private func problem(_ failure: ArchiveSize.Failure) -> StoreError {
-    let attempt = "install \(path)"
-    switch failure {
-    case .unreadable(let file, .noSuchFileOrDirectory):
-      return StoreError(
-        .missing, attempt: attempt, reason: "'\(file)' does not exist",
-        remedy: "Run: nix-store --verify --check-contents --repair")
-    case .unreadable(let file, let error):
-      return StoreError(
-        .missing, attempt: attempt, reason: "'\(file)' cannot be looked at: \(error)",
-        remedy: "Make it readable for this user, or run: nix-store --verify --check-contents --repair")
-    case .neitherFileNorFolderNorLink(let file):
-      return StoreError(
-        .damaged, attempt: attempt, reason: "'\(file)' is neither a file nor a folder nor a link",
-        remedy: "Run: nix-store --repair-path \(path)")
+      throw problem(
+        "its archive would have \(size) bytes, and \(narSize) are registered: it was modified",
+        "Run: nix-store --repair-path \(path)")
     }
   }
 }

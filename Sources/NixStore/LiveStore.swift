@@ -10,17 +10,13 @@ extension Closure {
   /// - Parameters:
   ///   - roots: the system and additional paths.
   ///   - store: the store; read permission is enough.
-  /// - Throws: `StoreError` of code `unreadableDatabase` or `notRegistered`.
+  /// - Throws: `Fault`.
   package static func read(roots: [StorePath], from store: StoreLocation) async throws -> Closure {
     try await onThread {
       do {
         try checkSchema(of: store)
         return try databaseImage(of: store).opened().read { try closure(of: roots, in: $0) }
-      } catch let error as StoreError {
-        throw error
-      } catch let error as PathFailure {
-        throw error
-      } catch let error as CancellationError {
+      } catch  where error is Fault || error is CancellationError {
         throw error
       } catch let error as RowDecodingError {
         throw malformedRow("\(error)")
@@ -67,8 +63,8 @@ private func closure(of roots: [StorePath], in database: Database) throws -> Clo
     let id = try Int64.fetchOne(
       database, sql: "SELECT id FROM ValidPaths WHERE path = ?", arguments: [root.path])
     guard let id else {
-      throw StoreError(
-        .notRegistered, attempt: "take the closure of \(root)", reason: "it is not valid in the Nix store",
+      throw Fault(
+        .badInput, "cannot take the closure of \(root)", cause: "it is not valid in the Nix store",
         remedy: "Run: nix-store --realise \(root)")
     }
     rootIdentifiers.append(id)
@@ -125,14 +121,14 @@ private func optionalText(_ column: String, of row: Row) throws -> String? {
   return text.flatMap { $0.isEmpty ? nil : $0 }
 }
 
-private func malformedRow(_ reason: String) -> StoreError {
-  StoreError(
-    .unreadableDatabase, attempt: "read the Nix database", reason: reason,
+private func malformedRow(_ reason: String) -> Fault {
+  Fault(
+    .badInput, "cannot read the Nix database", cause: reason,
     remedy: "Run: nix-store --verify --repair")
 }
 
-private func unreadable(_ store: StoreLocation, _ reason: String) -> StoreError {
-  StoreError(
-    .unreadableDatabase, attempt: "read the Nix database in '\(store.databaseDirectory)'", reason: reason,
+private func unreadable(_ store: StoreLocation, _ reason: String) -> Fault {
+  Fault(
+    .badInput, "cannot read the Nix database in '\(store.databaseDirectory)'", cause: reason,
     remedy: "A closureInfo folder works without the database.")
 }

@@ -17,19 +17,17 @@ package enum NixDatabase {
   ///   - store: where the closure's derivations, if it has any, are read for their outputs.
   ///   - registrationTime: the time noted for every path, in seconds since 1970.
   /// - Returns: the bytes of the file.
-  /// - Throws: `StoreError` of code `unwritableDatabase`, or `damaged` for a derivation that cannot be read.
+  /// - Throws: `Fault`, also for a derivation that cannot be read.
   package static func bytes(
     of closure: Closure, from store: StoreLocation, registrationTime: Int64
   ) async throws -> [UInt8] {
     try await onThread {
       do {
         return try image(of: closure, from: store, registrationTime: registrationTime).bytes
-      } catch let error as StoreError {
-        throw error
-      } catch let error as CancellationError {
+      } catch  where error is Fault || error is CancellationError {
         throw error
       } catch {
-        throw StoreError(.unwritableDatabase, attempt: "make the image's Nix database", reason: "\(error)")
+        throw Fault(.failed, "cannot make the image's Nix database", cause: "\(error)")
       }
     }
   }
@@ -82,9 +80,9 @@ package enum NixDatabase {
   ) throws {
     for (id, info) in zip(Int64(1)..., closure.paths) where info.path.isDerivation {
       let file = store.file(of: info.path)
-      func damaged(_ reason: String) -> StoreError {
-        StoreError(
-          .damaged, attempt: "register \(info.path)", reason: reason,
+      func damaged(_ reason: String) -> Fault {
+        Fault(
+          .failed, "cannot register \(info.path)", cause: reason,
           remedy: "Run: nix-store --repair-path \(info.path)")
       }
       let text: [UInt8]

@@ -4,7 +4,7 @@ package import SystemPackage
 extension Closure {
   /// Reads a folder made by nixpkgs' `closureInfo`: every path it lists, reachable from the roots or not.
   ///
-  /// - Throws: `StoreError` of code `malformedRegistration`, with the line where there is one.
+  /// - Throws: `Fault`, with the line where there is one.
   package static func read(
     roots: [StorePath], closureInfo folder: FilePath
   ) async throws -> Closure {
@@ -32,7 +32,7 @@ enum Registration {
   /// - Parameters:
   ///   - text: the whole text.
   ///   - folder: where it comes from, for errors.
-  /// - Throws: `StoreError` of code `malformedRegistration` with the line's number.
+  /// - Throws: `Fault` with the line's number.
   static func parse(_ text: [UInt8], in folder: FilePath) throws -> [StorePathInfo] {
     // A text cut in the middle of a reference may look whole, but for its last line end.
     if let last = text.last, last != UInt8(ascii: "\n") {
@@ -110,7 +110,7 @@ private struct RegistrationLines {
     return value
   }
 
-  func failure(_ reason: String) -> StoreError {
+  func failure(_ reason: String) -> Fault {
     malformed(folder, "'registration', line \(number): \(reason)")
   }
 }
@@ -123,8 +123,8 @@ private func contents(of name: String, in folder: FilePath) throws -> [UInt8] {
   }
 }
 
-private func malformed(_ folder: FilePath, _ reason: String) -> StoreError {
-  StoreError(
-    .malformedRegistration, attempt: "use '\(folder)' as a closureInfo folder", reason: reason,
+private func malformed(_ folder: FilePath, _ reason: String) -> Fault {
+  Fault(
+    .badInput, "cannot use '\(folder)' as a closureInfo folder", cause: reason,
     remedy: "Give the output of nixpkgs' 'closureInfo { rootPaths = [ … ]; }'.")
 }

@@ -20,7 +20,7 @@ package struct StoreLocation: Hashable, Sendable {
   /// - Parameters:
   ///   - text: a path on this machine, or a `/nix/store/…` path; nil for the machine's own store.
   ///   - directory: what a relative path starts from.
-  /// - Throws: `StoreError` of code `notAStorePath` when it cannot be followed.
+  /// - Throws: `Fault` when it cannot be followed.
   package init(holding text: String?, from directory: FilePath) throws {
     self.init()
     guard let text, let reached = try? followLinks(directory.pushing(FilePath(text)), upTo: isInAnyStore)
@@ -53,12 +53,12 @@ package struct StoreLocation: Hashable, Sendable {
   /// - Parameters:
   ///   - text: a path on this machine, or a `/nix/store/…` path.
   ///   - directory: what a relative path starts from.
-  /// - Throws: `StoreError` of code `notAStorePath`.
+  /// - Throws: `Fault`.
   package func storePath(of text: String, from directory: FilePath) throws -> StorePath {
     let (path, file) = try found(text, from: directory)
     guard file == FilePath(path.path) else {
-      throw StoreError(
-        .notAStorePath, attempt: "use '\(text)' as a store path", reason: "it leads inside \(path)",
+      throw Fault(
+        .badInput, "cannot use '\(text)' as a store path", cause: "it leads inside \(path)",
         remedy: "Give \(path) itself.")
     }
     return path
@@ -66,12 +66,12 @@ package struct StoreLocation: Hashable, Sendable {
 
   /// The store object that a user's path leads to, or into: a file of an object needs the whole object.
   ///
-  /// - Throws: `StoreError` of code `notAStorePath`.
+  /// - Throws: `Fault`.
   package func storePath(holding text: String, from directory: FilePath) throws -> StorePath {
     let (path, file) = try found(text, from: directory)
     guard file == FilePath(path.path) || exists(file) else {
-      throw StoreError(
-        .notAStorePath, attempt: "use '\(text)' as a store path", reason: "there is no such file in \(path)",
+      throw Fault(
+        .badInput, "cannot use '\(text)' as a store path", cause: "there is no such file in \(path)",
         remedy: "Check the path.")
     }
     return path
@@ -80,8 +80,8 @@ package struct StoreLocation: Hashable, Sendable {
   private func found(
     _ text: String, from directory: FilePath
   ) throws -> (path: StorePath, file: FilePath) {
-    func failure(_ reason: String, _ remedy: String) -> StoreError {
-      StoreError(.notAStorePath, attempt: "use '\(text)' as a store path", reason: reason, remedy: remedy)
+    func failure(_ reason: String, _ remedy: String) -> Fault {
+      Fault(.badInput, "cannot use '\(text)' as a store path", cause: reason, remedy: remedy)
     }
     if let path = StorePath(path: text) { return (path, FilePath(path.path)) }
     let stores: [FilePath] = [self.directory, FilePath(StorePath.storeDirectory)]

@@ -23,42 +23,43 @@ struct WriteAheadLog {
     isBigEndian = magic & 1 == 1
   }
 
-  /// Writes the pages of every transaction that was committed. What is behind the last of them, or is left of an earlier
-  /// log, has another checksum or salt, or no end.
+  /// Writes the pages of every transaction that was committed.
   func apply(to database: inout [UInt8]) {
+    let (pages, committedSize) = committed()
+    guard committedSize > 0 else { return }
+    // No log leads to a larger database than this: all pages but one, that of the locks, were written to one of both.
+    let limit = (database.count + log.count) / pageSize * pageSize + pageSize
+    let size = min(committedSize, limit)
+    database.removeLast(max(0, database.count - size))
+    database += [UInt8](repeating: 0, count: size - database.count)
+    for (number, offset) in pages where number * pageSize <= size {
+      database.replaceSubrange(
+        (number - 1) * pageSize..<number * pageSize, with: log[offset..<offset + pageSize])
+    }
+  }
+
+  /// The pages of the transactions that were committed, and the size of the database after them, in bytes. What is behind
+  /// the last of them, or is left of an earlier log, has another checksum or salt, or no end.
+  private func committed() -> (pages: ArraySlice<(number: Int, offset: Int)>, size: Int) {
+    var pages: [(number: Int, offset: Int)] = []
+    var (count, size) = (0, 0)
     var sum = Checksum(isBigEndian: isBigEndian)
     sum.add(log[..<24])
-    guard sum.isStored(in: log, at: 24) else { return }
-    var pending: [(number: Int, offset: Int)] = []
+    guard sum.isStored(in: log, at: 24) else { return ([], 0) }
     var frame = Self.headerSize
     while log.count - frame >= Self.frameHeaderSize + pageSize {
       let page = frame + Self.frameHeaderSize
       sum.add(log[frame..<frame + 8])
       sum.add(log[page..<page + pageSize])
-      guard log[frame + 8..<frame + 16] == log[16..<24], sum.isStored(in: log, at: frame + 16) else { return }
-      pending.append((Int(Self.number(log, at: frame)), page))
-      let pages = Int(Self.number(log, at: frame + 4))
-      if pages > 0 {
-        guard commit(pending, to: &database, size: pages * pageSize) else { return }
-        pending = []
-      }
+      let number = Int(Self.number(log, at: frame))
+      guard number > 0, log[frame + 8..<frame + 16] == log[16..<24], sum.isStored(in: log, at: frame + 16)
+      else { break }
+      pages.append((number, page))
+      let sizeInPages = Int(Self.number(log, at: frame + 4))
+      if sizeInPages > 0 { (count, size) = (pages.count, sizeInPages * pageSize) }
       frame = page + pageSize
     }
-  }
-
-  /// - Returns: false for a size that this log cannot have led to.
-  private func commit(
-    _ pages: [(number: Int, offset: Int)], to database: inout [UInt8], size: Int
-  ) -> Bool {
-    // One page of a large database is never written, that of its locks.
-    guard size <= database.count + log.count + pageSize else { return false }
-    database.removeLast(max(0, database.count - size))
-    database += [UInt8](repeating: 0, count: size - database.count)
-    for (number, offset) in pages where number > 0 && number * pageSize <= size {
-      database.replaceSubrange(
-        (number - 1) * pageSize..<number * pageSize, with: log[offset..<offset + pageSize])
-    }
-    return true
+    return (pages.prefix(count), size)
   }
 
   fileprivate static func number(_ bytes: [UInt8], at offset: Int) -> UInt32 {

@@ -1,3 +1,4 @@
+package import Basics
 internal import FoundationEssentials
 package import ImageModel
 
@@ -19,15 +20,17 @@ package struct SfdiskTable: Decodable {
   var sectorsize: UInt64?
   var partitions: [Entry]?
 
-  /// - Throws: `UnreadableTable` when the text is not sfdisk's.
-  package init(json: String) throws(UnreadableTable) {
+  /// - Throws: `Fault` when the text is not sfdisk's.
+  package init(json: String) throws(Fault) {
     struct Document: Decodable {
       var partitiontable: SfdiskTable
     }
     do {
       self = try JSONDecoder().decode(Document.self, from: Data(json.utf8)).partitiontable
     } catch {
-      throw UnreadableTable(description: "sfdisk printed no table that can be read (\(error))")
+      throw Fault(
+        .failed, "the partition table could not be read back",
+        cause: "sfdisk printed no table that can be read (\(error))")
     }
   }
 
@@ -68,9 +71,4 @@ package struct SfdiskTable: Decodable {
 /// The number at the end of a partition's node.
 private func partitionNumber(of node: String) -> Int? {
   Int(String(node.reversed().prefix { $0.isNumber }.reversed()))
-}
-
-/// An answer of sfdisk that is none.
-package struct UnreadableTable: Error, CustomStringConvertible {
-  package let description: String
 }

@@ -1,4 +1,5 @@
 internal import AgentProtocol
+internal import Basics
 internal import Command
 internal import Glibc
 internal import ImageModel
@@ -42,16 +43,16 @@ final class Agent: Sendable {
   /// Answers the host's hello with this build's own, whatever the versions are: the host explains a mismatch
   /// better.
   private func greet(_ message: HostMessage) throws {
-    guard case .hello(let hello) = message, hello.magic == AgentProtocol.magic else {
-      throw PeerError("the first message on the port is not a host's hello")
+    guard case .hello(AgentProtocol.magic, let oldest, let newest, _) = message else {
+      throw Fault(.failed, "the first message on the port is not a host's hello")
     }
-    let own = Hello(build: SlipwayVersion.named)
-    try outbox.start(with: .hello(own))
-    guard hello.oldestVersion <= own.version, own.oldestVersion <= hello.version else {
+    try outbox.start(with: .hello(build: SlipwayVersion.named))
+    guard oldest <= AgentProtocol.version, AgentProtocol.oldestVersion <= newest else {
       outbox.waitUntilSent()
-      throw PeerError(
-        "the host speaks versions \(hello.oldestVersion) to \(hello.version) of the protocol, "
-          + "this agent \(own.oldestVersion) to \(own.version)")
+      throw Fault(
+        .failed,
+        "the host speaks versions \(oldest) to \(newest) of the protocol, "
+          + "this agent \(AgentProtocol.oldestVersion) to \(AgentProtocol.version)")
     }
     for fault in bootFaults { outbox.send(.event(.warning("when the guest started: \(fault)"))) }
     try SystemLog.start { [outbox] in outbox.send(.event(.log($0))) }
@@ -60,17 +61,16 @@ final class Agent: Sendable {
   private func handle(_ message: HostMessage) throws {
     switch message {
     case .hello:
-      throw PeerError("the host said hello twice")
+      throw Fault(.failed, "the host said hello twice")
     case .powerOff:
       sync()
       Console.powerOff()
-    case .request(let request):
-      serve(request.id) { [outbox] () async throws(StepFailure) in
-        let context = StepContext(commands: SubprocessRunner(isMarked: false), secrets: request.secrets ?? [])
-        {
+    case .request(let id, let step, let secrets):
+      serve(id) { [outbox] () async throws(StepFailure) in
+        let context = StepContext(commands: SubprocessRunner(isMarked: false), secrets: secrets) {
           outbox.send(.event($0))
         }
-        try await request.step.run(in: context)
+        try await step.run(in: context)
       }
     case .debugShell(let id):
       serve(id) { () async throws(StepFailure) in try await SerialShell.run() }
@@ -85,27 +85,18 @@ final class Agent: Sendable {
     }
     guard isFree else {
       let failure = StepFailure(message: "another request is under way; the agent serves one at a time")
-      return outbox.send(.reply(Reply(id: id, failure: failure)))
+      return outbox.send(.reply(id: id, failure: failure))
     }
     outbox.beginRequest()
     Task.detached { [self] in
-      var reply = Reply(id: id)
+      var failure: StepFailure?
       do throws(StepFailure) {
         try await work()
       } catch {
-        reply.failure = error.after(bootFaults)
+        failure = error.after(bootFaults)
       }
       isBusy.withLock { $0 = false }
-      outbox.send(.reply(reply))
+      outbox.send(.reply(id: id, failure: failure))
     }
-  }
-}
-
-/// What the host did that no host of ours does.
-struct PeerError: Error, CustomStringConvertible {
-  var description: String
-
-  init(_ description: String) {
-    self.description = description
   }
 }

@@ -1,14 +1,15 @@
 internal import AgentProtocol
+internal import Basics
 internal import Glibc
 internal import InstallSteps
 
 /// The agent's virtio-serial port.
 struct ControlPort: Sendable {
-  private let descriptor: Int32
+  let descriptor: Int32
 
   /// Finds the port by its name, makes the link that udev would make, and opens it.
   ///
-  /// - Throws: `PeerError` when there is no such port within thirty seconds, `SystemFailure`.
+  /// - Throws: `Fault` when there is no such port within thirty seconds, `SystemFailure`.
   static func open() throws -> ControlPort {
     let ports = "/sys/class/virtio-ports"
     // The host announces its ports one by one, with their names, some time after the driver has started.
@@ -25,7 +26,7 @@ struct ControlPort: Sendable {
       }
       usleep(5_000)
     }
-    throw PeerError("the machine has no virtio-serial port named \(AgentProtocol.portName)")
+    throw Fault(.failed, "the machine has no virtio-serial port named \(AgentProtocol.portName)")
   }
 
   /// Hands over every message until the host closes the port. Blocks.
@@ -47,7 +48,9 @@ struct ControlPort: Sendable {
         return try decoder.finish()
       } else {
         patience -= 1
-        guard patience > 0 else { throw PeerError("no host has opened the agent's port within two minutes") }
+        guard patience > 0 else {
+          throw Fault(.failed, "no host has opened the agent's port within two minutes")
+        }
         usleep(20_000)
       }
     }

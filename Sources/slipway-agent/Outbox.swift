@@ -11,12 +11,15 @@ internal import Synchronization
 /// wait, and how much may be sent at all, is `SendQueue`'s.
 final class Outbox: Sendable {
   private let port: ControlPort
+  private let end: @Sendable (String) -> Never
   private let queue = Mutex(SendQueue())
   private let arrivals = DispatchSemaphore(value: 0)
   private let firstSent = DispatchSemaphore(value: 0)
 
-  init(port: ControlPort) {
+  /// - Parameter end: ends the guest, for the reason given.
+  init(port: ControlPort, end: @escaping @Sendable (String) -> Never = { Console.powerOff(because: $0) }) {
     self.port = port
+    self.end = end
   }
 
   /// Starts to write, with the agent's hello.
@@ -42,7 +45,7 @@ final class Outbox: Sendable {
     do {
       while try queue.withLock({ try $0.offer(message) }) == .full { usleep(2_000) }
     } catch {
-      Console.powerOff(because: "\(error)")
+      end("\(error)")
     }
     arrivals.signal()
   }
@@ -62,7 +65,7 @@ final class Outbox: Sendable {
         isFirst = false
       }
     } catch {
-      Console.powerOff(because: "\(error)")
+      end("\(error)")
     }
   }
 }

@@ -10,8 +10,7 @@ enum SystemLog {
   /// Starts to take messages.
   ///
   /// - Throws: `SystemFailure`.
-  static func start(_ take: @escaping @Sendable (String) -> Void) throws {
-    let path = "/dev/log"
+  static func start(at path: String = "/dev/log", _ take: @escaping @Sendable (String) -> Void) throws {
     let socket = try checked("make a socket for \(path)") {
       Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     }

@@ -1,4 +1,5 @@
 internal import AgentProtocol
+internal import Basics
 internal import BuildMachine
 internal import BuildPlan
 internal import Command
@@ -56,13 +57,8 @@ struct BareBoot {
     try await withMachine(configuration) { machine in
       let end = try await machine.ended()
       guard end == .shutDown else {
-        throw BareBootFailure(description: "the bare guest did not power off: \(end)")
+        throw Fault(.failed, "the bare guest did not power off: \(end)")
       }
     }
   }
-}
-
-/// The bare guest ended otherwise than by its power-off.
-struct BareBootFailure: Error, CustomStringConvertible {
-  let description: String
 }

@@ -44,10 +44,11 @@ enum ExitStatus: Int32 {
     }
   }
 
-  private static func status(of error: any Error) -> ExitStatus? {
+  /// - Returns: nil for what the argument parser says in its own words.
+  static func status(of error: any Error) -> ExitStatus? {
     switch error {
     case is CancellationError: .interrupted
-    case is SpecError, is DomainTemplateError: .badInput
+    case is SpecError: .badInput
     case let error as Fault:
       switch error.kind {
       case .badInput: .badInput
@@ -60,7 +61,7 @@ enum ExitStatus: Int32 {
   }
 
   /// What is printed of an error, the cause first. A line break within one of them is text from outside.
-  private static func lines(of error: any Error) -> [String] {
+  static func lines(of error: any Error) -> [String] {
     switch error {
     case is CancellationError: ["interrupted; nothing was left behind"]
     case let error as Fault: error.lines

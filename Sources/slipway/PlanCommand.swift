@@ -23,7 +23,7 @@ struct PlanCommand: AsyncParsableCommand {
     if json {
       try DataOutput.standard.write(json: plan.json())
     } else {
-      try DataOutput.standard.write(text: PlanText.text(plan))
+      try DataOutput.standard.write(text: try PlanText.text(plan))
     }
   }
 }

@@ -4,8 +4,8 @@ internal import ImageModel
 
 /// A plan for people.
 enum PlanText {
-  static func text(_ plan: BuildPlan) -> String {
-    let disk = plan.disk
+  static func text(_ plan: BuildPlan) throws -> String {
+    let disk = try plan.target
     var lines = [
       "system    \(plan.system)",
       "disk      \(disk.size), \(disk.sectors) sectors of \(disk.sectorSize) bytes, GUID \(disk.guid)",
@@ -20,7 +20,7 @@ enum PlanText {
     }
     lines.append(
       "pour      \(plan.pour.size) of \(plan.pour.filesystem.kind.rawValue) by the host, "
-        + "on the \(plan.pour.place.rawValue) disk")
+        + "on the \(plan.disks[plan.pour.device]?.role.rawValue ?? "") disk")
     if let machine = plan.machine {
       lines += [
         "machine   \(machine.accelerator.rawValue), \(machine.cpus) processors, \(machine.memory) MiB",

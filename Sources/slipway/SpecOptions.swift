@@ -55,7 +55,7 @@ struct SpecOptions: ParsableArguments {
   private static func withScript(_ flag: SpecFlag, _ value: SpecValue) throws -> SpecValue {
     guard flag.shape == .script, case .text(let file) = value else { return value }
     let key = flag.path.joined(separator: ".")
-    let bytes = try read(file, "the script of \(key)")
+    let bytes = try InputFile.read(file, "the script of \(key)", limit: InputFile.textLimit)
     guard let text = String(validating: bytes, as: UTF8.self), !text.isEmpty, !text.utf8.contains(0) else {
       throw SpecError(
         key, "the script \(file) \(bytes.isEmpty ? "is empty" : "is no UTF-8 text")",
@@ -66,14 +66,6 @@ struct SpecOptions: ParsableArguments {
 
   private func readFile() throws -> ImageSpec {
     guard let file else { return ImageSpec() }
-    return try ImageSpec(json: try Self.read(file, "the spec"))
-  }
-
-  private static func read(_ file: String, _ what: String) throws -> [UInt8] {
-    do {
-      return try InputFile.read(file, limit: InputFile.textLimit)
-    } catch let error as InputFault {
-      throw Fault(.badInput, "\(what), \(error)", remedy: "Check its path and permissions")
-    }
+    return try ImageSpec(json: InputFile.read(file, "the spec", limit: InputFile.textLimit))
   }
 }

@@ -28,7 +28,7 @@ import Testing
       for _ in 0..<5000 {
         while try queue.offer(.event(.log(line))) == .full { frames += queue.takeAll() }
       }
-      _ = try queue.offer(.reply(Reply(id: 1)))
+      _ = try queue.offer(.reply(id: 1))
       frames += queue.takeAll()
       #expect(frames.map(\.count).reduce(0, +) <= 300_000 + 1000)
       bytes += frames.map(\.count).reduce(0, +)
@@ -45,7 +45,7 @@ import Testing
     while try queue.offer(.event(.log(line))) == .done { taken += 1 }
     #expect(taken * 4000 <= SendQueue.waitingLimit)
     #expect(try queue.offer(.event(.warning("w"))) == .done)
-    #expect(try queue.offer(.reply(Reply(id: 1))) == .done)
+    #expect(try queue.offer(.reply(id: 1)) == .done)
   }
 
   @Test func theHostTakesWhatAnAgentMaySend() {
@@ -61,12 +61,12 @@ import Testing
       while try queue.offer(.event(.log(line))) == .full { taken += queue.takeAll().count }
     }
     taken += queue.takeAll().count
-    _ = try queue.offer(.reply(Reply(id: 1)))
+    _ = try queue.offer(.reply(id: 1))
     let last = try decoded(queue.takeAll())
     #expect(
       last == [
         .event(.log("(\(3000 - taken) lines of output are left out: a step may print 8 MiB)")),
-        .reply(Reply(id: 1)),
+        .reply(id: 1),
       ])
   }
 
@@ -88,7 +88,7 @@ import Testing
     let failure = StepFailure(
       message: line, command: line, output: Array(repeating: line, count: 200), remedy: line)
     var queue = SendQueue()
-    _ = try queue.offer(.reply(Reply(id: 1, failure: failure)))
+    _ = try queue.offer(.reply(id: 1, failure: failure))
     #expect(try decoded(queue.takeAll()).count == 1)
     _ = try queue.offer(.event(.warning(line)))
     #expect(try decoded(queue.takeAll()).count == 1)

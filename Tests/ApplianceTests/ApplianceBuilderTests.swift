@@ -60,7 +60,7 @@ struct ApplianceBuilderTests {
       let host = try FakeHost(in: scratch)
       var inputs = host.inputs
       inputs.tools.append(ApplianceTool("mkfs.none", debianPackage: "none-progs"))
-      await #expect(throws: ApplianceError.toolMissing(name: "mkfs.none", debianPackage: "none-progs")) {
+      await #expect(throws: Fault.toolMissing(name: "mkfs.none", debianPackage: "none-progs")) {
         try await host.builder(FakeDepmod(), inputs: inputs).build()
       }
     }
@@ -70,7 +70,7 @@ struct ApplianceBuilderTests {
     try await withScratchDirectory { scratch in
       let host = try FakeHost(in: scratch)
       try TreeRemover.remove(host.agent)
-      await #expect(throws: ApplianceError.agentMissing(host.agent)) {
+      await #expect(throws: Fault.agentMissing(host.agent)) {
         try await host.builder(FakeDepmod()).build()
       }
     }
@@ -81,7 +81,7 @@ struct ApplianceBuilderTests {
       let host = try FakeHost(in: scratch)
       var inputs = host.inputs
       inputs.agent = "/usr/bin/env"
-      await #expect(throws: ApplianceError.agentNotStatic("/usr/bin/env")) {
+      await #expect(throws: Fault.agentNotStatic("/usr/bin/env")) {
         try await host.builder(FakeDepmod(), inputs: inputs).build()
       }
     }
@@ -95,14 +95,14 @@ struct ApplianceBuilderTests {
       image.replaceSubrange(0x20E..<0x210, with: [0x00, 0x01])
       image.replaceSubrange(0x300..<0x310, with: "6.2-other (x@y) ".utf8)
       try write(image, to: host.kernel.image)
-      let expected = ApplianceError.kernelMismatch(
+      let expected = Fault.kernelMismatch(
         kernel: host.kernel.image, version: "6.2-other", modules: host.kernel.modules)
       await #expect(throws: expected) { try await host.builder(FakeDepmod()).build() }
     }
   }
 
   @Test func unreadableFileComesWithTheRemedy() {
-    let expected = ApplianceError.file(
+    let expected = Fault.file(
       "/boot/vmlinuz",
       reason: "permission denied; make it readable (chmod a+r /boot/vmlinuz), or pass a readable copy")
     #expect(throws: expected) { try onFile("/boot/vmlinuz") { throw Errno.permissionDenied } }
@@ -118,7 +118,7 @@ struct ApplianceBuilderTests {
       let names = try await SubprocessRunner().run("cpio", "-t", "--quiet", "-F", appliance.initramfs.string)
       #expect(names.split(separator: "\n").contains("usr/sbin/mkfs.mine"))
       inputs.tools = [ApplianceTool(added: "/nowhere/mkfs.mine")]
-      await #expect(throws: ApplianceError.toolMissing(name: "/nowhere/mkfs.mine", debianPackage: nil)) {
+      await #expect(throws: Fault.toolMissing(name: "/nowhere/mkfs.mine", debianPackage: nil)) {
         try await host.builder(FakeDepmod(), inputs: inputs).build()
       }
     }

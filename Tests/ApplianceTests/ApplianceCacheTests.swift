@@ -156,7 +156,7 @@ struct ApplianceCacheTests {
         try host.put("a longer module", at: "lib/modules/6.1-cloud-amd64/kernel/vfat.ko")
       }
       let module = host.kernel.modules.appending("kernel/vfat.ko")
-      await #expect(throws: ApplianceError.inputsChanged([module])) { try await host.builder(depmod).build() }
+      await #expect(throws: Fault.inputsChanged([module])) { try await host.builder(depmod).build() }
       #expect(try names(in: host.cache) == [])
     }
   }

@@ -1,3 +1,4 @@
+import Basics
 import Command
 import Foundation
 import SystemPackage
@@ -64,7 +65,7 @@ struct CpioArchiveTests {
   @Test func missingSourceIsNamed() async throws {
     try await withScratchDirectory { scratch in
       let source = scratch.appending("absent")
-      #expect(throws: ApplianceError.file(source, reason: "No such file or directory")) {
+      #expect(throws: Fault.file(source, reason: "No such file or directory")) {
         let entry = ArchiveEntry(path: "a", node: .file(source, executable: false))
         try CpioArchive.write([entry], to: scratch.appending("small.cpio"))
       }

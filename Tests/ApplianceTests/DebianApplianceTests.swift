@@ -53,8 +53,7 @@ struct DebianApplianceTests {
   func packedModules(packings: [String]) async throws {
     let kernel = try #require(kernel)
     try await withScratchDirectory { scratch in
-      var tree = TreeBuilder()
-      let plain = try tree.addModules(kernel, further: []).map(\.path)
+      let plain = try kernel.moduleFiles(with: []).all.map(\.path)
       let folder = try await PackedModules.make(
         of: kernel.modules, in: scratch, packings: packings, only: plain)
       let packed = KernelFiles(image: kernel.image, modules: folder)

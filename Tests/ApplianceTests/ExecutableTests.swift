@@ -1,41 +1,23 @@
+import Basics
 import Command
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import Appliance
 
 @Suite("executables and their libraries")
 struct ExecutableTests {
-  @Test func dynamicExecutableNamesItsLoader() throws {
-    let path: FilePath = "/usr/bin/env"
-    let interpreter = try ELFExecutable(contents(of: path), path: path).interpreter
-    #expect(interpreter == "/lib64/ld-linux-x86-64.so.2")
-  }
-
-  @Test func staticExecutableNamesNone() throws {
-    let path: FilePath = "/usr/bin/busybox"
-    #expect(try ELFExecutable(contents(of: path), path: path).interpreter == nil)
-  }
-
-  @Test func otherFilesAreRefused() throws {
-    func reason(_ bytes: [UInt8]) -> String? {
-      do {
-        _ = try ELFExecutable(bytes, path: "/f")
-        return nil
-      } catch ApplianceError.notAnExecutable("/f", let reason) {
-        return reason
-      } catch {
-        return "\(error)"
+  @Test func aFileThatIsNoExecutableIsNamedWithTheReason() async throws {
+    try await withScratchDirectory { scratch in
+      let script = scratch.appending("tool")
+      try write(Array("#!/bin/sh\n".utf8), to: script)
+      #expect(throws: Fault.notAnExecutable(script, reason: "it is a script")) {
+        try isStatic(script)
       }
+      #expect(try isStatic("/usr/bin/busybox"))
+      #expect(try !isStatic("/usr/bin/env"))
     }
-    #expect(reason(Array("#!/bin/sh\n".utf8)) == "it is a script")
-    #expect(reason([]) == "it is not an ELF file")
-    #expect(reason([0x7F, 0x45, 0x4C, 0x46, 1, 1]) == "it is not 64-bit little-endian")
-    #expect(reason([0x7F, 0x45, 0x4C, 0x46, 2, 1]) == "it is truncated")
-    let env = try contents(of: "/usr/bin/env")
-    #expect(reason(Array(env.prefix(0x80))) == "it is truncated")
-    // A table far beyond the end, and the largest number there is.
-    #expect(reason(Array(env.prefix(0x20)) + Array(repeating: 0xFF, count: 0x20)) == "it is truncated")
   }
 
   @Test func librariesOfSeveralExecutables() async throws {
@@ -56,7 +38,7 @@ struct ExecutableTests {
       \tlibgone.so.1 => not found
 
       """
-    #expect(throws: ApplianceError.libraryMissing(library: "libgone.so.1", tool: "/sbin/broken")) {
+    #expect(throws: Fault.libraryMissing(library: "libgone.so.1", tool: "/sbin/broken")) {
       try SharedLibraries.parse(output, first: "/sbin/good")
     }
   }
@@ -67,7 +49,7 @@ struct ExecutableTests {
       try SharedLibraries.parse(output, first: "/sbin/one") == [
         "/lib/libc.so.6", "/lib64/ld-linux-x86-64.so.2",
       ])
-    #expect(throws: ApplianceError.libraryMissing(library: "libgone.so.1", tool: "/sbin/one")) {
+    #expect(throws: Fault.libraryMissing(library: "libgone.so.1", tool: "/sbin/one")) {
       try SharedLibraries.parse("\tlibgone.so.1 => not found", first: "/sbin/one")
     }
   }

@@ -1,3 +1,4 @@
+import Basics
 import SystemPackage
 import Testing
 
@@ -40,7 +41,7 @@ struct ModuleIndexTests {
   }
 
   @Test func missingDriverIsAnErrorOnlyWhenRequired() throws {
-    #expect(throws: ApplianceError.moduleMissing(name: "zfs", folder: "/lib/modules/6.1")) {
+    #expect(throws: Fault.moduleMissing(name: "zfs", folder: "/lib/modules/6.1")) {
       try order(["zfs"])
     }
     #expect(try order(["zfs"], required: false) == [])

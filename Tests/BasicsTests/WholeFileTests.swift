@@ -116,7 +116,7 @@ internal import Testing
       let (fifo, file) = (scratch.appending("fifo"), scratch.appending("file"))
       #expect(mkfifo(fifo.string, 0o600) == 0)
       try WholeFile.write([1], to: file)
-      let reading = Task { try await onThread { try InputFile.read(fifo.string, limit: 10) } }
+      let reading = Task { try await onThread { try InputFile.read(fifo.string, "the file", limit: 10) } }
       try await Task.sleep(for: .milliseconds(50))
       reading.cancel()
       await #expect(throws: CancellationError.self) { try await reading.value }

@@ -1,6 +1,7 @@
 internal import AgentProtocol
 internal import Basics
 internal import Foundation
+internal import ImageModel
 internal import Synchronization
 internal import SystemPackage
 internal import TestSupport
@@ -10,7 +11,7 @@ internal import Testing
 @testable internal import Libvirt
 
 @Suite(.timeLimit(.minutes(1))) struct AgentClientTests {
-  static let step = InstallStep.finish(Finish(disk: "target"))
+  static let step = InstallStep.finish(disk: .disk(serial: "target"), kept: [])
 
   /// A client that has shaken hands with an agent that goes on with `script`.
   private func client(
@@ -50,8 +51,8 @@ internal import Testing
     await #expect(throws: Fault.self) { try await client.perform(Self.step) }
     #expect(
       agent.heard == [
-        .hello(Hello(build: "host")), .request(Request(id: 1, step: Self.step)),
-        .request(Request(id: 2, step: Self.step)), .powerOff,
+        .hello(build: "host"), .request(id: 1, step: Self.step),
+        .request(id: 2, step: Self.step), .powerOff,
       ])
   }
 
@@ -62,7 +63,7 @@ internal import Testing
     #expect(
       error
         == Fault(
-          .failed, attempt: "do the step finish", cause: "disk is full",
+          .failed, "could not do the step finish", cause: "disk is full",
           evidence: ["$ cp a b", "x\\u{D}\\u{7}y"]))
     try await client.debugShell()
     #expect(agent.heard.last == .debugShell(id: 2))
@@ -197,12 +198,12 @@ internal import Testing
   }
 
   @Test func anAnswerToAnotherRequestIsAFailure() async throws {
-    let error = try await failure([.hear, .say(.reply(Reply(id: 7))), .hang])
+    let error = try await failure([.hear, .say(.reply(id: 7)), .hang])
     #expect(error?.cause == "the agent answered request 7 instead of 1")
   }
 
   @Test func aSecondHelloIsAFailure() async throws {
-    let error = try await failure([.hear, .say(.hello(Hello(build: "again"))), .hang])
+    let error = try await failure([.hear, .say(.hello(build: "again")), .hang])
     #expect(error?.cause == "the agent started anew in the middle of a request")
   }
 
@@ -221,8 +222,8 @@ internal import Testing
   }
 
   @Test func agentsOfOtherVersionsAreRefusedWithBothBuilds() async throws {
-    let hello = Hello(oldestVersion: 8, version: 9, build: "agent-1")
-    let agent = try FakeAgent([.hear, .say(.hello(hello)), .hang])
+    let hello = AgentMessage.hello(oldestVersion: 8, version: 9, build: "agent-1")
+    let agent = try FakeAgent([.hear, .say(hello), .hang])
     let client = AgentClient(channel: AgentChannel(agent.host), witness: .nothing)
     let error = await #expect(throws: Fault.self) {
       try await client.shakeHands(build: "host-1", within: .seconds(10))
@@ -232,7 +233,7 @@ internal import Testing
     #expect(error?.remedy?.contains("appliance build") == true)
   }
 
-  @Test(arguments: [AgentMessage.hello(Hello(magic: "other", build: "x")), .event(.heartbeat)])
+  @Test(arguments: [AgentMessage.hello(magic: "other", build: "x"), .event(.heartbeat)])
   func somethingElseOnTheChannelIsRefused(message: AgentMessage) async throws {
     let agent = try FakeAgent([.hear, .say(message), .hang])
     let client = AgentClient(channel: AgentChannel(agent.host), witness: .nothing)

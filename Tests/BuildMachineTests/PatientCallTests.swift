@@ -28,7 +28,7 @@ import Testing
         throw Refusal()
       }
     }
-    #expect(error?.attempt == "start a machine")
+    #expect(error?.failure == "could not start a machine")
     #expect(error?.cause.contains("did not answer") == true)
   }
 

@@ -1,3 +1,4 @@
+import Basics
 import BuildPlan
 import TestSupport
 import Testing
@@ -54,13 +55,13 @@ import Testing
 
   @Test func anUnknownPlaceholderIsRefusedByName() throws {
     let template = try DomainTemplate(name: "mine.xml", text: "<a>{{known}}{{unheard}}</a>")
-    let error = try #require(throws: DomainTemplateError.self) { try template.render(["known": "x"]) }
+    let error = try #require(throws: Fault.self) { try template.render(["known": "x"]) }
     #expect(error.description.contains("mine.xml"))
     #expect(error.description.contains("unheard"))
   }
 
   @Test func aTemplateThatDoesNotParseIsRefused() {
-    #expect(throws: DomainTemplateError.self) { try DomainTemplate(name: "t", text: "<a>{{open</a>") }
+    #expect(throws: Fault.self) { try DomainTemplate(name: "t", text: "<a>{{open</a>") }
   }
 
   @Test func aSectionIsKeptOnlyForAValue() throws {

@@ -20,12 +20,12 @@ import Testing
 
   @Test(arguments: PartitionTable.allCases.filter { $0 != .none })
   func theRootKeepsItsNumberAndIsLastOnTheDisk(table: PartitionTable) throws {
-    let usual = try plan { $0.partitionTableType = table }.disk
+    let usual = try plan { $0.partitionTableType = table }.target
     let disk = try plan {
       $0.partitionTableType = table
       $0.swapSize = .mebibytes(64)
       $0.partitions = [data]
-    }.disk
+    }.target
     let root = try #require(disk.root)
     #expect(root.number == usual.root?.number)
     #expect(disk.partitions.map(\.number) == Array(1...disk.partitions.count))
@@ -53,20 +53,20 @@ import Testing
         "partitionDisk", "makeFilesystem", "makeFilesystem", "makeFilesystem", "mountFilesystem",
         "mountFilesystem", "mountFilesystem", "setSystemProfile",
       ])
-    #expect(plan.pour.place == .target)
+    #expect(plan.poursIntoTarget)
   }
 
   @Test func whatWouldBeHiddenInThePouredRootIsCopied() throws {
-    func place(_ target: String) throws -> PourPlan.Place {
+    func isPoured(_ target: String) throws -> Bool {
       try plan {
         $0.partitions = [data]
         $0.contents = [ContentEntry(source: "/a", target: target)]
-      }.pour.place
+      }.poursIntoTarget
     }
-    #expect(try place("/etc/a") == .target)
-    #expect(try place("/srv/a") == .source)
-    #expect(try place("/srv") == .source)
-    #expect(try place("/srvs") == .target)
+    #expect(try isPoured("/etc/a"))
+    #expect(try !isPoured("/srv/a"))
+    #expect(try !isPoured("/srv"))
+    #expect(try isPoured("/srvs"))
   }
 
   @Test func optionsOfTheToolGoToTheRootAlone() throws {
@@ -74,9 +74,11 @@ import Testing
       $0.mkfsOptions = ["-O", "^has_journal"]
       $0.partitions = [data]
     }
-    let made = plan.steps.compactMap { if case .makeFilesystem(let step) = $0.step { step } else { nil } }
-    #expect(made.filter { !$0.options.isEmpty }.map(\.filesystem.mountPoint) == ["/"])
-    #expect(plan.pour.place == .source)
+    let withOptions = plan.steps.compactMap {
+      if case .makeFilesystem(_, let made, let options) = $0.step, !options.isEmpty { made } else { nil }
+    }
+    #expect(withOptions.map(\.mountPoint) == ["/"])
+    #expect(!plan.poursIntoTarget)
   }
 
   @Test(arguments: [FilesystemKind.ext2, .ext3, .xfs, .btrfs, .f2fs])
@@ -87,7 +89,7 @@ import Testing
         try plan {
           $0.fsType = kind
           $0.additionalSpace = .mebibytes(space)
-        }.disk.root)
+        }.target.root)
       let size = root.sectors * 512
       #expect(size >= (space << 20) + 15_000 * 4096 && size >= kind.least.bytes && size >= before)
       #expect(size < (space << 20) * 105 / 100 + (700 << 20))
@@ -97,7 +99,7 @@ import Testing
   }
 
   @Test func aKindThatIsNotKnownHasNoLabelAndNoUUID() throws {
-    let root = try #require(try plan { $0.fsType = jfs }.disk.root?.filesystem)
+    let root = try #require(try plan { $0.fsType = jfs }.target.root?.filesystem)
     #expect(root.kind.rawValue == "jfs" && root.label.isEmpty && root.uuid == nil)
   }
 
@@ -108,7 +110,7 @@ import Testing
         $0.partitionTableType = table
         $0.sectorSize = sector
         $0.bootSize = .mebibytes(1024)
-      }.disk
+      }.target
       #expect(disk.partitions.allSatisfy { $0.start >= 2 + 16384 / disk.sectorSize })
       return disk.partitions.map {
         $0.start * disk.sectorSize...($0.start + $0.sectors) * disk.sectorSize
@@ -166,7 +168,7 @@ import Testing
       $0.mkfsOptions = words
     }
     let made = plan.steps.compactMap {
-      if case .makeFilesystem(let step) = $0.step { step.options } else { nil }
+      if case .makeFilesystem(_, _, let options) = $0.step { options } else { nil }
     }
     #expect(made.contains(words))
   }

@@ -1,4 +1,5 @@
 import AgentProtocol
+import Basics
 import BuildPlan
 import Ext4Geometry
 import Foundation
@@ -18,7 +19,7 @@ import Testing
 
   @Test func partitionsFillTheDiskInOrder() throws {
     for filesystem in [FilesystemKind.ext4, .ext3, .ext2, .xfs, .btrfs, .f2fs] {
-      let disk = try plan { $0.fsType = filesystem }.disk
+      let disk = try plan { $0.fsType = filesystem }.target
       let esp = disk.partitions[0]
       let root = disk.partitions[1]
       #expect(esp.start == 16384)
@@ -29,24 +30,25 @@ import Testing
   }
 
   @Test func bootSizeIsTheEndOfTheESP() throws {
-    let disk = try plan { $0.bootSize = .mebibytes(512) }.disk
+    let disk = try plan { $0.bootSize = .mebibytes(512) }.target
     #expect(disk.partitions[1].start * 512 == 512 << 20)
   }
 
   @Test func additionalSpaceIsOnTop() throws {
-    let none = try plan { $0.additionalSpace = ByteSize(bytes: 0) }.disk.size.bytes
-    let more = try plan { $0.additionalSpace = ByteSize(bytes: 4 << 30) }.disk.size.bytes
+    let none = try plan { $0.additionalSpace = ByteSize(bytes: 0) }.target.size.bytes
+    let more = try plan { $0.additionalSpace = ByteSize(bytes: 4 << 30) }.target.size.bytes
     #expect(more - none >= 4 << 30)
   }
 
   @Test func theSeedDecidesEveryIdentifier() throws {
-    func identifiers(_ plan: BuildPlan) -> [GUID] {
-      [plan.disk.guid] + plan.disk.partitions.flatMap { [$0.guid, $0.filesystem?.uuid].compactMap(\.self) }
+    func identifiers(_ plan: BuildPlan) throws -> [GUID] {
+      let disk = try plan.target
+      return [disk.guid] + disk.partitions.flatMap { [$0.guid, $0.filesystem?.uuid].compactMap(\.self) }
     }
-    let first = identifiers(try plan())
-    #expect(first == identifiers(try plan()))
+    let first = try identifiers(plan())
+    #expect(try first == identifiers(plan()))
     #expect(Set(first).count == 5)
-    let seeded = identifiers(try plan { $0.seed = GUID(high: 1, low: 2) })
+    let seeded = try identifiers(plan { $0.seed = GUID(high: 1, low: 2) })
     #expect(Set(first).isDisjoint(with: seeded))
     #expect(first.allSatisfy { $0.description.dropFirst(14).first == "5" })
   }
@@ -55,7 +57,7 @@ import Testing
     let disk = try plan {
       $0.rootGPUID = GUID(high: 3, low: 4)
       $0.rootFSUID = GUID(high: 5, low: 6)
-    }.disk
+    }.target
     #expect(disk.partitions[1].guid == GUID(high: 3, low: 4))
     #expect(disk.partitions[1].filesystem?.uuid == GUID(high: 5, low: 6))
   }
@@ -73,7 +75,7 @@ import Testing
         "partitionDisk", "makeFilesystem", "mountFilesystem", "mountFilesystem", "setSystemProfile",
         "activate", "installBootLoader", "finish",
       ])
-    #expect(try plan().pour.place == .target)
+    #expect(try plan().poursIntoTarget)
   }
 
   @Test func ownersAreSetWhenActivationHasMadeThem() throws {
@@ -85,7 +87,7 @@ import Testing
     }
     let names = plan.steps.map(\.step.name)
     #expect(names.drop { $0 != "activate" } == ["activate", "setOwners", "installBootLoader", "finish"])
-    let owners = plan.steps.compactMap { if case .setOwners(let step) = $0.step { step.paths } else { nil } }
+    let owners = plan.steps.compactMap { if case .setOwners(_, let paths) = $0.step { paths } else { nil } }
     #expect(
       owners == [[OwnedPath(path: "/srv/a", user: "alice", group: "users", marker: ContentOwner.firstMarker)]]
     )
@@ -98,7 +100,7 @@ import Testing
     let plan = try plan {
       $0.contents = [entry("/a", "1000", "100"), entry("/b", "alice", "100"), entry("/c", "7", "users")]
     }
-    let owners = plan.steps.compactMap { if case .setOwners(let step) = $0.step { step.paths } else { nil } }
+    let owners = plan.steps.compactMap { if case .setOwners(_, let paths) = $0.step { paths } else { nil } }
     #expect(owners.flatMap { $0 }.map(\.path) == ["/b", "/c"])
     #expect(Set(owners.flatMap { $0 }.map(\.marker)).count == 2)
   }
@@ -116,7 +118,7 @@ import Testing
       $0.partitionTableType = table
       $0.contents = [ContentEntry(source: "/a*", target: target)]
     }
-    #expect(plan.pour.place == (isPoured ? .target : .source))
+    #expect(plan.poursIntoTarget == isPoured)
     let names = plan.steps.map(\.step.name)
     guard !isPoured else { return }
     let copy = try #require(names.firstIndex(of: "copyTree"))
@@ -134,7 +136,8 @@ import Testing
     let plan = try Planner(
       spec: ResolvedSpec(spec), closure: facts, machine: MachineFacts(firmware: nil, accelerator: .tcg)
     ).plan()
-    #expect(plan.steps.last?.step == .finish(Finish(disk: DiskSerial.target, kept: ["/etc/machine-id"])))
+    #expect(
+      plan.steps.last?.step == .finish(disk: .disk(serial: DiskSerial.target), kept: ["/etc/machine-id"]))
   }
 
   @Test func aChannelOfAStoreAloneIsOneMorePath() throws {
@@ -182,7 +185,7 @@ import Testing
       plan.steps.map(\.step.name).prefix(6) == [
         "partitionDisk", "makeFilesystem", "makeFilesystem", "mountFilesystem", "mountFilesystem", "copyTree",
       ])
-    #expect(plan.pour.place == .source)
+    #expect(!plan.poursIntoTarget)
     #expect(plan.pour.filesystem.kind == .ext4)
   }
 
@@ -195,20 +198,20 @@ import Testing
       let room = try #require(geometry.available(after: tree)) * 4096
       // What the installation itself takes is on top, and the root ends at a whole MiB.
       #expect((space << 20..<(space << 20) + (2 << 20)).contains(room))
-      #expect(plan.pour.size.bytes == plan.disk.partitions[1].sectors * 512)
+      #expect(try plan.pour.size.bytes == plan.target.partitions[1].sectors * 512)
     }
   }
 
   @Test func aFixedDiskHasTheUsualInodes() throws {
     let plan = try plan { $0.diskSize = .fixed(.mebibytes(8192)) }
-    #expect(plan.disk.size == .mebibytes(8192))
+    #expect(try plan.target.size == .mebibytes(8192))
     #expect(plan.pour.filesystem.inodes == plan.pour.size.bytes / 16384)
   }
 
   @Test func theLeastFixedSizeThatARefusalNamesIsTaken() throws {
     let error = try #require(throws: SpecError.self) { try plan { $0.diskSize = .fixed(.mebibytes(300)) } }
     let least = try #require(UInt64(error.remedy.filter(\.isNumber)))
-    #expect(try plan { $0.diskSize = .fixed(.mebibytes(least)) }.disk.size == .mebibytes(least))
+    #expect(try plan { $0.diskSize = .fixed(.mebibytes(least)) }.target.size == .mebibytes(least))
     #expect(throws: SpecError.self) { try plan { $0.diskSize = .fixed(.mebibytes(least - 1)) } }
   }
 
@@ -225,7 +228,7 @@ import Testing
     ] as [(PartitionTable, [String])])
   func everyTableHasMakeDiskImagesGeometry(table: PartitionTable, parts: [String]) throws {
     let plan = try plan { $0.partitionTableType = table }
-    let disk = plan.disk
+    let disk = try plan.target
     let end = disk.sectors - (disk.table == .gpt ? 2048 : 0)
     func place(_ sector: UInt64) -> String {
       if sector == end { return "end" }
@@ -259,15 +262,17 @@ import Testing
       $0.partitionTableType = table
       $0.additionalSpace = .mebibytes(0)
     }
-    let root = try #require(plan.disk.partitions.last)
+    let disk = try plan.target
+    let root = try #require(disk.partitions.last)
     #expect(plan.steps.isEmpty && plan.machine == nil && plan.outputs.efiVariables == nil)
-    #expect(plan.pour.tree == .store && plan.pour.place == .target)
+    #expect(plan.pour.tree == .store && plan.poursIntoTarget)
     #expect(plan.pour.offset.bytes == root.start * 512)
     #expect(root.filesystem?.label == "nix-store")
-    #expect(root.start + root.sectors + (plan.disk.table == .gpt ? 2048 : 0) == plan.disk.sectors)
+    #expect(root.start + root.sectors + (disk.table == .gpt ? 2048 : 0) == disk.sectors)
     #expect(
-      plan.disk.partitions.map(\.number) == (table == .none ? [0] : Array(1...plan.disk.partitions.count)))
-    let sorted = plan.disk.partitions.dropLast().sorted { $0.start < $1.start }
+      disk.partitions.map(\.number) == (table == .none ? [0] : Array(1...disk.partitions.count))
+    )
+    let sorted = disk.partitions.dropLast().sorted { $0.start < $1.start }
     for (before, after) in zip(sorted, sorted.dropFirst() + [root]) {
       #expect(before.start + before.sectors <= after.start)
       #expect(before.filesystem == nil)
@@ -299,13 +304,13 @@ import Testing
         $0.partitionTableType = table
         $0.fsType = filesystem
         $0.additionalSpace = .mebibytes(space)
-      }.disk
+      }.target
       let disk = try plan {
         $0.partitionTableType = table
         $0.fsType = filesystem
         $0.additionalSpace = .mebibytes(space)
         $0.format = [.archivedRaw, .raw]
-      }.disk
+      }.target
       #expect(disk.size.bytes % (1 << 30) == 0)
       #expect(disk.size >= plain.size && disk.size.bytes - plain.size.bytes < 1 << 30)
       let (root, inodes) = (try #require(disk.root), disk.root?.filesystem?.inodes)
@@ -323,7 +328,7 @@ import Testing
         $0.partitionTableType = PartitionTable.none
         $0.additionalSpace = .mebibytes(space)
         $0.format = [.archivedRaw]
-      }.disk
+      }.target
       let inodes = try #require(disk.root?.filesystem?.inodes)
       #expect(tree.fits(disk.size, room: .mebibytes(space), inodes: inodes), "\(space)")
     }
@@ -333,7 +338,7 @@ import Testing
     let disk = try plan {
       $0.diskSize = .fixed(.mebibytes(3072))
       $0.format = [.archivedRaw, .fixedVPC, .streamVMDK]
-    }.disk
+    }.target
     #expect(disk.size == .mebibytes(3072))
     let error = try #require(throws: SpecError.self) {
       try plan {
@@ -409,11 +414,40 @@ import Testing
   @Test func theGuestKnowsWhatItsStepsNeed() throws {
     let steps = try plan { $0.fsType = .xfs }.steps.map(\.step)
     let content = ByteSize(bytes: tree.blocks * 4096)
-    #expect(steps.contains { if case .copyTree(let step) = $0 { step.content == content } else { false } })
+    #expect(steps.contains { if case .copyTree(_, _, _, content) = $0 { true } else { false } })
     #expect(
       steps.contains {
-        if case .installBootLoader(let step) = $0 { step.bootFiles == .mebibytes(60) } else { false }
+        if case .installBootLoader(_, _, _, _, .mebibytes(60)) = $0 { true } else { false }
       })
+  }
+
+  @Test func theBootLoadersStepNamesWhatItSignsWith() throws {
+    let keys = SecureBootSpec(pk: "/pk", kek: ["/kek"], db: ["/db"])
+    func secrets(_ sign: SigningSpec?) throws -> [String: [String]] {
+      let plan = try plan {
+        $0.secureBoot = keys
+        $0.secureBoot?.sign = sign
+      }
+      return Dictionary(plan.steps.map { ($0.step.name, $0.secrets) }) { $0 + $1 }.filter {
+        !$0.value.isEmpty
+      }
+    }
+    #expect(
+      try secrets(SigningSpec(key: "/key", cert: "/cert")) == ["installBootLoader": ["sign.key", "sign.pem"]])
+    #expect(try secrets(nil).isEmpty)
+  }
+
+  @Test func theDisksAreFoundByTheirDevices() throws {
+    let copied = try plan { $0.fsType = .xfs }
+    #expect(copied.disks.map(\.role) == [.target, .source])
+    #expect(copied.disks[copied.pour.device]?.size == copied.pour.size)
+    #expect(copied.disks.partition(copied.pour.device) == nil)
+    var plan = try plan()
+    #expect(try plan.disks.partition(plan.pour.device) == plan.target.root)
+    plan.disks.append(plan.disks[0])
+    #expect(throws: Fault.self) { try plan.target }
+    plan.disks = []
+    #expect(throws: Fault.self) { try plan.target }
   }
 
   @Test("more processors than the host has are not more than sense", arguments: [(2, 4), (1, 2), (64, 64)])

@@ -125,7 +125,8 @@ final class Bench: Sendable {
     let made = try manager.contentsOfDirectory(atPath: out.string).filter {
       !expected.contains($0) && !$0.hasSuffix(".failed.log")
     }
-    return made.map { "out/\($0)" } + (try manager.contentsOfDirectory(atPath: tmp.string)).map { "tmp/\($0)" }
+    return made.map { "out/\($0)" }
+      + (try manager.contentsOfDirectory(atPath: tmp.string)).map { "tmp/\($0)" }
   }
 
   /// Ends what a miss left behind, and removes the row's folder.

@@ -16,7 +16,7 @@ import Testing
     var testDescription: String { fault }
   }
 
-  private static let hello = encoded(.hello(Hello(build: "forged")))
+  private static let hello = encoded(.hello(build: "forged"))
 
   private static func encoded(_ message: AgentMessage) -> [UInt8] {
     (try? FrameCodec.encode(message)) ?? []
@@ -27,16 +27,16 @@ import Testing
     Case(fault: "frame of 4 GiB", frames: [0xff, 0xff, 0xff, 0xff], words: "limit"),
     Case(
       fault: "hello of another version",
-      frames: encoded(.hello(Hello(oldestVersion: 99, version: 99, build: "\u{1b}]52;c;eA==\u{7}"))),
+      frames: encoded(.hello(oldestVersion: 99, version: 99, build: "\u{1b}]52;c;eA==\u{7}")),
       words: #"speaks\s+protocol"#),
     Case(
-      fault: "reply to what nobody asked", frames: hello + encoded(.reply(Reply(id: .max))),
+      fault: "reply to what nobody asked", frames: hello + encoded(.reply(id: .max)),
       words: "answered request"),
     Case(
       fault: "progress of 2^64-1",
       frames: hello + encoded(.event(.progress(done: .max, total: 1)))
         + encoded(.event(.progress(done: 1, total: 0)))
-        + encoded(.reply(Reply(id: 7))), words: "answered request"),
+        + encoded(.reply(id: 7)), words: "answered request"),
     Case(
       fault: "flood of log lines",
       frames: hello + encoded(.event(.log(String(repeating: "x\u{9b}2J", count: 200)))),

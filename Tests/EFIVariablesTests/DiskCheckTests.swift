@@ -133,7 +133,7 @@ struct DiskCheckTests {
     #expect(try store.bootNext("0000") == 0)
     #expect(try store.bootNext("Boot0003") == 3)
     for entry in ["Twice", "0009", "Unknown", ""] {
-      #expect(throws: UnclearVariable.self) { try store.bootNext(entry) }
+      #expect(throws: Fault.self) { try store.bootNext(entry) }
     }
   }
 

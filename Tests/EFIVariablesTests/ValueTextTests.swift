@@ -1,3 +1,4 @@
+import Basics
 import EFIVariables
 import ImageModel
 import Testing
@@ -30,7 +31,7 @@ struct ValueTextTests {
       (.secureBootEnable, "1"), (.loaderEntryDefault, "a\0"), (.platformLang, "ä"),
     ] as [(VariableKey, String)])
   func refuse(key: VariableKey, text: String) {
-    #expect(throws: UnreadableValue.self) { try VariableValue(text: text, for: key) }
+    #expect(throws: Fault.self) { try VariableValue(text: text, for: key) }
   }
 
   @Test("A terminal is shown what a store says, and does not obey it")
@@ -58,10 +59,10 @@ struct ValueTextTests {
     #expect(try VariableKey("db", vendor: nil, in: store) == .signatures)
     #expect(try VariableKey("LoaderEntryOneShot", vendor: nil, in: store) == .loaderEntryOneShot)
     #expect(try VariableKey("BootNext", vendor: other, in: store).vendor == other)
-    #expect(throws: UnclearVariable.self) { try VariableKey("Unknown", vendor: nil, in: store) }
-    #expect(throws: UnclearVariable.self) { try VariableKey("", vendor: nil, in: store) }
+    #expect(throws: Fault.self) { try VariableKey("Unknown", vendor: nil, in: store) }
+    #expect(throws: Fault.self) { try VariableKey("", vendor: nil, in: store) }
     try store.set(Variable(VariableKey(other, VariableKey.bootNext.name), .standard, [1, 0]))
-    #expect(throws: UnclearVariable.self) { try VariableKey("BootNext", vendor: nil, in: store) }
+    #expect(throws: Fault.self) { try VariableKey("BootNext", vendor: nil, in: store) }
   }
 
   @Test("A difference is told by variable")

@@ -1,3 +1,4 @@
+import Basics
 import Command
 import Foundation
 import ImageModel
@@ -10,11 +11,11 @@ import Testing
 @Suite("Refusals")
 struct RefusalTests {
   private func failure(_ nodes: [Node], sorted: Bool = true, _ options: Ext4Options = .test()) async throws
-    -> Ext4Error?
+    -> Fault?
   {
     try await withScratchDirectory { folder in
       let source: any NodeSource = sorted ? ListedNodes(nodes) : GivenNodes(nodes: nodes[...])
-      return await #expect(throws: Ext4Error.self) {
+      return await #expect(throws: Fault.self) {
         _ = try await PouredImage(source, options, in: folder)
       }
     }
@@ -36,10 +37,9 @@ struct RefusalTests {
       try .make(
         "a", .fifo, extended: [ExtendedAttribute(name: "user.x", value: Array(repeating: 1, count: 4096))]),
     ] {
-      guard case .unsupported(node.path, _)? = try await failure([node]) else {
-        Issue.record("\(node.path) was taken")
-        continue
-      }
+      let fault = try await failure([node])
+      #expect(fault?.cause.hasPrefix("'\(node.path)' cannot be on ext4: ") == true)
+      #expect(fault?.kind == .badInput)
     }
   }
 
@@ -51,13 +51,11 @@ struct RefusalTests {
   @Test("A filesystem that is full says what was too much")
   func full() async throws {
     let large = try Node.file("large", Array(repeating: 1, count: 6 << 20))
-    guard case .noSpace(large.path, let need, let have)? = try await failure([large], .test(.mebibytes(4)))
-    else {
-      Issue.record("no such error")
-      return
-    }
-    #expect(need.bytes == 6 << 20)
-    #expect(have < need)
+    let full = try #require(try await failure([large], .test(.mebibytes(4))))
+    #expect(full.kind == .failed)
+    let text =
+      /the filesystem is full: '\/large' needs 6.0 MiB and ([0-3]\.[0-9]) MiB are left; make it larger/
+    #expect(full.cause.wholeMatch(of: text) != nil, "\(full)")
     let nodes = try (100..<200).map { try Node.file("\($0)") }
     #expect(try await failure(nodes, .test(inodes: 32)) == .noInodes(path("121"), have: 32))
   }
@@ -73,17 +71,15 @@ struct RefusalTests {
       cases.append(options)
     }
     for options in cases {
-      guard case .options? = try await failure([], options) else {
-        Issue.record("\(options) was taken")
-        continue
-      }
+      let fault = try await failure([], options)
+      #expect(fault?.cause.hasPrefix("no ext4 filesystem can be made this way: ") == true, "\(options)")
     }
   }
 
   @Test("An image that cannot be made is named")
   func image() async throws {
     let file = FilePath("/nonexistent/image")
-    await #expect(throws: Ext4Error.image(file, doing: "open", .noSuchFileOrDirectory)) {
+    await #expect(throws: Fault.image(file, doing: "open", .noSuchFileOrDirectory)) {
       _ = try await Ext4.pour(ListedNodes([]), to: file, .test())
     }
   }

@@ -1,3 +1,4 @@
+import Basics
 import Ext4
 import Ext4Geometry
 import Foundation
@@ -48,7 +49,7 @@ struct SizeTests {
           let used = poured.blocks - poured.freeBlocks - 5
           // The journal may be in one extent more than its length needs, and then in a block of extents.
           #expect(geometry.map { used - $0.overhead <= 1 } == true, "\(blocks) blocks, \(inodes) inodes")
-        } catch let error as Ext4Error {
+        } catch let error as Fault {
           // Without any tree the five blocks may be the ones too many.
           #expect(geometry.map { $0.overhead + 5 >= $0.blocks } ?? true, "\(blocks), \(inodes): \(error)")
         }

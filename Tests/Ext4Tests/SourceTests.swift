@@ -1,10 +1,12 @@
+import Basics
 import Command
-import Ext4
 import Foundation
 import ImageModel
 import SystemPackage
 import TestSupport
 import Testing
+
+@testable import Ext4
 
 @Suite("Sources")
 struct SourceTests {
@@ -88,21 +90,16 @@ struct SourceTests {
         _ = try await PouredImage(ListedNodes(nodes), .test(), in: folder)
       }
       func isChange(_ error: any Error) -> Bool {
-        if case .sourceChanged(let path, _)? = error as? Ext4Error {
-          path == folder.appending("f")
-        } else {
-          false
-        }
+        (error as? Fault)?.cause.hasPrefix("'\(folder)/f' changed while the image was made: ") == true
       }
       for change in ["truncate -s 5000 f", "echo >> f", "touch -d @5 f", "rm f; ln -s x f", "rm f; mkfifo f"]
       {
         await #expect("\(change)", performing: { try await pour(change) }, throws: isChange)
       }
-      await #expect(throws: Ext4Error.source(folder.appending("f"), doing: "open", .noSuchFileOrDirectory)) {
+      await #expect(throws: Fault.source(folder.appending("f"), doing: "open", .noSuchFileOrDirectory)) {
         try await pour("rm f")
       }
-      await #expect(throws: Ext4Error.source(folder.appending("g"), doing: "examine", .noSuchFileOrDirectory))
-      {
+      await #expect(throws: Fault.source(folder.appending("g"), doing: "examine", .noSuchFileOrDirectory)) {
         _ = try await PouredImage.list(FileTree([.init(host: folder.appending("g"), path: .root)]))
       }
     }

@@ -2,7 +2,7 @@
 /// of its kind. A broken rule traps, which is what libFuzzer notices.
 package enum FuzzedParser: String, CaseIterable, Sendable {
   // A user's, or Nix's.
-  case spec, manifest, closureInfo, derivation
+  case spec, manifest, closureInfo, derivation, writeAheadLog
   // The host's.
   case firmwareDescriptor, variableStore, variablesJSON, certificate, devicePath, executable, modules, sfdisk
   // A guest's.
@@ -17,6 +17,7 @@ package enum FuzzedParser: String, CaseIterable, Sendable {
     case .manifest: Inputs.manifest(bytes)
     case .closureInfo: Inputs.closureInfo(bytes)
     case .derivation: Inputs.derivation(bytes)
+    case .writeAheadLog: Inputs.writeAheadLog(bytes)
     case .firmwareDescriptor: Inputs.firmwareDescriptor(bytes)
     case .variableStore: Inputs.variableStore(bytes)
     case .variablesJSON: Inputs.variablesJSON(bytes)

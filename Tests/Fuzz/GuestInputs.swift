@@ -11,9 +11,9 @@ extension Inputs {
   static func agentFrames(_ bytes: [UInt8]) {
     for message in frames(AgentMessage.self, bytes) {
       switch message {
-      case .hello(let hello): checkTerminal(hello.build)
-      case .reply(let reply):
-        guard let failure = reply.failure else { continue }
+      case .hello(_, _, _, let build): checkTerminal(build)
+      case .reply(_, nil): continue
+      case .reply(_, let failure?):
         for text in [failure.message, failure.command ?? ""] + failure.output { checkTerminal(text) }
       case .event(.log(let text)), .event(.warning(let text)): checkTerminal(text)
       case .event(.heartbeat), .event(.progress): continue

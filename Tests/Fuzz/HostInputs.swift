@@ -1,9 +1,11 @@
+import Basics
 import Foundation
 import ImageModel
 import SystemPackage
 
 @testable import Appliance
 @testable import BuildPlan
+@testable import HostProbe
 @testable import ImageBuilder
 @testable import NixStore
 @testable import Sfdisk
@@ -70,7 +72,7 @@ extension Inputs {
   }
 
   static func executable(_ bytes: [UInt8]) {
-    _ = try? ELFExecutable(bytes, path: "/bin/program")
+    _ = try? ELFExecutable(bytes)
   }
 
   static func modules(_ bytes: [UInt8]) {

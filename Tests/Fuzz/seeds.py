@@ -5,8 +5,10 @@ Usage: python3 Tests/Fuzz/seeds.py Tests/Fuzz/Seeds     (the other seeds there a
 
 import json
 import pathlib
+import sqlite3
 import struct
 import sys
+import tempfile
 import uuid
 
 GLOBAL = uuid.UUID("8be4df61-93ca-11d2-aa0d-00e098032b8c")
@@ -64,19 +66,20 @@ def store(authenticated):
 
 
 AGENT = [
-    {"hello": {"build": "1", "magic": "slipway-agent", "oldestVersion": 3, "version": 3}},
-    {"event": {"heartbeat": True}},
-    {"event": {"log": "mkfs.vfat \x1b[31mdone \x07"}},
-    {"event": {"warning": "activation ended with status 1"}},
-    {"event": {"progress": {"done": 3, "total": 2**64 - 1}}},
+    {"hello": {"build": "1", "magic": "slipway-agent", "oldestVersion": 5, "version": 5}},
+    {"event": {"_0": {"heartbeat": {}}}},
+    {"event": {"_0": {"log": {"_0": "mkfs.vfat \x1b[31mdone \x07"}}}},
+    {"event": {"_0": {"warning": {"_0": "activation ended with status 1"}}}},
+    {"event": {"_0": {"progress": {"done": 3, "total": 2**64 - 1}}}},
     {"reply": {"id": 1}},
     {"reply": {"id": 2, "failure": {"command": "c", "message": "m", "output": ["o"]}}},
 ]
 HOST = [
-    {"hello": {"build": "1", "magic": "slipway-agent", "oldestVersion": 3, "version": 3}},
-    {"request": {"id": 1, "step": {"step": "runScript", "arguments": {"system": "/nix/store/a", "script": "true"}}}},
-    {"debugShell": 2},
-    {"powerOff": True},
+    {"hello": {"build": "1", "magic": "slipway-agent", "oldestVersion": 5, "version": 5}},
+    {"request": {"id": 1, "secrets": [], "step": {"runScript": {"system": "/nix/store/a", "script": "true"}}}},
+    {"request": {"id": 2, "secrets": [], "step": {"finish": {"disk": {"disk": {"serial": "d"}}, "kept": []}}}},
+    {"debugShell": {"id": 3}},
+    {"powerOff": {}},
 ]
 
 
@@ -84,6 +87,23 @@ def frames(messages):
     """The first byte says how the fuzzer cuts the stream."""
     payloads = [json.dumps(message, separators=(",", ":")).encode() for message in messages]
     return b"\x07" + b"".join(struct.pack(">I", len(payload)) + payload for payload in payloads)
+
+
+def write_ahead_log(*statements):
+    """The first byte says that the fuzzer makes the checksums right: the salt is another in each log."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = sqlite3.connect(f"{folder}/db", isolation_level=None)
+        for statement in [
+            "PRAGMA page_size = 512", "PRAGMA journal_mode = WAL", "PRAGMA wal_autocheckpoint = 0",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, x)", "PRAGMA wal_checkpoint(TRUNCATE)", *statements,
+        ]:
+            database.execute(statement).fetchall()
+        log = pathlib.Path(f"{folder}/db-wal").read_bytes()
+        database.close()
+    salted = log[:16] + b"saltsalt" + bytes(8)
+    for start in range(32, len(log), 24 + 512):
+        salted += log[start : start + 8] + b"saltsalt" + bytes(8) + log[start + 24 : start + 24 + 512]
+    return b"\1" + salted
 
 
 def write(parser, name, data):
@@ -100,3 +120,6 @@ write("devicePath", "text", TEXT.encode())
 write("agentFrames", "all", frames(AGENT))
 write("agentFrames", "broken", frames(AGENT[:3]) + b"\xff\xff\xff\xff")
 write("hostFrames", "all", frames(HOST))
+write("writeAheadLog", "one", write_ahead_log("INSERT INTO t (x) VALUES (1)"))
+GROWN = write_ahead_log("INSERT INTO t (x) VALUES (zeroblob(900))", "DELETE FROM t", "VACUUM")
+write("writeAheadLog", "grownAndShrunk", GROWN)

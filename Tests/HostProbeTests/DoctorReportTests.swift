@@ -107,28 +107,6 @@ import Testing
     #expect(tool.path == nil)
     #expect(tool.problem == "/bin/sh needs shared libraries")
   }
-
-  @Test(arguments: [(1, true), (3, false)])
-  func anInterpreterMakesAnExecutableDynamic(type: UInt8, isStatic: Bool) {
-    #expect(ELF.isStatic(elf(type: type)) == isStatic)
-  }
-
-  @Test func brokenExecutablesAreNotStatic() {
-    let good = elf(type: 1)
-    for length in 0..<good.count - 52 { #expect(!ELF.isStatic(Array(good.prefix(length)))) }
-    #expect(!ELF.isStatic([UInt8](repeating: 0xff, count: 4096)))
-  }
-
-  /// An ELF header and one program header.
-  private func elf(type: UInt8) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: 64 + 56)
-    bytes.replaceSubrange(0..<6, with: [0x7f, 0x45, 0x4c, 0x46, 2, 1])
-    bytes[0x20] = 64
-    bytes[0x36] = 56
-    bytes[0x38] = 1
-    bytes[64] = type
-    return bytes
-  }
 }
 
 private func goodFacts() -> HostFacts {

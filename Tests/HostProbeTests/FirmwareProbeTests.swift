@@ -1,3 +1,4 @@
+import Basics
 import BuildPlan
 import Command
 import Foundation
@@ -68,7 +69,7 @@ import Testing
     try await withScratchDirectory { (folder: FilePath) async throws -> Void in
       try write(flash(0x37c000), to: folder.appending("CODE.fd"))
       try write(flash(0x84000), to: folder.appending("VARS.fd"))
-      let fault = try #require(throws: HostFault.self) {
+      let fault = try #require(throws: Fault.self) {
         try FirmwareProbe(folders: []).pair(
           FirmwareWish(code: "\(folder)/CODE.fd", variables: "\(folder)/VARS.fd"), machine: machine)
       }
@@ -80,7 +81,7 @@ import Testing
     try await withScratchDirectory { (folder: FilePath) async throws -> Void in
       try write(flash(0x37c000), to: folder.appending("CODE.fd"))
       try write(flash(0x20000), to: folder.appending("VARS.fd"))
-      let fault = try #require(throws: HostFault.self) {
+      let fault = try #require(throws: Fault.self) {
         try FirmwareProbe(folders: []).pair(
           FirmwareWish(code: "\(folder)/CODE.fd", variables: "\(folder)/VARS.fd"), machine: machine)
       }
@@ -124,7 +125,7 @@ import Testing
       let overlay = folder.appending("overlay.qcow2").string
       try await SubprocessRunner().run(
         "qemu-img", "create", "-q", "-f", "qcow2", "-b", code, "-F", "qcow2", overlay)
-      let fault = try #require(throws: HostFault.self) {
+      let fault = try #require(throws: Fault.self) {
         try FirmwareProbe(folders: []).pair(
           FirmwareWish(code: overlay, variables: variables), machine: machine)
       }
@@ -136,7 +137,7 @@ import Testing
     try await withScratchDirectory { folder in
       let (code, variables) = try await fedoras(in: folder)
       try await SubprocessRunner().run("qemu-img", "resize", "-q", variables, "+64K")
-      let fault = try #require(throws: HostFault.self) {
+      let fault = try #require(throws: Fault.self) {
         try FirmwareProbe(folders: []).pair(FirmwareWish(code: code, variables: variables), machine: machine)
       }
       #expect(fault.message.contains("(\(0x84000 + 65536) bytes)") && fault.message.contains("not two parts"))
@@ -155,7 +156,7 @@ import Testing
   }
 
   @Test func aFileThatIsNotThereIsNamed() throws {
-    let fault = try #require(throws: HostFault.self) {
+    let fault = try #require(throws: Fault.self) {
       try FirmwareProbe(folders: []).pair(
         FirmwareWish(code: "/nowhere/C.fd", variables: "/nowhere/V.fd"), machine: machine)
     }
@@ -175,7 +176,7 @@ import Testing
     #expect(snakeoil.requiresSMM && snakeoil.secureBoot)
     let secure = try probe.pair(FirmwareWish(secureBoot: true), machine: machine)
     #expect(secure.code == "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd" && !secure.enrolledKeys)
-    let fault = try #require(throws: HostFault.self) {
+    let fault = try #require(throws: Fault.self) {
       try probe.pair(FirmwareWish(code: plain.code, secureBoot: true), machine: machine)
     }
     #expect(fault.message.contains("no Secure Boot"))

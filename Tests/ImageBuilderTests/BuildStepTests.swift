@@ -2,6 +2,7 @@ import AgentProtocol
 import ImageModel
 import Testing
 
+@testable import BuildPlan
 @testable import ImageBuilder
 
 @Suite struct BuildStepTests {
@@ -13,20 +14,21 @@ import Testing
     let disk = DiskLayout(
       table: .gpt, sectorSize: 512, sectors: 64, guid: guid,
       partitions: [partition(1, "ESP"), partition(2, "root"), partition(3, "")])
-    func text(_ step: InstallStep) -> String { BuildStep(step, on: disk).text }
-    func made(_ number: Int, _ kind: FilesystemKind, _ label: String) -> String {
+    let disks = [PlannedDisk(role: .target, serial: "d", size: disk.size, layout: disk)]
+    func text(_ step: InstallStep) -> String { BuildStep(step, on: disks).text }
+    func made(_ device: BlockDevice, _ kind: FilesystemKind, _ label: String) -> String {
       let filesystem = Filesystem(kind: kind, label: label, uuid: nil, mountPoint: nil)
-      return text(.makeFilesystem(MakeFilesystem(disk: "d", partition: number, filesystem: filesystem)))
+      return text(.makeFilesystem(on: device, filesystem: filesystem, options: []))
     }
-    #expect(made(2, .ext4, "nixos") == "make ext4 on root (nixos)")
-    #expect(made(1, .vfat, "ESP") == "make vfat on ESP")
-    #expect(made(3, .swap, "") == "make swap on partition 3")
-    #expect(made(0, .ext4, "") == "make ext4 on the disk")
+    #expect(made(.partition(disk: "d", number: 2), .ext4, "nixos") == "make ext4 on root (nixos)")
+    #expect(made(.partition(disk: "d", number: 1), .vfat, "ESP") == "make vfat on ESP")
+    #expect(made(.partition(disk: "d", number: 3), .swap, "") == "make swap on partition 3")
+    #expect(made(.disk(serial: "d"), .ext4, "") == "make ext4 on the disk")
     let boot = Filesystem(kind: .vfat, label: "ESP", uuid: nil, mountPoint: "/boot")
-    let mount = InstallStep.mountFilesystem(MountFilesystem(disk: "d", partition: 1, filesystem: boot))
+    let mount = InstallStep.mountFilesystem(on: .partition(disk: "d", number: 1), filesystem: boot)
     #expect(text(mount) == "mount /boot on ESP")
-    #expect(BuildStep(mount, on: disk).name == "mountFilesystem")
-    #expect(text(.partitionDisk(PartitionDisk(disk: "d", layout: disk))) == "write the GPT partition table")
+    #expect(BuildStep(mount, on: disks).name == "mountFilesystem")
+    #expect(text(.partitionDisk(disk: .disk(serial: "d"), layout: disk)) == "write the GPT partition table")
   }
 
   @Test(arguments: [

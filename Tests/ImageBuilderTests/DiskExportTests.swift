@@ -34,7 +34,8 @@ import Testing
   }
 
   private func output(_ format: ImageFormat, _ file: String = "image") -> OutputImage {
-    OutputImage(format: format, file: file, identifier: GUID(high: 0x0123_4567_89ab_5def, low: 0x8123 << 48))
+    OutputImage(
+      disk: "d", format: format, file: file, identifier: GUID(high: 0x0123_4567_89ab_5def, low: 0x8123 << 48))
   }
 
   /// qemu-img takes identifiers from chance and the clock; nothing of them may be left, and nothing be damaged.

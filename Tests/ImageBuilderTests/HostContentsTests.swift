@@ -1,3 +1,4 @@
+import Basics
 import Command
 import Ext4
 import Foundation
@@ -274,7 +275,7 @@ import Testing
   func specialFilesInAFolderAreRefusedByName(script: String, reason: String) async throws {
     try await withScratchDirectory { scratch in
       try await make("mkdir d; \(script)", in: scratch)
-      let error = await #expect(throws: Ext4Error.self) { try await nodes(["\(scratch)/d"]) }
+      let error = await #expect(throws: Fault.self) { try await nodes(["\(scratch)/d"]) }
       #expect(error?.description.contains("\(scratch)/d/") == true)
       #expect(error?.description.contains(reason) == true)
     }
@@ -297,7 +298,7 @@ import Testing
 
   @Test func mkfsErofsTakesNamesOf254Bytes() throws {
     let erofs = [MountedPlace("/", .erofs)]
-    let error = #expect(throws: Ext4Error.self) {
+    let error = #expect(throws: Fault.self) {
       try check(.file(.bytes([])), at: Array(repeating: 97, count: 255), on: erofs)
     }
     #expect(error?.description.contains("255 bytes, and mkfs.erofs takes names of up to 254") == true)
@@ -307,7 +308,7 @@ import Testing
 
   @Test func linksOnXFSHave1023Bytes() throws {
     let target = [UInt8](repeating: 97, count: 1024)
-    #expect(throws: Ext4Error.self) {
+    #expect(throws: Fault.self) {
       try check(.symbolicLink(target: target), at: [97], on: [MountedPlace("/", .xfs)])
     }
     _ = try check(.symbolicLink(target: Array(target.dropLast())), at: [97], on: [MountedPlace("/", .xfs)])
@@ -321,7 +322,7 @@ import Testing
     for (path, fails) in [("boot/\(name)", true), ("boot2/x", false)] where path.utf8.count < 255 || !fails {
       let bytes = Array(path.utf8)
       if fails {
-        let error = #expect(throws: Ext4Error.self) { try check(.file(.bytes([])), at: bytes, on: boot) }
+        let error = #expect(throws: Fault.self) { try check(.file(.bytes([])), at: bytes, on: boot) }
         #expect(error?.description.contains("FAT has no such name") == true)
       } else {
         _ = try check(.file(.bytes([])), at: bytes, on: boot)
@@ -331,13 +332,13 @@ import Testing
 
   @Test func ownersAndLinksThatFATCannotHold() throws {
     let path = Array("boot/EFI/x".utf8)
-    #expect(throws: Ext4Error.self) { try check(.symbolicLink(target: [97]), at: path, on: boot) }
-    #expect(throws: Ext4Error.self) { try check(.file(.bytes([])), at: path, on: boot, owner: 1000) }
-    #expect(throws: Ext4Error.self) {
+    #expect(throws: Fault.self) { try check(.symbolicLink(target: [97]), at: path, on: boot) }
+    #expect(throws: Fault.self) { try check(.file(.bytes([])), at: path, on: boot, owner: 1000) }
+    #expect(throws: Fault.self) {
       try check(.file(.bytes([])), at: Array("boot/".utf8) + [0xff], on: boot)
     }
     let huge = HostFile(path: "/x", size: 4 << 30, modified: Timestamp(seconds: 1), mayHaveHoles: true)
-    #expect(throws: Ext4Error.self) { try check(.file(.host(huge)), at: path, on: boot) }
+    #expect(throws: Fault.self) { try check(.file(.host(huge)), at: path, on: boot) }
     #expect(try check(.file(.bytes([])), at: path, on: boot, mode: 0o4755)?.attributes.mode == 0o755)
     // The deepest place counts.
     let deep = boot + [MountedPlace("/boot/data", .ext4)]
@@ -351,7 +352,7 @@ import Testing
         attributes: Attributes(mode: 0o644, time: Timestamp(seconds: 1)))
     }
     var fitting = FittingNodes(ListedNodes(nodes), on: boot)
-    let error = #expect(throws: Ext4Error.self) { while try fitting.next() != nil {} }
+    let error = #expect(throws: Fault.self) { while try fitting.next() != nil {} }
     #expect(error?.description.contains("for one name") == true)
   }
 }

@@ -62,7 +62,8 @@ private let hostileNames = [
       try await PartitionTableWriter(runner: runner).write(layout, to: disk)
       let images = ImageFormat.allCases.map {
         OutputImage(
-          format: $0, file: "\(name.prefix(200)).\($0.rawValue)", identifier: GUID(high: 3, low: 4))
+          disk: "d", format: $0, file: "\(name.prefix(200)).\($0.rawValue)", identifier: GUID(high: 3, low: 4)
+        )
       }
       try await DiskExport(runner: runner).export(raw: disk, as: images, in: folder)
       for image in images { #expect(HostFiles.exists(folder.appending(image.file)), "\(image.file)") }

@@ -12,8 +12,9 @@ import Testing
 @Suite struct OutputFilesTests {
   private let outputs = OutputPlan(
     images: [
-      OutputImage(format: .raw, file: "nixos.img", identifier: GUID(high: 1, low: 1)),
-      OutputImage(format: .compressedQcow2, file: "nixos.qcow2", identifier: GUID(high: 1, low: 2)),
+      OutputImage(disk: "d", format: .raw, file: "nixos.img", identifier: GUID(high: 1, low: 1)),
+      OutputImage(
+        disk: "d", format: .compressedQcow2, file: "nixos.qcow2", identifier: GUID(high: 1, low: 2)),
     ], efiVariables: "efi-vars.fd", efiVarsForm: .canonical, stripFirmwareVariables: nil)
 
   /// Runs a script as `postVM`, in a folder with two images and a variable store.

@@ -98,7 +98,10 @@ import Testing
       func manifest(image: String, store: String?) -> Manifest {
         Manifest(
           spec: ImageSpec(), system: "/nix/store/x", disk: layout,
-          images: [OutputImage(format: .raw, file: image, identifier: GUID(high: 1, low: 2))],
+          images: [
+            Manifest.Image(
+              OutputImage(disk: "d", format: .raw, file: image, identifier: GUID(high: 1, low: 2)))
+          ],
           efiVariables: store, firmware: nil, efiVariableChanges: nil, files: [], tools: [:])
       }
       let file = scratch.appending("manifest.json")
@@ -132,7 +135,7 @@ import Testing
 
   @Test func aPathWithAControlCharacterGetsIntoNoXML() throws {
     let template = try DomainTemplate(name: "t", text: "<a b='{{disk}}'/>")
-    #expect(throws: DomainTemplateError.self) { try template.render(["disk": "/a\nb"]) }
+    #expect(throws: Fault.self) { try template.render(["disk": "/a\nb"]) }
     #expect(try template.render(["disk": "/a'b&<"]).contains("&amp;"))
   }
 

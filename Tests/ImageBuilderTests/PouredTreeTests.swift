@@ -40,7 +40,7 @@ import Testing
     var plan: PourPlan {
       let uuid = GUID(high: 1, low: 2)
       return PourPlan(
-        tree: tree.shape, place: .target, offset: .mebibytes(1), size: .mebibytes(16),
+        tree: tree.shape, device: .disk(serial: "d"), offset: .mebibytes(1), size: .mebibytes(16),
         filesystem: Filesystem(kind: .ext4, label: "nixos", uuid: uuid, mountPoint: "/", inodes: 256),
         hashSeed: uuid, time: 946_814_400)
     }
@@ -147,7 +147,7 @@ import Testing
           ContentEntry(source: folder, target: "/etc/a"),
           ContentEntry(source: "\(folder)/file", target: "/etc/a/file"),
         ])
-      let error = await #expect(throws: Ext4Error.self) { try await fixture.measure() }
+      let error = await #expect(throws: Fault.self) { try await fixture.measure() }
       #expect(error?.description.contains("/etc/a/file' is twice") == true, "\(String(describing: error))")
     }
   }

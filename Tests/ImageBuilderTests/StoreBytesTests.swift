@@ -1,3 +1,4 @@
+import Basics
 import Command
 import Ext4
 import Foundation
@@ -53,7 +54,7 @@ private final class NotingRunner: CommandRunner {
       let witness = TreeWitness()
       _ = try await Ext4.measure(witness.watch(tree.nodes()), hashSeed: uuid)
       let plan = PourPlan(
-        tree: .store, place: .target, offset: ByteSize(bytes: 0), size: .mebibytes(16),
+        tree: .store, device: .disk(serial: "d"), offset: ByteSize(bytes: 0), size: .mebibytes(16),
         filesystem: Filesystem(kind: .ext4, label: "nix-store", uuid: uuid, mountPoint: "/", inodes: 256),
         hashSeed: uuid, time: 946_814_400)
       try await Pour(tree: tree, plan: plan, fingerprint: witness.fingerprint).run(to: file)
@@ -104,5 +105,71 @@ private final class NotingRunner: CommandRunner {
         #expect(!command.description.contains(Self.names[0]), "\(command)")
       }
     }
+  }
+
+  /// As other programs read it: the identifier of the plan, and what was in the store.
+  @Test(arguments: [FilesystemKind.squashfs, .erofs])
+  func theFilesystemIsThatOfThePlan(kind: FilesystemKind) async throws {
+    try await withScratchDirectory { scratch in
+      try await run("mkdir -p r/nix/store/{\(Self.names.joined(separator: ","))}", in: scratch)
+      try await run("echo hello >r/nix/store/\(Self.names[1])/greeting", in: scratch)
+      let bytes = try await image(tree(in: scratch, root: "r"), kind, in: scratch, runner: NotingRunner())
+      let file = scratch.appending("image")
+      try HostFiles.write(bytes, to: file)
+      let runner = SubprocessRunner()
+      #expect(
+        try await runner.run("blkid", "-p", "-o", "value", "-s", "TYPE", file.string).contains(kind.rawValue))
+      if kind == .erofs {
+        let uuid = try await runner.run("blkid", "-p", "-o", "value", "-s", "UUID", file.string)
+        #expect(uuid.contains(GUID(high: 1, low: 2).description))
+      }
+      let place = scratch.appending("read").string
+      try await runner.run(
+        kind == .erofs
+          ? Command("fsck.erofs", ["--extract=\(place)", file.string])
+          : Command("unsquashfs", ["-q", "-n", "-d", place, file.string]))
+      #expect(
+        try String(contentsOfFile: "\(place)/\(Self.names[1])/greeting", encoding: .utf8) == "hello\n")
+      #expect(try FileManager.default.contentsOfDirectory(atPath: place).contains(Self.names[0]))
+    }
+  }
+
+  @Test func aToolThatFailsIsNamedWithItsWordsAndItsPackage() async throws {
+    try await withScratchDirectory { scratch in
+      for name in Self.names { try await run("mkdir -p r/nix/store/\(name)", in: scratch) }
+      let tree = try await tree(in: scratch, root: "r")
+      func fault(_ kind: FilesystemKind, isNotFound: Bool = false) async throws -> Fault {
+        let staging = scratch.appending("staging-\(UUID().uuidString)")
+        try HostFiles.makeDirectory(staging)
+        let store = ReadOnlyStore(
+          tree: tree, kind: kind, uuid: GUID(high: 1, low: 2), runner: FailingRunner(isNotFound: isNotFound))
+        return try await #require(throws: Fault.self) {
+          try await store.write(to: scratch.appending("image"), scratch: staging)
+        }
+      }
+      let failed = try await fault(.erofs)
+      #expect(failed.kind == .failed)
+      #expect(
+        failed.message
+          == "could not make the erofs filesystem of the store: 'mkfs.erofs' exited with status 3")
+      #expect(failed.evidence.last == "| it broke")
+      #expect(failed.remedy?.contains("nix-store --verify") == true)
+      let missing = try await fault(.squashfs, isNotFound: true)
+      #expect(missing.kind == .hostNotAble && missing.remedy == "Install squashfs-tools")
+      // A kind that is made in the guest has no such tool.
+      let other = try await fault(.xfs)
+      #expect(other.message == "no tool makes a xfs filesystem from a folder")
+    }
+  }
+}
+
+/// Has no command that ends well.
+private struct FailingRunner: CommandRunner {
+  let isNotFound: Bool
+
+  func run(_ command: Command, log: @escaping @Sendable (String) -> Void) async throws -> String {
+    throw CommandFailure(
+      command: command, reason: isNotFound ? .notStarted("it is not there") : .exited(3), tail: ["it broke"],
+      isNotFound: isNotFound)
   }
 }

@@ -38,10 +38,9 @@ struct SetOwnersTests {
 
   private func setOwners(_ path: String, in root: FilePath, _ log: EventLog = EventLog()) async throws {
     try root.appending("run").makeDirectory()
-    let step = SetOwners(
-      system: system, paths: [OwnedPath(path: path, user: "alice", group: "users", marker: Self.marker)])
-    try await step.setOwners(
-      in: Chroot(root: root.string, system: system), log.context(ChownRunner(), root: root))
+    try await log.context(ChownRunner(), root: root).setOwners(
+      [OwnedPath(path: path, user: "alice", group: "users", marker: Self.marker)],
+      in: Chroot(root: root.string, system: system))
   }
 
   private func mark(_ path: FilePath) throws {
@@ -106,11 +105,10 @@ struct SetOwnersTests {
   func unknown() async throws {
     try await withRoot(["run/x"]) { root in
       let runner = RecordingRunner(failing: ["\(system)/sw/bin/chown": ["unknown user alice"]])
-      let step = SetOwners(
-        system: system, paths: [OwnedPath(path: "/srv/-a", user: "alice", group: "100", marker: 7)])
+      let paths = [OwnedPath(path: "/srv/-a", user: "alice", group: "100", marker: 7)]
       let failure = await #expect(throws: StepFailure.self) {
-        try await step.setOwners(
-          in: Chroot(root: root.string, system: system), EventLog().context(runner, root: root))
+        try await EventLog().context(runner, root: root).setOwners(
+          paths, in: Chroot(root: root.string, system: system))
       }
       #expect(failure?.message.contains("'/srv/-a' cannot be given to alice:100") == true)
       #expect(failure?.output == ["unknown user alice"])
@@ -120,14 +118,16 @@ struct SetOwnersTests {
 
 @Suite("runScript")
 struct RunScriptTests {
-  private let step = RunScript(system: system, script: "echo 'a b'\n")
+  private func run(_ runner: RecordingRunner, in root: FilePath) async throws {
+    try await EventLog().context(runner, root: root).runScript(
+      "echo 'a b'\n", in: Chroot(root: root.string, system: system))
+  }
 
   @Test("the target's own shell, from a file that nobody else can read")
   func command() async throws {
     try await withRoot(["bin/sh", "run/slipway-home/x"]) { root in
       let runner = RecordingRunner()
-      try await step.run(
-        in: Chroot(root: root.string, system: system), EventLog().context(runner, root: root))
+      try await run(runner, in: root)
       #expect(
         runner.recorded.map(\.arguments) == [
           [root.string, "/bin/sh", "-e", "/run/slipway-home/post-install"]
@@ -141,8 +141,7 @@ struct RunScriptTests {
     try await withRoot(["bin/sh", "run/slipway-home/x"]) { root in
       let runner = RecordingRunner(failing: ["/bin/sh": ["no such thing"]])
       let failure = await #expect(throws: StepFailure.self) {
-        try await step.run(
-          in: Chroot(root: root.string, system: system), EventLog().context(runner, root: root))
+        try await run(runner, in: root)
       }
       #expect(failure?.message.contains("postInstall failed") == true)
       #expect(failure?.output == ["no such thing"])
@@ -153,8 +152,7 @@ struct RunScriptTests {
   func noShell() async throws {
     try await withRoot([]) { root in
       let failure = await #expect(throws: StepFailure.self) {
-        try await step.run(
-          in: Chroot(root: root.string, system: system), EventLog().context(RecordingRunner(), root: root))
+        try await run(RecordingRunner(), in: root)
       }
       #expect(failure?.message.contains("/bin/sh") == true)
     }
@@ -163,13 +161,11 @@ struct RunScriptTests {
 
 @Suite("activate")
 struct ActivateTests {
-  private let step = ActivateSystem(system: system)
-
   @Test("activation, then tmpfiles, in a fixed environment")
   func commands() async throws {
     try await withRoot(["nix/store/abc-nixos/activate", "nix/store/def-system-path/bin/systemd-tmpfiles"]) {
       let (runner, log) = (RecordingRunner(), EventLog())
-      try await step.activate(in: Chroot(root: $0.string, system: system), log.context(runner, root: $0))
+      try await log.context(runner, root: $0).activate(in: Chroot(root: $0.string, system: system))
       #expect(runner.recorded.map(\.executable) == ["chroot", "chroot"])
       #expect(
         runner.recorded.map(\.arguments) == [
@@ -191,7 +187,7 @@ struct ActivateTests {
   func warning() async throws {
     try await withRoot(["nix/store/abc-nixos/activate", "nix/store/def-system-path/bin/systemd-tmpfiles"]) {
       let (runner, log) = (RecordingRunner(failing: ["\(system)/activate": ["no such group"]]), EventLog())
-      try await step.activate(in: Chroot(root: $0.string, system: system), log.context(runner, root: $0))
+      try await log.context(runner, root: $0).activate(in: Chroot(root: $0.string, system: system))
       #expect(runner.recorded.count == 2)
       #expect(log.warnings.count == 1)
       #expect(log.warnings.first?.contains("no such group") == true)
@@ -203,13 +199,13 @@ struct ActivateTests {
     try await withRoot(["nix/store/abc-nixos/activate"]) {
       let runner = RecordingRunner()
       let chroot = Chroot(root: $0.string, system: system)
-      try await step.activate(in: chroot, EventLog().context(runner, root: $0))
+      try await EventLog().context(runner, root: $0).activate(in: chroot)
       #expect(runner.recorded.count == 1)
     }
     try await withRoot([]) { root in
       await #expect(throws: StepFailure.self) {
-        try await step.activate(
-          in: Chroot(root: root.string, system: system), EventLog().context(RecordingRunner(), root: root))
+        try await EventLog().context(RecordingRunner(), root: root).activate(
+          in: Chroot(root: root.string, system: system))
       }
     }
   }
@@ -217,7 +213,6 @@ struct ActivateTests {
 
 @Suite("installBootLoader")
 struct InstallBootLoaderTests {
-  private let step = InstallBootLoader(system: system, touchEFIVariables: true, disk: "slipway-target")
   private let program = "/nix/var/nix/profiles/system/bin/switch-to-configuration"
 
   @Test("the system's own program runs, told to install")
@@ -225,7 +220,7 @@ struct InstallBootLoaderTests {
     try await withRoot(["nix/store/abc-nixos/bin/switch-to-configuration"]) {
       let runner = RecordingRunner()
       let chroot = Chroot(root: $0.string, system: system)
-      try await step.install(in: chroot, EventLog().context(runner, root: $0))
+      try await EventLog().context(runner, root: $0).installBootLoader(in: chroot)
       #expect(runner.recorded.map(\.arguments) == [[$0.string, program, "boot"]])
       #expect(runner.recorded.first?.environment["NIXOS_INSTALL_BOOTLOADER"] == "1")
       #expect(try $0.appending("etc/mtab").linkDestination() == "/proc/mounts")
@@ -240,7 +235,7 @@ struct InstallBootLoaderTests {
       var context = EventLog().context(runner, root: root)
       context.secrets = [SecretFile(name: "sign.key", variable: "SIGN_KEY", text: "hush")]
       let failure = await #expect(throws: StepFailure.self) {
-        try await step.install(in: Chroot(root: root.string, system: system), context)
+        try await context.installBootLoader(in: Chroot(root: root.string, system: system))
       }
       #expect(runner.seen == ["sign.key 600 hush"])
       #expect(try Files.names(in: root.appending("run/slipway-secrets").string).isEmpty)
@@ -253,8 +248,8 @@ struct InstallBootLoaderTests {
   func missing() async throws {
     try await withRoot([]) { root in
       let failure = await #expect(throws: StepFailure.self) {
-        try await step.install(
-          in: Chroot(root: root.string, system: system), EventLog().context(RecordingRunner(), root: root))
+        try await EventLog().context(RecordingRunner(), root: root).installBootLoader(
+          in: Chroot(root: root.string, system: system))
       }
       #expect(failure?.remedy?.contains("system.switch.enable") == true)
       #expect(failure?.remedy?.contains("installBootLoader = false") == true)
@@ -265,9 +260,8 @@ struct InstallBootLoaderTests {
   func failure(line: String) async throws {
     try await withRoot(["nix/store/abc-nixos/bin/switch-to-configuration"]) { root in
       let failure = await #expect(throws: StepFailure.self) {
-        try await step.install(
-          in: Chroot(root: root.string, system: system),
-          EventLog().context(RecordingRunner(failing: ["boot": [line]]), root: root))
+        try await EventLog().context(RecordingRunner(failing: ["boot": [line]]), root: root)
+          .installBootLoader(in: Chroot(root: root.string, system: system))
       }
       #expect(failure?.output == [line])
       #expect(failure?.command?.contains("NIXOS_INSTALL_BOOTLOADER=1") == true)

@@ -1,5 +1,6 @@
 internal import AgentProtocol
 internal import Glibc
+internal import ImageModel
 internal import SystemPackage
 internal import TestSupport
 internal import Testing
@@ -62,7 +63,8 @@ struct CopyTreeTests {
   @Test("without a mounted root nothing is copied")
   func notMounted() async throws {
     try await withScratchDirectory { folder in
-      let step = InstallStep.copyTree(CopyTree(sourceDisk: "x", sourceType: "ext4", workers: 1))
+      let step = InstallStep.copyTree(
+        from: .disk(serial: "x"), type: .ext4, workers: 1, content: .mebibytes(1))
       let failure = await #expect(throws: StepFailure.self) {
         try await step.run(in: EventLog().context(RecordingRunner(), root: folder))
       }

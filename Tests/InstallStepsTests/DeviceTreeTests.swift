@@ -27,9 +27,9 @@ struct DeviceTreeTests {
   @Test("a disk is found by its serial number, whole")
   func serial() async throws {
     try await withDeviceTree { tree, _ in
-      let disk = try tree.disk(serial: "slipway-target")
-      #expect(disk.name == "vda")
-      let failure = #expect(throws: StepFailure.self) { try tree.disk(serial: "slipway") }
+      let disk = try tree.device(.disk(serial: "slipway-target"))
+      #expect(disk == Device(tree: tree, disk: "vda"))
+      let failure = #expect(throws: StepFailure.self) { try tree.device(.disk(serial: "slipway")) }
       #expect(
         failure?.message
           == "no disk has the serial number 'slipway'; there is vda 'slipway-target', vdb 'other'")
@@ -39,12 +39,7 @@ struct DeviceTreeTests {
   @Test("a disk has the name that the system's configuration has for it")
   func otherName() async throws {
     try await withDeviceTree { tree, dev in
-      func name(_ name: String?) throws {
-        try InstallBootLoader(
-          system: "/nix/store/x", touchEFIVariables: false, disk: "slipway-target", diskName: name
-        ).nameDisk(among: tree)
-      }
-      try name(nil)
+      func name(_ name: String) throws { try tree.link(.disk(serial: "slipway-target"), as: name) }
       try name("/dev/vda")
       #expect(!Files.exists(dev.appending("vda").string))
       try name("/dev/sda")
@@ -58,7 +53,7 @@ struct DeviceTreeTests {
   func links() async throws {
     try await withDeviceTree { tree, dev in
       let guid = try #require(GUID("12345678-9abc-4def-8123-456789abcdef"))
-      let partition = try tree.disk(serial: "slipway-target").partition(2)
+      let partition = try tree.device(.partition(disk: "slipway-target", number: 2))
       #expect(try partition.extent() == (2048, 4096))
       try partition.linkByPartition(identifier: guid.description, name: "my root")
       let esp = Filesystem(kind: .vfat, label: "ESP/1", uuid: guid, mountPoint: "/boot")

@@ -10,7 +10,7 @@ private let system = "/nix/store/abc-nixos"
 
 @Suite("setSystemProfile")
 struct SetSystemProfileTests {
-  private let step = InstallStep.setSystemProfile(SetSystemProfile(system: system, time: 315_532_800))
+  private let step = InstallStep.setSystemProfile(system: system, time: 315_532_800)
 
   private func withRoot(_ body: (FilePath, StepContext) async throws -> Void) async throws {
     try await withScratchDirectory { root in

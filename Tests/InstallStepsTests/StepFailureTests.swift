@@ -20,9 +20,8 @@ struct StepFailureTests {
       try folder.appending("dev/vda1").write("")
       let guid = try #require(GUID("12345678-9abc-4def-8123-456789abcdef"))
       let step = InstallStep.makeFilesystem(
-        MakeFilesystem(
-          disk: "target", partition: 1,
-          filesystem: Filesystem(kind: .xfs, label: "", uuid: guid, mountPoint: "/")))
+        on: .partition(disk: "target", number: 1),
+        filesystem: Filesystem(kind: .xfs, label: "", uuid: guid, mountPoint: "/"), options: [])
       let runner = RecordingRunner(failing: ["-K": ["mkfs.xfs: too small"]])
       let failure = await #expect(throws: StepFailure.self) {
         try await step.run(in: EventLog().context(runner, root: folder, devices: devices))
@@ -39,9 +38,8 @@ struct StepFailureTests {
   func mountPoint(place: String) async throws {
     let guid = try #require(GUID("12345678-9abc-4def-8123-456789abcdef"))
     let step = InstallStep.mountFilesystem(
-      MountFilesystem(
-        disk: "target", partition: 1,
-        filesystem: Filesystem(kind: .vfat, label: "", uuid: guid, mountPoint: place)))
+      on: .partition(disk: "target", number: 1),
+      filesystem: Filesystem(kind: .vfat, label: "", uuid: guid, mountPoint: place))
     let failure = await #expect(throws: StepFailure.self) {
       try await step.run(in: EventLog().context(RecordingRunner(), root: "/nowhere"))
     }

@@ -107,9 +107,8 @@ struct StorageFiguresTests {
   @Test("every step's failure for want of space is explained, and no other")
   func explained() async throws {
     let step = InstallStep.makeFilesystem(
-      MakeFilesystem(
-        disk: "target", partition: 0,
-        filesystem: Filesystem(kind: .swap, label: "", uuid: nil, mountPoint: nil)))
+      on: .disk(serial: "target"),
+      filesystem: Filesystem(kind: .swap, label: "", uuid: nil, mountPoint: nil), options: [])
     try await withScratchDirectory { folder in
       try folder.appending("block/vda/serial").write("target")
       try folder.appending("block/vda/size").write("2048")

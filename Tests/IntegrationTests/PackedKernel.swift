@@ -8,8 +8,7 @@ func packedKernel(in scratch: FilePath, packings: [String]) async throws -> [Str
   let version = try GuestKernel.version()
   let kernel = KernelFiles(
     image: FilePath(try GuestKernel.path()), modules: FilePath("/lib/modules/\(version)"))
-  var tree = TreeBuilder()
-  let modules = try tree.addModules(kernel, further: []).map(\.path)
+  let modules = try kernel.moduleFiles(with: []).all.map(\.path)
   let folder = try await PackedModules.make(
     of: kernel.modules, in: scratch.appending("modules"), packings: packings, only: modules)
   return ["--kernel", kernel.image.string, "--modules", folder.string]

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Glibc
 import SystemPackage
@@ -9,11 +10,14 @@ import Testing
 struct ClosureCheckTests {
   private func problems(
     of closure: Closure, in fixture: StoreFixture, system: StorePath
-  ) async throws -> [StoreError] {
-    let error = await #expect(throws: InvalidClosure.self) {
+  ) async throws -> [Fault] {
+    let error = await #expect(throws: Fault.self) {
       try await closure.check(in: fixture.location, system: system)
     }
-    return try #require(error).problems
+    let problems = try closure.problems(in: fixture.location, system: system, installsBootLoader: true)
+    #expect(error == Closure.fault(of: problems))
+    #expect(problems.allSatisfy { $0.kind == .badInput })
+    return problems
   }
 
   @Test func wholeClosuresPass() async throws {
@@ -31,12 +35,12 @@ struct ClosureCheckTests {
     try write("bytes", to: file)
     try FileManager.default.removeItem(atPath: fixture.location.file(of: kernel).string)
     let found = try await problems(of: fixture.closure(system), in: fixture, system: system)
-    #expect(Set(found.map(\.code)) == [.damaged, .missing, .notASystem])
-    for (code, text) in [
-      (StoreError.Code.damaged, "nix-store --repair-path \(library)"),
-      (.missing, "nix-store --verify --check-contents --repair"), (.notASystem, "'kernel'"),
+    #expect(found.count == 3)
+    for (cause, text) in [
+      ("it was modified", "nix-store --repair-path \(library)"),
+      ("does not exist", "nix-store --verify --check-contents --repair"), ("it has no", "'kernel'"),
     ] {
-      #expect("\(try #require(found.first { $0.code == code }))".contains(text))
+      #expect("\(try #require(found.first { $0.cause.contains(cause) }))".contains(text))
     }
   }
 
@@ -45,11 +49,11 @@ struct ClosureCheckTests {
     let system = try fixture.addSystem()
     let closure = Closure(roots: [system], paths: fixture.paths.dropFirst())
     let found = try await problems(of: closure, in: fixture, system: system)
-    #expect(found.map(\.code) == [.incompleteClosure])
-    #expect(found[0].reason.contains(fixture.paths[0].path.path))
+    try #require(found.count == 1)
+    #expect(found[0].cause.contains(fixture.paths[0].path.path))
     let other = try await problems(
       of: fixture.closure(system), in: fixture, system: try storePath("other"))
-    #expect(other.map(\.code) == [.incompleteClosure])
+    #expect(other.map(\.cause) == ["it is not in the closure"])
   }
 
   @Test func specialFilesAreRefused() async throws {
@@ -58,8 +62,8 @@ struct ClosureCheckTests {
     let pipe = fixture.location.file(of: system).appending("pipe")
     #expect(mkfifo(pipe.string, 0o644) == 0)
     let found = try await problems(of: fixture.closure(system), in: fixture, system: system)
-    #expect(found.map(\.code) == [.damaged])
-    #expect(found[0].reason.contains(pipe.string))
+    try #require(found.count == 1)
+    #expect(found[0].cause == "'\(pipe)' is neither a file nor a folder nor a link")
   }
 
   @Test(arguments: ["23.05pre123", "24.11"])
@@ -67,7 +71,7 @@ struct ClosureCheckTests {
     var fixture = try StoreFixture()
     let system = try fixture.addSystem(version: version)
     let found = try await problems(of: fixture.closure(system), in: fixture, system: system)
-    #expect(found.map(\.code) == [.notASystem])
+    try #require(found.count == 1)
     #expect("\(found[0])".contains("boot.bootspec.enable"))
     try await fixture.closure(system).check(
       in: fixture.location, system: system, installsBootLoader: false)
@@ -92,10 +96,11 @@ struct ClosureCheckTests {
   }
 
   @Test func manyProblemsAreCutShort() {
-    let problem = StoreError(.missing, attempt: "install x", reason: "it is gone", remedy: "Restore it.")
-    let text = InvalidClosure(problems: Array(repeating: problem, count: 12)).description
-    #expect(text.hasSuffix("… and 2 more problems"))
-    #expect(text.hasPrefix("cannot install x: it is gone\n  Restore it.\n"))
+    let problem = Fault(.badInput, "cannot install x", cause: "it is gone", remedy: "Restore it.")
+    let lines = Closure.fault(of: Array(repeating: problem, count: 12))?.lines ?? []
+    #expect(lines.last == "  … and 2 more problems")
+    #expect(lines.first == "the closure cannot be installed: cannot install x: it is gone")
+    #expect(lines.dropFirst().first == "    Restore it.")
   }
 }
 

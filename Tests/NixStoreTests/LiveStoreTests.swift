@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import GRDB
 import Glibc
@@ -75,10 +76,10 @@ struct LiveStoreTests {
   @Test func unknownPathsAreNamed() async throws {
     let (fixture, _) = try await store()
     let other = try storePath("other")
-    let error = await #expect(throws: StoreError.self) {
+    let error = await #expect(throws: Fault.self) {
       try await Closure.read(roots: [other], from: fixture.location)
     }
-    #expect(error?.code == .notRegistered)
+    #expect(error?.message.hasSuffix("it is not valid in the Nix store") == true)
     #expect(error?.remedy == "Run: nix-store --realise \(other)")
   }
 
@@ -86,10 +87,10 @@ struct LiveStoreTests {
     let (fixture, system) = try await store()
     let folder = fixture.location.databaseDirectory
     func expectUnreadable(_ text: String) async throws {
-      let error = await #expect(throws: StoreError.self) {
+      let error = await #expect(throws: Fault.self) {
         try await Closure.read(roots: [system], from: fixture.location)
       }
-      #expect(error?.code == .unreadableDatabase)
+      #expect(error?.kind == .badInput && error?.failure?.hasPrefix("cannot read the Nix database") == true)
       #expect(try #require(error).description.contains(text))
     }
     let file = folder.appending("db.sqlite")
@@ -116,10 +117,10 @@ struct LiveStoreTests {
     #expect(try await Closure.read(roots: [system], from: fixture.location).paths.count > 1)
     try FileManager.default.removeItem(atPath: journal.string)
     try write("pages", to: journal)
-    let error = await #expect(throws: StoreError.self) {
+    let error = await #expect(throws: Fault.self) {
       try await Closure.read(roots: [system], from: fixture.location)
     }
-    #expect(error?.reason.contains("let other Nix commands finish") == true)
+    #expect(error?.cause.contains("let other Nix commands finish") == true)
   }
 }
 

@@ -1,3 +1,4 @@
+import Basics
 import Command
 import Foundation
 import GRDB
@@ -52,7 +53,7 @@ struct NixDatabaseTests {
     let system = try fixture.addSystem()
     let closure = Closure(roots: [system], paths: fixture.paths.dropFirst())
     let location = fixture.location
-    await #expect(throws: StoreError.self) {
+    await #expect(throws: Fault.self) {
       try await NixDatabase.bytes(of: closure, from: location, registrationTime: 1)
     }
   }

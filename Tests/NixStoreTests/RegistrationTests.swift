@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import SystemPackage
 import Testing
@@ -89,8 +90,9 @@ struct RegistrationTests {
       for info in try Registration.parse(bytes, in: "/info") {
         #expect(StorePath(path: info.path.path) != nil)
       }
-    } catch let error as StoreError {
-      #expect(error.code == .malformedRegistration)
+    } catch let error as Fault {
+      #expect(
+        error.kind == .badInput && error.message.hasPrefix("cannot use '/info' as a closureInfo folder"))
     } catch {
       Issue.record(error)
     }
@@ -109,7 +111,7 @@ struct RegistrationTests {
       ("\(path)\n\(hash)\n1\n\n0\n\(path)\n\(hash)\n1\n\n0\n", "line 10: this record repeats \(path)"),
       ("\(path)\n\(hash)\n1\n\n0", "cut short"),
     ] {
-      let error = #expect(throws: StoreError.self) { try parse(text) }
+      let error = #expect(throws: Fault.self) { try parse(text) }
       #expect("\(try #require(error))".contains(reason))
     }
   }
@@ -120,16 +122,16 @@ struct RegistrationTests {
     defer { try? FileManager.default.removeItem(atPath: folder.string) }
     let (a, b) = (try storePath("a"), try storePath("b"))
     try write("\(a)\n\(hash)\n120\n\n1\n\(a)\n", to: folder.appending("registration"), mode: 0o644)
-    await #expect(throws: StoreError.self) { try await Closure.read(roots: [a], closureInfo: folder) }
+    await #expect(throws: Fault.self) { try await Closure.read(roots: [a], closureInfo: folder) }
 
     try write("\(a)\n", to: folder.appending("store-paths"), mode: 0o644)
     let closure = try await Closure.read(roots: [a], closureInfo: folder)
     #expect(
       closure.paths == [StorePathInfo(path: a, narHash: try someHash(), narSize: 120, references: [a])])
-    await #expect(throws: StoreError.self) { try await Closure.read(roots: [b], closureInfo: folder) }
+    await #expect(throws: Fault.self) { try await Closure.read(roots: [b], closureInfo: folder) }
 
     try write("\(a)\n\(b)\n", to: folder.appending("store-paths"), mode: 0o644)
-    await #expect(throws: StoreError.self) { try await Closure.read(roots: [a], closureInfo: folder) }
+    await #expect(throws: Fault.self) { try await Closure.read(roots: [a], closureInfo: folder) }
   }
 }
 

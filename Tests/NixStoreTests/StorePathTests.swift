@@ -1,3 +1,4 @@
+import Basics
 import SystemPackage
 import Testing
 
@@ -78,11 +79,11 @@ struct StoreLocationTests {
     #expect(try location.storePath(holding: "\(path)/bin/tool", from: scratch) == path)
     #expect(try location.storePath(holding: "\(location.directory)/\(path.name)/bin", from: scratch) == path)
     #expect(try location.storePath(holding: path.path, from: scratch) == path)
-    #expect(throws: StoreError.self) { try location.storePath(of: "\(path)/bin", from: scratch) }
-    let error = #expect(throws: StoreError.self) {
+    #expect(throws: Fault.self) { try location.storePath(of: "\(path)/bin", from: scratch) }
+    let error = #expect(throws: Fault.self) {
       try location.storePath(holding: "\(path)/bin/none", from: scratch)
     }
-    #expect(error?.reason == "there is no such file in \(path)")
+    #expect(error?.cause == "there is no such file in \(path)")
   }
 
   @Test func aChrootStoreIsFoundByItsPaths() throws {
@@ -117,10 +118,10 @@ struct StoreLocationTests {
       ("inside", "Give \(path) itself"), ("odd", "not the name of a store object"),
       ("/nix/store", "no object of \(fixture.location.directory)"),
     ] {
-      let error = #expect(throws: StoreError.self) {
+      let error = #expect(throws: Fault.self) {
         try fixture.location.storePath(of: text, from: scratch)
       }
-      #expect(error?.code == .notAStorePath)
+      #expect(error?.kind == .badInput && error?.failure?.hasSuffix("as a store path") == true)
       #expect("\(try #require(error))".contains(reason))
     }
   }

@@ -1,3 +1,4 @@
+import Basics
 internal import Command
 internal import Glibc
 internal import ImageModel
@@ -122,6 +123,6 @@ struct SfdiskTests {
 
   @Test("text that is no table is a named failure")
   func noTable() {
-    #expect(throws: UnreadableTable.self) { try SfdiskTable(json: "sfdisk: cannot open") }
+    #expect(throws: Fault.self) { try SfdiskTable(json: "sfdisk: cannot open") }
   }
 }

@@ -25,7 +25,7 @@ internal import Testing
       spec: ImageSpec(), system: "/nix/store/x",
       disk: DiskLayout(
         table: .gpt, sectorSize: sectorSize, sectors: 1 << 20, guid: identifier, partitions: []),
-      images: [OutputImage(format: format, file: name, identifier: identifier)],
+      images: [Manifest.Image(OutputImage(disk: "d", format: format, file: name, identifier: identifier))],
       efiVariables: firmware == nil ? nil : "efi-vars.fd", firmware: firmware,
       efiVariableChanges: firmware == nil ? nil : [change, own],
       files: [

@@ -24,7 +24,7 @@ package final class FakeAgent: Sendable {
   }
 
   /// What a well-behaved agent does first.
-  package static let greeting: [Action] = [.hear, .say(.hello(Hello(build: "fake")))]
+  package static let greeting: [Action] = [.hear, .say(.hello(build: "fake"))]
 
   /// The host's end, connected.
   package let host: FileDescriptor
@@ -63,7 +63,7 @@ package final class FakeAgent: Sendable {
       case .say(let message): try send(FrameCodec.encode(message))
       case .answer(let failure):
         let id = state.withLock { $0.lastID }
-        try send(FrameCodec.encode(AgentMessage.reply(Reply(id: id, failure: failure))))
+        try send(FrameCodec.encode(AgentMessage.reply(id: id, failure: failure)))
       case .bytes(let bytes): try send(bytes)
       case .flood(let message):
         let frame = try FrameCodec.encode(message)
@@ -81,7 +81,7 @@ package final class FakeAgent: Sendable {
         let message = state.waiting.removeFirst()
         state.heard.append(message)
         switch message {
-        case .request(let request): state.lastID = request.id
+        case .request(let id, _, _): state.lastID = id
         case .debugShell(let id): state.lastID = id
         case .hello, .powerOff: break
         }

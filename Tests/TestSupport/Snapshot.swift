@@ -1,21 +1,22 @@
 internal import Foundation
 package import Testing
 
-/// Compares a text with its golden file, `Snapshots/NAME` beside the test's source.
+/// Compares a text with its golden file, `NAME` in the folder, or in `Snapshots` beside the test's source.
 ///
 /// A missing golden file, or `RECORD_SNAPSHOTS=1`, writes the file and fails the test: a person has to look at
 /// it and run the test again.
 package func expectSnapshot(
-  _ text: String, named name: String, filePath: String = #filePath,
+  _ text: String, named name: String, in folder: String? = nil, filePath: String = #filePath,
   sourceLocation: SourceLocation = #_sourceLocation
 ) throws {
-  let folder = URL(fileURLWithPath: filePath).deletingLastPathComponent().appendingPathComponent("Snapshots")
+  let beside = URL(fileURLWithPath: filePath).deletingLastPathComponent().appendingPathComponent("Snapshots")
+  let folder = folder.map { URL(fileURLWithPath: $0) } ?? beside
   let file = folder.appendingPathComponent(name)
   let recording = ProcessInfo.processInfo.environment["RECORD_SNAPSHOTS"] != nil
   guard !recording, let golden = try? String(contentsOf: file, encoding: .utf8) else {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     try text.write(to: file, atomically: true, encoding: .utf8)
-    Issue.record("wrote Snapshots/\(name); look at it and run again", sourceLocation: sourceLocation)
+    Issue.record("wrote \(file.path); look at it and run again", sourceLocation: sourceLocation)
     return
   }
   guard text != golden else { return }
@@ -28,6 +29,6 @@ package func expectSnapshot(
     }
   }
   Issue.record(
-    "differs from Snapshots/\(name) (make record writes it anew):\n\(difference.joined(separator: "\n"))",
+    "differs from \(file.path) (make record writes it anew):\n\(difference.joined(separator: "\n"))",
     sourceLocation: sourceLocation)
 }

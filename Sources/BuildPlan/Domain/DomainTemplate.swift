@@ -1,3 +1,4 @@
+internal import Basics
 internal import Foundation
 internal import Mustache
 internal import Synchronization
@@ -10,13 +11,13 @@ public struct DomainTemplate: Sendable {
 
   /// Parses a template.
   ///
-  /// - Throws: `DomainTemplateError` when its tags are not well-formed.
+  /// - Throws: `Fault` when its tags are not well-formed.
   public init(name: String, text: String) throws {
     self.name = name
     do {
       template = try MustacheTemplate(string: text)
     } catch {
-      throw DomainTemplateError(template: name, message: "its placeholders are not well-formed: \(error)")
+      throw Self.unusable(name, "its placeholders are not well-formed: \(error)")
     }
   }
 
@@ -37,41 +38,31 @@ public struct DomainTemplate: Sendable {
   ///
   /// - Parameter values: one value a placeholder. A section `{{#name}}…{{/name}}` is kept when its value is
   ///   neither empty nor missing.
-  /// - Throws: `DomainTemplateError` when the template names a placeholder that has no value.
+  /// - Throws: `Fault` when the template names a placeholder that has no value.
   public func render(_ values: [String: String]) throws -> String {
     let lookup = Lookup(values: values)
     for (key, value) in values where value.hasPrefix("/") && hasControlCharacter(value) {
-      throw DomainTemplateError(
-        template: name,
-        message: "the value of \(key) has a control character, which no XML can carry: rename '\(value)'")
+      throw Self.unusable(
+        name, "the value of \(key) has a control character, which no XML can carry: rename '\(value)'")
     }
     let xml = template.render(lookup)
     let unknown = lookup.unknown
     guard unknown.isEmpty else {
-      throw DomainTemplateError(
-        template: name,
-        message: "it names \(unknown.sorted().joined(separator: ", ")), and known placeholders are: "
+      throw Self.unusable(
+        name,
+        "it names \(unknown.sorted().joined(separator: ", ")), and known placeholders are: "
           + values.keys.sorted().joined(separator: ", "))
     }
     return xml
+  }
+
+  private static func unusable(_ name: String, _ reason: String) -> Fault {
+    Fault(.badInput, "the domain template \(name) cannot be used: \(reason). See vm-templates/README.md")
   }
 }
 
 private func hasControlCharacter(_ text: String) -> Bool {
   text.unicodeScalars.contains { $0.properties.generalCategory == .control }
-}
-
-/// A domain template that cannot be used.
-public struct DomainTemplateError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The template's name.
-  public var template: String
-  /// What is wrong with it.
-  public var message: String
-
-  /// The fault and what to do, in one line.
-  public var description: String {
-    "the domain template \(template) cannot be used: \(message). See vm-templates/README.md"
-  }
 }
 
 /// Hands out values and remembers what was asked for in vain; Mustache itself renders that as nothing.

@@ -27,24 +27,3 @@ public struct FirmwarePair: Hashable, Codable, Sendable {
     self.description = description
   }
 }
-
-extension FirmwarePair {
-  /// Refuses code and variables of different builds.
-  ///
-  /// edk2 cuts one flash image of 1, 2 or 4 MiB in two. Firmware that is given another build's store boots
-  /// nevertheless, and keeps no variable at all.
-  ///
-  /// - Parameters:
-  ///   - codeSize: the code's size, in bytes.
-  ///   - variablesSize: the template's size, in bytes.
-  /// - Throws: `HostFault` when the two do not make one flash image.
-  package func checkSizes(code codeSize: UInt64, variables variablesSize: UInt64) throws(HostFault) {
-    let (flash, overflow) = codeSize.addingReportingOverflow(variablesSize)
-    guard !overflow, flash >= 1 << 20, flash.nonzeroBitCount == 1 else {
-      throw HostFault(
-        "\(code) (\(codeSize) bytes) and \(variablesTemplate) (\(variablesSize) bytes) are not two parts of "
-          + "one flash image: together they are not 1, 2 or 4 MiB, and no variable would be kept",
-        remedy: "Name the template that was built with the code")
-    }
-  }
-}

@@ -15,6 +15,12 @@ public struct PartitionTable: RawRepresentable, Hashable, Codable, Sendable, Cas
   /// Every layout.
   public static let allCases: [PartitionTable] = Layout.all.map(\.table)
 
+  /// Those whose layouts have a property, as a remedy names them.
+  static func choice(_ has: KeyPath<Layout, Bool>) -> String {
+    let names = Layout.all.filter { $0[keyPath: has] }.map { "\"\($0.table.rawValue)\"" }
+    return names.dropLast().joined(separator: ", ") + " or \(names.last ?? "")"
+  }
+
   /// What is known of it.
   var layout: Layout { .of(self) }
 }

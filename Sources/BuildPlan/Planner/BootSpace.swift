@@ -14,7 +14,7 @@ struct BootSpace {
     for part in geometry.parts {
       try check(part) { need in
         let start = part.start >> 20
-        guard part.name == "BOOT" || spec.table != .efixbootldr else {
+        guard part.end == spec.bootSize.bytes else {
           return (
             "contents", "Use the partition table \"efi\", whose ESP bootSize makes larger, or leave some out"
           )

@@ -37,13 +37,17 @@ package struct Planner: Sendable {
     try BootSpace(
       closure: closure, installsBootLoader: spec.installBootLoader, sectorSize: spec.sectorSize
     ).check(geometry, spec)
-    let disk = layout(geometry, root)
-    try checkFormats(disk)
-    let pour = pour(disk)
+    let layout = layout(geometry, root)
+    try checkFormats(layout)
+    let pour = pour(layout)
+    var disks = [PlannedDisk(role: .target, serial: DiskSerial.target, size: layout.size, layout: layout)]
+    if disks[pour.device] == nil {
+      disks.append(PlannedDisk(role: .source, serial: pour.device.serial, size: pour.size))
+    }
     return BuildPlan(
-      system: closure.system, disk: disk, pour: pour,
+      system: closure.system, disks: disks, pour: pour,
       machine: spec.onlyNixStore ? nil : machinePlan,
-      steps: spec.onlyNixStore ? [] : steps(disk, pour),
+      steps: spec.onlyNixStore ? [] : steps(layout, pour),
       preVM: spec.preVM, postVM: spec.postVM, outputs: outputs, secureBoot: spec.secureBoot)
   }
 
@@ -127,14 +131,15 @@ package struct Planner: Sendable {
     let hashSeed = spec.rootUUID(of: closure.system)
     if spec.onlyNixStore || spec.poursRoot, let root = disk.root, let filesystem = root.filesystem {
       return PourPlan(
-        tree: spec.onlyNixStore ? .store : .root, place: .target,
+        tree: spec.onlyNixStore ? .store : .root, device: root.device(on: DiskSerial.target),
         offset: ByteSize(bytes: root.start * disk.sectorSize),
         size: ByteSize(bytes: root.sectors * disk.sectorSize), filesystem: filesystem,
         hashSeed: hashSeed, time: ResolvedSpec.time)
     }
     let need = closure.tree.filesystem(room: ByteSize(bytes: 0))
     return PourPlan(
-      tree: .root, place: .source, offset: ByteSize(bytes: 0), size: need?.size ?? ByteSize(bytes: 0),
+      tree: .root, device: .disk(serial: DiskSerial.source), offset: ByteSize(bytes: 0),
+      size: need?.size ?? ByteSize(bytes: 0),
       filesystem: Filesystem(
         // Not the root's: mkfs.btrfs takes no UUID that another disk has.
         kind: .ext4, label: "", uuid: identifiers.guid("filesystem/source"), mountPoint: "/",
@@ -151,14 +156,15 @@ package struct Planner: Sendable {
     }
   }
 
-  private func steps(_ disk: DiskLayout, _ pour: PourPlan) -> [PlannedStep] {
+  private func steps(_ layout: DiskLayout, _ pour: PourPlan) -> [PlannedStep] {
     StepList(
-      disk: disk, pour: pour,
+      layout: layout, pour: pour,
       content: ByteSize(bytes: closure.tree.blocks * UInt64(Ext4Format.blockSize)), contents: spec.contents,
       kept: closure.contentState, system: closure.system,
       profileTime: ResolvedSpec.time,
       installBootLoader: spec.installBootLoader, touchEFIVariables: spec.touchEFIVariables,
-      bootFiles: closure.bootFiles, grubDevice: spec.grubDevice, rootOptions: spec.mkfsOptions,
+      bootFiles: closure.bootFiles, signs: spec.secureBoot?.sign != nil, grubDevice: spec.grubDevice,
+      rootOptions: spec.mkfsOptions,
       postInstall: spec.postInstall,
       limit: stepTimeLimit
     ).steps
@@ -168,7 +174,7 @@ package struct Planner: Sendable {
     OutputPlan(
       images: spec.formats.map { format in
         OutputImage(
-          format: format, file: "\(spec.baseName).\(format.fileExtension)",
+          disk: DiskSerial.target, format: format, file: "\(spec.baseName).\(format.fileExtension)",
           identifier: identifiers.guid("image/\(format.rawValue)"))
       },
       efiVariables: spec.usesEFI ? "efi-vars.fd" : nil,

@@ -5,7 +5,7 @@ internal import ImageModel
 /// final before the bootloader reads them, the root is mounted before the ESP, and the profile exists before
 /// the bootloader lists generations.
 struct StepList {
-  let disk: DiskLayout
+  let layout: DiskLayout
   let pour: PourPlan
   /// What the tree takes.
   let content: ByteSize
@@ -18,53 +18,59 @@ struct StepList {
   let touchEFIVariables: Bool
   /// What the bootloader copies.
   let bootFiles: ByteSize
+  /// Whether it signs what it installs.
+  let signs: Bool
   let grubDevice: String?
   let rootOptions: [String]
   let postInstall: String?
   let limit: Int?
 
   var steps: [PlannedStep] {
-    let target = DiskSerial.target
-    let made = disk.partitions.compactMap { partition in
-      partition.filesystem.map { (number: partition.number, filesystem: $0) }
+    let target = BlockDevice.disk(serial: DiskSerial.target)
+    let made = layout.partitions.compactMap { partition in
+      partition.filesystem.map { (device: partition.device(on: DiskSerial.target), filesystem: $0) }
     }
     var list: [InstallStep] = []
-    if disk.table != .none { list.append(.partitionDisk(PartitionDisk(disk: target, layout: disk))) }
+    if layout.table != .none { list.append(.partitionDisk(disk: target, layout: layout)) }
     // What is poured into its place on the target is made already.
-    list += made.filter { pour.place == .source || $0.filesystem != pour.filesystem }.map {
+    list += made.filter { $0.device != pour.device }.map {
       .makeFilesystem(
-        MakeFilesystem(
-          disk: target, partition: $0.number, filesystem: $0.filesystem,
-          options: $0.filesystem.mountPoint == "/" ? rootOptions : []))
+        on: $0.device, filesystem: $0.filesystem,
+        options: $0.filesystem.mountPoint == "/" ? rootOptions : [])
     }
     // A place comes before what is in it.
     let mounted = made.filter { $0.filesystem.mountPoint != nil }
     list += mounted.sorted { $0.filesystem.mountPoint ?? "" < $1.filesystem.mountPoint ?? "" }.map {
-      .mountFilesystem(MountFilesystem(disk: target, partition: $0.number, filesystem: $0.filesystem))
+      .mountFilesystem(on: $0.device, filesystem: $0.filesystem)
     }
-    if pour.place == .source {
+    if !made.contains(where: { $0.device == pour.device }) {
       list.append(
-        .copyTree(
-          CopyTree(sourceDisk: DiskSerial.source, sourceType: "ext4", workers: 4, content: content)))
+        .copyTree(from: pour.device, type: pour.filesystem.kind, workers: 4, content: content))
     }
-    list.append(.setSystemProfile(SetSystemProfile(system: system, time: profileTime)))
-    list.append(.activate(ActivateSystem(system: system)))
+    list.append(.setSystemProfile(system: system, time: profileTime))
+    list.append(.activate(system: system))
     let owned: [OwnedPath] = contents.compactMap { content in
       guard case .names(let user, let group, let marker) = content.owner else { return nil }
       return OwnedPath(path: content.entry.target, user: user, group: group, marker: marker)
     }
     // Activation has made the users by now.
-    if !owned.isEmpty { list.append(.setOwners(SetOwners(system: system, paths: owned))) }
+    if !owned.isEmpty { list.append(.setOwners(system: system, paths: owned)) }
     if installBootLoader {
       list.append(
         .installBootLoader(
-          InstallBootLoader(
-            system: system, touchEFIVariables: touchEFIVariables, disk: target, diskName: grubDevice,
-            bootFiles: bootFiles)))
+          system: system, touchEFIVariables: touchEFIVariables, disk: target, diskName: grubDevice,
+          bootFiles: bootFiles))
     }
-    if let postInstall { list.append(.runScript(RunScript(system: system, script: postInstall))) }
-    list.append(.finish(Finish(disk: target, kept: kept)))
-    return list.map { PlannedStep(step: $0, timeLimit: limit ?? defaultLimit($0)) }
+    if let postInstall { list.append(.runScript(system: system, script: postInstall)) }
+    list.append(.finish(disk: target, kept: kept))
+    return list.map {
+      PlannedStep(step: $0, timeLimit: limit ?? defaultLimit($0), secrets: secrets(of: $0))
+    }
+  }
+
+  private func secrets(of step: InstallStep) -> [String] {
+    guard signs, case .installBootLoader = step else { return [] }
+    return [SigningSpec.keySecret, SigningSpec.certificateSecret]
   }
 
   /// Ten minutes for a step, and a second for every MiB of the closure on top where it is copied: both are far

@@ -71,7 +71,7 @@ extension ResolvedSpec {
     if spec.touchEFIVars == true, !table.layout.allowsEFIVariables {
       throw SpecError(
         "touchEFIVars", "a disk with the partition table '\(table.rawValue)' is not booted by EFI",
-        remedy: "Leave touchEFIVars out, or use \"efi\", \"efixbootldr\", \"hybrid\" or \"legacy+gpt\"")
+        remedy: "Leave touchEFIVars out, or use \(PartitionTable.choice(\.allowsEFIVariables))")
     }
     guard spec.installBootLoader == false, spec.touchEFIVars == true else { return }
     throw SpecError(

@@ -12,7 +12,7 @@ extension ResolvedSpec {
     do {
       _ = try MkfsWords(options, for: spec.fsType ?? .ext4)
     } catch {
-      throw SpecError("mkfsOptions", error.message, remedy: error.remedy)
+      throw SpecError("mkfsOptions", error)
     }
     return options
   }

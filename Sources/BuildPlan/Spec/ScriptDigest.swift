@@ -29,9 +29,10 @@ extension BuildPlan {
     plan.preVM = preVM.map(ScriptDigest.text)
     plan.postVM = postVM.map(ScriptDigest.text)
     plan.steps = steps.map { planned in
-      guard case .runScript(var step) = planned.step else { return planned }
-      step.script = ScriptDigest.text(of: step.script)
-      return PlannedStep(step: .runScript(step), timeLimit: planned.timeLimit)
+      guard case .runScript(let system, let script) = planned.step else { return planned }
+      var planned = planned
+      planned.step = .runScript(system: system, script: ScriptDigest.text(of: script))
+      return planned
     }
     return plan
   }

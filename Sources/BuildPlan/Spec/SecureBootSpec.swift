@@ -43,6 +43,11 @@ public struct SigningSpec: Hashable, Codable, Sendable {
   /// Its certificate, PEM.
   public var cert: String?
 
+  /// The name of the key among the secrets of a build.
+  package static let keySecret = "sign.key"
+  /// The name of the certificate, which is with the key though it is none.
+  package static let certificateSecret = "sign.pem"
+
   /// Names the two files.
   public init(key: String? = nil, cert: String? = nil) {
     self.key = key
@@ -65,7 +70,7 @@ extension SecureBootSpec {
     guard hasESP, spec.onlyNixStore != true else {
       throw fault(
         "there is no EFI system partition, so nothing that Secure Boot could check",
-        "Leave secureBoot out, or use the partition table \"efi\", \"efixbootldr\" or \"hybrid\"")
+        "Leave secureBoot out, or use the partition table \(PartitionTable.choice(\.hasESP))")
     }
     let certificates = [("pk", pk.map { [$0] }), ("kek", kek), ("db", db)]
     for (field, files) in certificates where files?.isEmpty != false {

@@ -1,4 +1,8 @@
+package import Basics
+
 /// Something in an image spec that cannot be built. Found before any VM starts.
+///
+/// It is no `Fault`, as it names the key, which the pure readers and rules know and nobody after them.
 public struct SpecError: Error, Hashable, Sendable {
   /// The spec's key that is at fault.
   public var key: String
@@ -12,6 +16,11 @@ public struct SpecError: Error, Hashable, Sendable {
     self.key = key
     self.message = message
     self.remedy = remedy
+  }
+
+  /// Names the key whose value led to a fault.
+  package init(_ key: String, _ fault: Fault) {
+    self.init(key, fault.message, remedy: fault.remedy ?? "Check the value")
   }
 }
 

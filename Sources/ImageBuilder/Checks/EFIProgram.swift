@@ -1,3 +1,4 @@
+internal import Basics
 internal import Crypto
 
 /// An EFI program for 64-bit processors, as far as signatures go.
@@ -23,27 +24,27 @@ struct EFIProgram: Sendable {
 
   /// Reads the headers.
   ///
-  /// - Throws: `ProgramFault` for a program that no firmware would load; also for what is no program.
-  init(_ bytes: [UInt8]) throws(ProgramFault) {
+  /// - Throws: `Fault` for a program that no firmware would load; also for what is no program.
+  init(_ bytes: [UInt8]) throws(Fault) {
     guard let optional = Self.optionalHeader(of: bytes),
       let headersEnd = bytes.number(optional + 60, 4), let directories = bytes.number(optional + 108, 4)
-    else { throw ProgramFault("it is no EFI program for a 64-bit processor") }
+    else { throw Fault(.failed, "it is no EFI program for a 64-bit processor") }
     self.bytes = bytes
     self.headersEnd = headersEnd
     checksum = optional + 64
     directory = directories > 4 ? optional + 112 + 4 * 8 : nil
     guard (directory.map { $0 + 8 } ?? checksum + 4) <= headersEnd, headersEnd <= bytes.count else {
-      throw ProgramFault("its headers do not fit the file")
+      throw Fault(.failed, "its headers do not fit the file")
     }
     sections = try Self.sections(of: bytes, behind: optional)
     let start = directory.flatMap { bytes.number($0, 4) } ?? 0
     let size = directory.flatMap { bytes.number($0 + 4, 4) } ?? 0
     guard size == 0 || start + size <= bytes.count else {
-      throw ProgramFault("its table of signatures does not fit the file")
+      throw Fault(.failed, "its table of signatures does not fit the file")
     }
     table = size == 0 ? 0..<0 : start..<start + size
     guard headersEnd + sections.reduce(0, { $0 + $1.count }) + size <= bytes.count else {
-      throw ProgramFault("its sections do not fit the file")
+      throw Fault(.failed, "its sections do not fit the file")
     }
   }
 
@@ -56,16 +57,16 @@ struct EFIProgram: Sendable {
 
   private static func sections(
     of bytes: [UInt8], behind optional: Int
-  ) throws(ProgramFault) -> [Range<Int>] {
+  ) throws(Fault) -> [Range<Int>] {
     guard let count = bytes.number(optional - 18, 2), let optionalSize = bytes.number(optional - 4, 2) else {
-      throw ProgramFault("its headers do not fit the file")
+      throw Fault(.failed, "its headers do not fit the file")
     }
     var sections: [Range<Int>] = []
     for index in 0..<count {
       let header = optional + optionalSize + index * 40
       guard let size = bytes.number(header + 16, 4), let start = bytes.number(header + 20, 4),
         size == 0 || start + size <= bytes.count
-      else { throw ProgramFault("its sections do not fit the file") }
+      else { throw Fault(.failed, "its sections do not fit the file") }
       if size > 0 { sections.append(start..<start + size) }
     }
     return sections.sorted { $0.lowerBound < $1.lowerBound }
@@ -93,29 +94,20 @@ struct EFIProgram: Sendable {
 
   /// The PKCS #7 signatures, in their order.
   ///
-  /// - Throws: `ProgramFault` for a damaged table.
-  func signatures() throws(ProgramFault) -> [[UInt8]] {
+  /// - Throws: `Fault` for a damaged table.
+  func signatures() throws(Fault) -> [[UInt8]] {
     var signatures: [[UInt8]] = []
     var place = table.lowerBound
     while place + 8 <= table.upperBound {
       guard let size = bytes.number(place, 4), let kind = bytes.number(place + 6, 2), size > 8,
         place + size <= table.upperBound
-      else { throw ProgramFault("its table of signatures is damaged") }
+      else { throw Fault(.failed, "its table of signatures is damaged") }
       // WIN_CERT_TYPE_PKCS_SIGNED_DATA (UEFI 2.10, 32.2.4).
       if kind == 2 { signatures.append(Array(bytes[place + 8..<place + size])) }
       // Each begins at a multiple of eight bytes.
       place += (size + 7) / 8 * 8
     }
     return signatures
-  }
-}
-
-/// Why no firmware would take a program.
-struct ProgramFault: Error, Hashable, Sendable {
-  let reason: String
-
-  init(_ reason: String) {
-    self.reason = reason
   }
 }
 

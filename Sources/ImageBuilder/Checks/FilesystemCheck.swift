@@ -6,7 +6,7 @@ internal import SystemPackage
 /// Each filesystem still begins as what it was made: without a table nothing else tells that a disk was written over.
 struct FilesystemCheck: SealedDiskCheck {
   func run(on disk: SealedDisk, warn: (String) -> Void) throws {
-    let layout = disk.plan.disk
+    let layout = disk.layout
     try DiskFile.with(disk.path) { file in
       for partition in layout.partitions {
         guard let filesystem = partition.filesystem, let signature = filesystem.kind.signature

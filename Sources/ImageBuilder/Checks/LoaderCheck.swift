@@ -9,7 +9,7 @@ internal import ImageModel
 /// of their own, and there is none that could be looked for.
 struct LoaderCheck: SealedDiskCheck {
   func run(on disk: SealedDisk, warn: (String) -> Void) throws {
-    let layout = disk.plan.disk
+    let layout = disk.layout
     guard disk.hasBootLoader, layout.table != .none else { return }
     let hasESP = layout.partitions.contains { $0.type == .efiSystem }
     let isForBIOS = layout.table == .mbr || layout.partitions.contains { $0.type == .biosBoot }

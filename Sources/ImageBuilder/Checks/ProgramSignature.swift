@@ -1,3 +1,4 @@
+internal import Basics
 internal import Crypto
 internal import SwiftASN1
 internal import X509
@@ -26,12 +27,12 @@ struct ProgramSignature {
 
   /// Reads a signature. Bytes behind it are padding.
   ///
-  /// - Throws: an error of the ASN.1 reader, or `ProgramFault`, for what is not understood.
+  /// - Throws: an error of the ASN.1 reader, or `Fault`, for what is not understood.
   init(_ bytes: [UInt8]) throws {
     let root = try DER.parse(bytes.prefix(try derValue(bytes[...]).endIndex))
     var outer = try root.children()
     guard try ASN1ObjectIdentifier(derEncoded: outer.taken()) == [1, 2, 840, 113549, 1, 7, 2] else {
-      throw ProgramFault("its signature is no PKCS #7 SignedData")
+      throw Fault(.failed, "its signature is no PKCS #7 SignedData")
     }
     var wrapper = try outer.taken().children()
     var fields = try wrapper.taken().children()
@@ -40,7 +41,7 @@ struct ProgramSignature {
     var info = try fields.taken().children()
     // SPC_INDIRECT_DATA_OBJID
     guard try ASN1ObjectIdentifier(derEncoded: info.taken()) == [1, 3, 6, 1, 4, 1, 311, 2, 1, 4] else {
-      throw ProgramFault("its signature is not one of a program")
+      throw Fault(.failed, "its signature is not one of a program")
     }
     var explicit = try info.taken().children()
     let indirect = try explicit.taken()
@@ -131,7 +132,7 @@ enum ProgramDigest {
     case [2, 16, 840, 1, 101, 3, 4, 2, 1]: self = .sha256
     case [2, 16, 840, 1, 101, 3, 4, 2, 2]: self = .sha384
     case [2, 16, 840, 1, 101, 3, 4, 2, 3]: self = .sha512
-    default: throw ProgramFault("it is signed with the digest \(identifier), which is not known here")
+    default: throw Fault(.failed, "it is signed with the digest \(identifier), which is not known here")
     }
   }
 
@@ -162,8 +163,8 @@ enum ProgramDigest {
 }
 
 /// The value of the DER element that bytes begin with, without tag and length.
-private func derValue(_ bytes: ArraySlice<UInt8>) throws(ProgramFault) -> ArraySlice<UInt8> {
-  let fault = ProgramFault("its signature is cut off")
+private func derValue(_ bytes: ArraySlice<UInt8>) throws(Fault) -> ArraySlice<UInt8> {
+  let fault = Fault(.failed, "its signature is cut off")
   guard let first = bytes.dropFirst().first else { throw fault }
   let count = first < 0x80 ? 0 : Int(first) - 0x80
   guard count <= 4, bytes.count >= 2 + count else { throw fault }
@@ -175,14 +176,14 @@ private func derValue(_ bytes: ArraySlice<UInt8>) throws(ProgramFault) -> ArrayS
 
 extension ASN1Node {
   fileprivate func children() throws -> ASN1NodeCollection.Iterator {
-    guard case .constructed(let nodes) = content else { throw ProgramFault("its signature is damaged") }
+    guard case .constructed(let nodes) = content else { throw Fault(.failed, "its signature is damaged") }
     return nodes.makeIterator()
   }
 }
 
 extension ASN1NodeCollection.Iterator {
-  fileprivate mutating func taken() throws(ProgramFault) -> ASN1Node {
-    guard let node = next() else { throw ProgramFault("its signature is damaged") }
+  fileprivate mutating func taken() throws(Fault) -> ASN1Node {
+    guard let node = next() else { throw Fault(.failed, "its signature is damaged") }
     return node
   }
 }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import EFIVariables
 internal import SwiftASN1
 internal import X509
@@ -71,7 +72,7 @@ struct ProgramTrust: Sendable {
     do {
       signatures = try program.signatures()
     } catch {
-      return .refused(error.reason)
+      return .refused(error.cause)
     }
     var verdicts: [ProgramVerdict] = []
     for signature in signatures {
@@ -89,7 +90,7 @@ struct ProgramTrust: Sendable {
     do {
       signature = try ProgramSignature(bytes)
     } catch {
-      return .undecided((error as? ProgramFault)?.reason ?? "its signature cannot be read: \(error)")
+      return .undecided((error as? Fault)?.cause ?? "its signature cannot be read: \(error)")
     }
     guard signature.digest == signature.algorithm.digest(of: program) else {
       return .refused("it was changed after it was signed")

@@ -9,6 +9,8 @@ internal import SystemPackage
 /// of it, and what the plan wants of it, prove nothing.
 struct SealedDisk {
   let plan: BuildPlan
+  /// What the plan wants of it.
+  let layout: DiskLayout
   let path: FilePath
   /// The partition table that is on it.
   let table: DiskTable
@@ -22,9 +24,11 @@ struct SealedDisk {
   /// - Throws: `Fault`.
   init(_ path: FilePath, plan: BuildPlan, variables: VariableStore?) async throws {
     self.plan = plan
+    let layout = try plan.target
+    self.layout = layout
     self.path = path
     self.variables = variables
-    table = try DiskFile.with(path) { try DiskTable(of: $0, sectorSize: plan.disk.sectorSize) }
+    table = try DiskFile.with(path) { try DiskTable(of: $0, sectorSize: layout.sectorSize) }
     boot = try await BootDiskReader(blame: .failed).read(raw: path, table)
   }
 

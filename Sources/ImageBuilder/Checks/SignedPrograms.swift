@@ -92,10 +92,10 @@ extension SignedPrograms {
   }
 
   private static func verdict(on bytes: [UInt8], _ trust: ProgramTrust) -> ProgramVerdict {
-    do throws(ProgramFault) {
+    do throws(Fault) {
       return trust.verdict(on: try EFIProgram(bytes))
     } catch {
-      return .refused(error.reason)
+      return .refused(error.cause)
     }
   }
 

@@ -75,7 +75,7 @@ package struct KeyEnrolment: Sendable {
   }
 
   private func certificates(in file: String) throws -> [Certificate] {
-    let bytes = try readInput(file, "the certificate", limit: InputFile.keyLimit)
+    let bytes = try InputFile.read(file, "the certificate", limit: InputFile.keyLimit)
     do {
       return try Certificate.all(in: bytes)
     } catch {

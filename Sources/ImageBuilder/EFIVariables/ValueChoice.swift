@@ -11,13 +11,13 @@ package enum ValueChoice: Sendable {
 
   /// The bytes to store.
   ///
-  /// - Throws: `Fault`, `UnreadableValue`.
+  /// - Throws: `Fault`.
   package func data(for key: VariableKey) throws -> [UInt8] {
     switch self {
     case .text(let text): return try VariableValue(text: text, for: key).data
     case .hexadecimal(let text): return try Self.bytes(text)
     case .file(let file):
-      return try readInput(file, "the value", limit: InputFile.keyLimit)
+      return try InputFile.read(file, "the value", limit: InputFile.keyLimit)
     case .loadOption(let description, let texts, let isActive, let data):
       guard key.isLoadOption else {
         throw Fault(
@@ -76,7 +76,7 @@ extension VariableStoreFile {
   /// - Returns: how many there were.
   /// - Throws: `Fault`.
   package func set(json file: String, into out: String?) throws -> Int {
-    let bytes = try readInput(file, "the document", limit: InputFile.textLimit)
+    let bytes = try InputFile.read(file, "the document", limit: InputFile.textLimit)
     let variables: [Variable]
     do {
       variables = try VariablesJSON.decode(Data(bytes))

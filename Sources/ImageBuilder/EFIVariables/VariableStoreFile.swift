@@ -32,8 +32,13 @@ package struct VariableStoreFile: Sendable {
     let lock = try StoreLock(path, exclusive: out == nil)
     defer { lock.release() }
     var store = try read()
-    let result = try refusalsAsFaults { try body(&store) }
-    let edited = try refusalsAsFaults { try store.serialized() }
+    let (result, edited): (Result, [UInt8])
+    do {
+      result = try body(&store)
+      edited = try store.serialized()
+    } catch let fault as EFIFault {
+      throw Fault(.badInput, fault.reason)
+    }
     if let out {
       try Self.write(edited, to: out, notMorePublicThan: path)
     } else {
@@ -83,20 +88,6 @@ package struct VariableStoreFile: Sendable {
     } catch {
       throw Fault(.badInput, "\(path) is no healthy variable store: \(error)")
     }
-  }
-}
-
-/// What an edit or a look at a store was refused for, in the words of this module.
-package func refusalsAsFaults<Result>(_ body: () throws -> Result) throws -> Result {
-  do {
-    return try body()
-  } catch let fault as EFIFault {
-    throw Fault(.badInput, fault.reason)
-  } catch let error as UnreadableValue {
-    throw Fault(.badInput, error.description)
-  } catch let error as UnclearVariable {
-    throw Fault(
-      .badInput, error.description, remedy: "'slipway efivars show' lists what is there")
   }
 }
 
@@ -171,9 +162,9 @@ private enum FileReplacement {
         guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
       }
     } catch let failure as PathFailure {
-      throw HostFiles.fault(failure, need: UInt64(bytes.count))
+      throw Fault(failure, need: UInt64(bytes.count))
     } catch let error as Errno {
-      throw HostFiles.fault(PathFailure("write", place, error), need: UInt64(bytes.count))
+      throw Fault(PathFailure("write", place, error), need: UInt64(bytes.count))
     }
     try HostFiles.synchronise(folder.isEmpty ? "." : folder)
   }

@@ -18,7 +18,7 @@ enum FileDigest {
       do {
         return try read(path)
       } catch let error as Errno {
-        throw HostFiles.fault(PathFailure("read", path, error))
+        throw Fault(PathFailure("read", path, error))
       }
     }
   }

@@ -110,7 +110,7 @@ struct DiskExport {
     // Nobody can read it who cannot read the image.
     guard let mode = (try? FileStatus(of: tools.path.appending(image)))?.mode,
       file.withPlatformString({ chmod($0, mode & 0o666) }) == 0
-    else { throw HostFiles.fault(PathFailure("set the mode of", file, Errno(rawValue: errno))) }
+    else { throw Fault(PathFailure("set the mode of", file, Errno(rawValue: errno))) }
   }
 }
 

@@ -14,7 +14,7 @@ struct DiskFacts {
   /// - Throws: `Fault`.
   init(of disk: SealedDisk) throws {
     (loaders, rootFree) = try DiskFile.with(disk.path) { file in
-      (Self.efiLoaders(disk) + (try Self.biosLoaders(disk, file)), try Self.rootFree(disk.plan.disk, file))
+      (Self.efiLoaders(disk) + (try Self.biosLoaders(disk, file)), try Self.rootFree(disk.layout, file))
     }
   }
 
@@ -39,7 +39,7 @@ struct DiskFacts {
   }
 
   private static func biosLoaders(_ disk: SealedDisk, _ file: DiskFile) throws -> [BuildResult.Loader] {
-    let table = disk.plan.disk
+    let table = disk.layout
     let isForBIOS = table.table == .mbr || table.partitions.contains { $0.type == .biosBoot }
     guard isForBIOS, try BIOSLoader.problem(on: file, disk.table) == nil else { return [] }
     return [BuildResult.Loader(firmware: .bios, name: try BIOSLoader.isGRUB(on: file) ? "GRUB" : nil)]

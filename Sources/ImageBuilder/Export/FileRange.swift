@@ -19,7 +19,7 @@ enum FileRange {
           try output.closeAfter { try copy(input, to: output, at: offset) }
         }
       } catch let error as Errno {
-        throw HostFiles.fault(PathFailure("copy \(source) into", destination, error))
+        throw Fault(PathFailure("copy \(source) into", destination, error))
       }
     }
   }

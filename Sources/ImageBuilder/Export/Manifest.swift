@@ -16,6 +16,22 @@ public struct Manifest: Codable, Hashable, Sendable {
     public var sha256: String
   }
 
+  /// One file with the disk in it.
+  public struct Image: Codable, Hashable, Sendable {
+    /// Its format.
+    public var format: ImageFormat
+    /// Its file name.
+    public var file: String
+    /// The format's own identifier of it.
+    public var identifier: GUID
+
+    init(_ image: OutputImage) {
+      format = image.format
+      file = image.file
+      identifier = image.identifier
+    }
+  }
+
   /// What the installation did to one EFI variable.
   public struct VariableChange: Codable, Hashable, Sendable {
     /// What became of it.
@@ -42,7 +58,7 @@ public struct Manifest: Codable, Hashable, Sendable {
   /// Partitions, GUIDs, UUIDs and sizes of the disk.
   public var disk: DiskLayout
   /// The disk images that are in the folder: formats and names. `postVM` may have taken others away.
-  public var images: [OutputImage]
+  public var images: [Image]
   /// The EFI variable store's name in the folder; nil for a store alone, and where `postVM` took it away.
   public var efiVariables: String?
   /// The firmware that the variable store belongs to.

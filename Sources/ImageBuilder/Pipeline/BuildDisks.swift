@@ -16,22 +16,20 @@ struct BuildDisks: Sendable {
   }
 
   /// What becomes the image: as large as the plan says.
-  var target: FilePath { work.appending("target.raw") }
+  var target: FilePath { file(.target) }
   /// What the tree is poured into.
-  var poured: FilePath { isPouredIntoTarget ? target : source }
-  /// Whether the tree is poured into what becomes the image; else the guest copies it.
-  var isPouredIntoTarget: Bool { plan.pour.place == .target }
+  var poured: FilePath { file(plan.poursIntoTarget ? .target : .source) }
 
-  private var source: FilePath { work.appending("source.raw") }
   private var overlay: FilePath { work.appending("target.qcow2") }
-  private var hasOverlay: Bool { plan.machine != nil && isPouredIntoTarget }
+  private var hasOverlay: Bool { plan.machine != nil && plan.poursIntoTarget }
+
+  private func file(_ role: PlannedDisk.Role) -> FilePath { work.appending("\(role.rawValue).raw") }
 
   /// Makes them, blank.
   ///
   /// - Throws: `Fault`.
   func make() async throws {
-    try HostFiles.makeSparseFile(target, bytes: plan.disk.size.bytes)
-    if !isPouredIntoTarget { try HostFiles.makeSparseFile(source, bytes: plan.pour.size.bytes) }
+    for disk in plan.disks { try HostFiles.makeSparseFile(file(disk.role), bytes: disk.size.bytes) }
     guard hasOverlay else { return }
     try await image(
       "make an overlay over the target",
@@ -39,20 +37,25 @@ struct BuildDisks: Sendable {
   }
 
   /// The disks in a domain template's words.
+  ///
+  /// - Throws: `Fault`.
   var placeholders: [String: String] {
-    [
-      "targetDisk": hasOverlay ? overlay.string : target.string, "targetFormat": hasOverlay ? "qcow2" : "raw",
-      "targetSerial": DiskSerial.target,
-      "sourceDisk": isPouredIntoTarget ? "" : source.string, "sourceSerial": DiskSerial.source,
-      "sectorSize": DomainValues.sectorSize(plan.disk.sectorSize),
-    ]
+    get throws {
+      func serial(_ role: PlannedDisk.Role) -> String { plan.disks.first { $0.role == role }?.serial ?? "" }
+      return [
+        "targetDisk": hasOverlay ? overlay.string : target.string,
+        "targetFormat": hasOverlay ? "qcow2" : "raw", "targetSerial": serial(.target),
+        "sourceDisk": serial(.source).isEmpty ? "" : file(.source).string, "sourceSerial": serial(.source),
+        "sectorSize": DomainValues.sectorSize(try plan.target.sectorSize),
+      ]
+    }
   }
 
   /// Removes what only the guest needed.
   ///
   /// - Throws: `Fault`.
-  func removeSource() throws {
-    try HostFiles.remove(source)
+  func removeAllButTarget() throws {
+    for disk in plan.disks where disk.role != .target { try HostFiles.remove(file(disk.role)) }
   }
 
   /// Writes what the guest wrote onto the target; nothing without an overlay.

@@ -39,7 +39,7 @@ final class BuildLog: Sendable {
       unlink(path.string)
       state.withLock { $0.file = file }
     } catch {
-      throw HostFiles.fault(PathFailure("make", path, error as? Errno ?? .ioError))
+      throw Fault(PathFailure("make", path, error as? Errno ?? .ioError))
     }
   }
 

@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import Ext4
 
@@ -59,7 +60,7 @@ struct ContentNodes: NodeSource {
   var tree: FileTree
   let rule: ContentRule
 
-  mutating func next() throws(Ext4Error) -> Node? {
+  mutating func next() throws(Fault) -> Node? {
     try tree.next().map(rule.node(for:))
   }
 }

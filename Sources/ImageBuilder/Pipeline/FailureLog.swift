@@ -76,9 +76,9 @@ struct FailureLog {
         }
       }
     } catch let failure as PathFailure {
-      throw HostFiles.fault(failure)
+      throw Fault(failure)
     } catch let error as Errno {
-      throw HostFiles.fault(PathFailure("write", path, error))
+      throw Fault(PathFailure("write", path, error))
     }
   }
 

@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import Ext4
 internal import ImageModel
@@ -21,7 +22,7 @@ struct FittingNodes: NodeSource {
     }
   }
 
-  mutating func next() throws(Ext4Error) -> Node? {
+  mutating func next() throws(Fault) -> Node? {
     guard var node = try nodes.next() else { return nil }
     guard let limits = places.first(where: { node.path.isAtOrIn($0.path) })?.limits else { return node }
     try limits.check(node)
@@ -42,7 +43,7 @@ struct FittingNodes: NodeSource {
 struct FilesystemLimits: Sendable {
   let kind: FilesystemKind
 
-  func check(_ node: Node) throws(Ext4Error) {
+  func check(_ node: Node) throws(Fault) {
     let length = node.path.names.last?.count ?? 0
     guard length <= kind.names.nameLimit else {
       throw .unfit(
@@ -59,7 +60,7 @@ struct FilesystemLimits: Sendable {
     if kind.names.isFAT { try checkFAT(node) }
   }
 
-  private func checkFAT(_ node: Node) throws(Ext4Error) {
+  private func checkFAT(_ node: Node) throws(Fault) {
     switch node.kind {
     case .symbolicLink:
       throw .unfit(node.path, "FAT has no symbolic links; give what it leads to")

@@ -16,8 +16,8 @@ struct GuestSession: Sendable {
   let disks: BuildDisks
   /// Nil without EFI.
   let variables: WorkVariables?
-  /// What the bootloader's installation signs with; nil without Secure Boot.
-  let signing: [SecretFile]?
+  /// What the plan's steps name as their secrets.
+  let secrets: [SecretFile]
   let site: BuildSite
 
   /// How long firmware, kernel and agent may take. Emulated on two busy cores they take about ten seconds.
@@ -61,21 +61,20 @@ struct GuestSession: Sendable {
   /// Whether a step reads what is poured.
   private func needsPour(_ step: InstallStep) -> Bool {
     switch step {
-    case .copyTree: true
-    case .mountFilesystem: disks.isPouredIntoTarget
+    case .copyTree(plan.pour.device, _, _, _), .mountFilesystem(plan.pour.device, _): true
     default: false
     }
   }
 
   private func perform(_ planned: PlannedStep, _ agent: AgentClient, _ machine: Machine) async throws {
-    let step = BuildStep(planned.step, on: plan.disk)
+    let step = BuildStep(planned.step, on: plan.disks)
     let total = Mutex<UInt64>(0)
     do {
       try await site.recorder.step(
         step, detail: { _ in total.withLock { $0 == 0 ? nil : "\(ByteSize(bytes: $0))" } }
       ) {
         try await agent.perform(
-          planned.step, secrets: secrets(for: planned.step), limit: .seconds(planned.timeLimit)
+          planned.step, secrets: secrets(of: planned), limit: .seconds(planned.timeLimit)
         ) { event in
           switch event {
           case .heartbeat: break
@@ -94,9 +93,14 @@ struct GuestSession: Sendable {
     }
   }
 
-  private func secrets(for step: InstallStep) -> [SecretFile]? {
-    guard case .installBootLoader = step else { return nil }
-    return signing
+  private func secrets(of planned: PlannedStep) throws -> [SecretFile] {
+    try planned.secrets.map { name in
+      guard let secret = secrets.first(where: { $0.name == name }) else {
+        throw Fault(
+          .failed, "the step \(planned.step.name) needs the secret '\(name)', which there is none of")
+      }
+      return secret
+    }
   }
 
   private var configuration: MachineConfiguration {
@@ -111,7 +115,7 @@ struct GuestSession: Sendable {
         "agentSocket": session.agentSocket.string, "agentPort": AgentProtocol.portName,
         "debugSocket": session.debugSocket.string,
       ]
-      let values = common.placeholders.merging(disks.placeholders) { $1 }.merging(own) { $1 }
+      let values = common.placeholders.merging(try disks.placeholders) { $1 }.merging(own) { $1 }
       return try installer.template.render(values)
     }
   }

@@ -81,13 +81,14 @@ struct HostContents: Sendable {
 
   /// Paths of one machine's state that the contents bring, on the root and on other filesystems.
   func machineState(on mounts: [MountedPlace]) -> [String] {
-    (["/"] + mounts.map { $0.path + "/" }).flatMap { place in Finish.machineState.map { place + $0 } }
+    (["/"] + mounts.map { $0.path + "/" })
+      .flatMap { place in InstallStep.machineState.map { place + $0 } }
       .filter { TreePath($0).map(bring) == true }
   }
 
   /// What the contents take of filesystems, by the places where these are mounted.
   ///
-  /// - Throws: `Ext4Error` for what cannot be looked at; `CancellationError`.
+  /// - Throws: `Fault` for what cannot be looked at; `CancellationError`.
   func sizes(on mounts: [MountedPlace]) throws -> [String: ContentSizes] {
     let places = mounts.sorted { $0.components.count > $1.components.count }
       .compactMap { mount in TreePath(mount.path).map { (path: $0, name: mount.path) } }

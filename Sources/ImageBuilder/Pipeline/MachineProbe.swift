@@ -17,9 +17,8 @@ struct MachineProbe: Sendable {
 
   /// - Throws: `SpecError` for firmware that the spec names, `Fault` for what this machine lacks.
   func facts(for spec: ResolvedSpec) async throws -> MachineFacts {
-    let accelerator = try await hostFaultsAsFaults {
-      try await host.accelerator(wanted: choice.accelerator.kind, startsGuest: startsGuest)
-    }
+    let accelerator = try await host.accelerator(
+      wanted: choice.accelerator.kind, startsGuest: startsGuest)
     return MachineFacts(
       firmware: spec.usesEFI ? try await firmware(for: spec) : nil, accelerator: accelerator.kind,
       processors: choice.connection == nil ? ProcessInfo.processInfo.activeProcessorCount : nil)
@@ -28,12 +27,12 @@ struct MachineProbe: Sendable {
   /// Files that the spec names are input, others are this machine's.
   private func firmware(for spec: ResolvedSpec) async throws -> FirmwarePair {
     guard let key = spec.firmwareKey else {
-      return try await hostFaultsAsFaults { try await host.firmware(spec.firmware) }
+      return try await host.firmware(spec.firmware)
     }
     do {
       return try await host.firmware(spec.firmware)
-    } catch let fault as HostFault {
-      throw SpecError(key, fault.message, remedy: fault.remedy)
+    } catch let fault as Fault {
+      throw SpecError(key, fault)
     }
   }
 
@@ -42,14 +41,5 @@ struct MachineProbe: Sendable {
     guard let given = plan.machine?.cpus, given < spec.cpus else { return }
     let have = ProcessInfo.processInfo.activeProcessorCount
     recorder.warn("cpus: \(spec.cpus) are too many for this host's \(have); the VM gets \(given)")
-  }
-}
-
-/// A machine that is not able is told apart from a build that fails.
-func hostFaultsAsFaults<Result>(_ body: () async throws -> Result) async throws -> Result {
-  do {
-    return try await body()
-  } catch let fault as HostFault {
-    throw Fault(.hostNotAble, fault.message, remedy: fault.remedy)
   }
 }

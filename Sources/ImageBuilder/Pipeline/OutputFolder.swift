@@ -70,7 +70,7 @@ struct OutputFolder {
     do {
       return try ClaimedFolder.make(at: work, mode: isPrivate ? 0o700 : 0o755)
     } catch  where error.reason.isLackOfSpace {
-      throw HostFiles.fault(error)
+      throw Fault(error)
     } catch {
       throw Fault(.badInput, "\(error)", remedy: "Choose an --out whose parent you may write to")
     }

@@ -27,8 +27,6 @@ struct PartitionTableWriter {
     } catch let failure as CommandFailure {
       throw Fault(
         .failed, "the partition table could not be written: \(failure.summary)", evidence: failure.evidence)
-    } catch let error as UnreadableTable {
-      throw Fault(.failed, "the partition table could not be read back: \(error)")
     }
   }
 }

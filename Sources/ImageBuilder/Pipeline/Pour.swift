@@ -36,15 +36,13 @@ struct Pour: Sendable {
     let options = Ext4Options(
       size: plan.size, offset: plan.offset, uuid: uuid, hashSeed: plan.hashSeed,
       label: filesystem.label, time: UInt32(clamping: plan.time), inodes: filesystem.inodes)
-    try await ext4ErrorsAsFaults(.failed) {
-      let witness = TreeWitness()
-      let nodes = CountedNodes(nodes: witness.watch(tree.nodes()), tell: progress)
-      _ = try await Ext4.pour(nodes, to: disk, options)
-      guard witness.fingerprint == fingerprint else {
-        throw Fault(
-          .failed, "the store or the contents changed while they were written",
-          remedy: "Build again when nothing writes to them")
-      }
+    let witness = TreeWitness()
+    let nodes = CountedNodes(nodes: witness.watch(tree.nodes()), tell: progress)
+    _ = try await Ext4.pour(nodes, to: disk, options)
+    guard witness.fingerprint == fingerprint else {
+      throw Fault(
+        .failed, "the store or the contents changed while they were written",
+        remedy: "Build again when nothing writes to them")
     }
   }
 }
@@ -64,7 +62,7 @@ private struct CountedNodes: NodeSource {
     self.tell = tell
   }
 
-  mutating func next() throws(Ext4Error) -> Node? {
+  mutating func next() throws(Fault) -> Node? {
     // When the next node is asked for, those before it are written.
     if passed - told >= Self.piece {
       told = passed
@@ -76,17 +74,5 @@ private struct CountedNodes: NodeSource {
       passed = isTooLarge ? .max : sum
     }
     return node
-  }
-}
-
-/// What the pour reports, in the words of a build. The error says of what it is, and a source's is the same whenever it
-/// is noticed.
-func ext4ErrorsAsFaults<Result>(
-  _ kind: Fault.Kind, _ body: () async throws -> Result
-) async throws -> Result {
-  do {
-    return try await body()
-  } catch let error as Ext4Error {
-    throw Fault(kind, "the image's files cannot be written: \(error)")
   }
 }

@@ -77,7 +77,7 @@ struct PouredTree: Sendable {
 
   /// Makes what the tree has beside the store: the database, or the registration.
   ///
-  /// - Throws: `StoreError`.
+  /// - Throws: `Fault`.
   mutating func register() async throws {
     registration =
       switch shape {

@@ -26,9 +26,7 @@ struct ReadOnlyStore: Sendable {
       throw Fault(.badInput, "no tool makes a \(kind.rawValue) filesystem from a folder")
     }
     let staged = StagedTree(folder: scratch.appending("store"))
-    try await ext4ErrorsAsFaults(.failed) {
-      try await onThread { try staged.write(tree.nodes()) }
-    }
+    try await onThread { try staged.write(tree.nodes()) }
     let command = HostCommand(
       attempt: "make the \(kind.rawValue) filesystem of the store", place: file,
       package: FilesystemTraits.of(kind)?.programs.first?.debianPackage ?? kind.tool,

@@ -58,9 +58,12 @@ struct SecureBoot: Sendable {
         "Add it to db")
     }
     return [
-      SecretFile(name: "sign.key", variable: "SLIPWAY_SIGN_KEY", text: String(decoding: key, as: UTF8.self)),
       SecretFile(
-        name: "sign.pem", variable: "SLIPWAY_SIGN_CERT", text: String(decoding: certificate, as: UTF8.self)),
+        name: SigningSpec.keySecret, variable: "SLIPWAY_SIGN_KEY",
+        text: String(decoding: key, as: UTF8.self)),
+      SecretFile(
+        name: SigningSpec.certificateSecret, variable: "SLIPWAY_SIGN_CERT",
+        text: String(decoding: certificate, as: UTF8.self)),
     ]
   }
 
@@ -91,9 +94,9 @@ struct SecureBoot: Sendable {
 
   private static func read(_ file: String, _ field: String) throws -> [UInt8] {
     do {
-      return try InputFile.read(file, limit: InputFile.keyLimit)
-    } catch let error as InputFault {
-      throw fault("the file of '\(field)', \(error)", "Check its path and permissions")
+      return try InputFile.read(file, "the file of '\(field)'", limit: InputFile.keyLimit)
+    } catch let fault as Fault {
+      throw SpecError("secureBoot", fault)
     }
   }
 

@@ -11,7 +11,7 @@ struct StagedTree: Sendable {
 
   /// Makes the folder with all that is in the tree.
   ///
-  /// - Throws: `Ext4Error` of the tree, `Fault` when something cannot be written, `CancellationError`.
+  /// - Throws: `Fault` of the tree, or when something cannot be written; `CancellationError`.
   func write(_ nodes: any NodeSource) throws {
     try HostFiles.makeDirectory(folder, mode: 0o700)
     var nodes = nodes

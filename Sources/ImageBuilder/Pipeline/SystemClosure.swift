@@ -1,4 +1,3 @@
-internal import Basics
 internal import BuildPlan
 internal import Foundation
 internal import NixStore
@@ -16,50 +15,25 @@ struct SystemClosure: Sendable {
   /// - Throws: `SpecError`, `Fault`.
   static func read(_ spec: ResolvedSpec) async throws -> SystemClosure {
     let here = FilePath(FileManager.default.currentDirectoryPath)
-    let store = try await storeErrorsAsFaults(.badInput) {
-      try StoreLocation(holding: spec.system, from: here)
-    }
+    let store = try StoreLocation(holding: spec.system, from: here)
     let channel = try spec.channel.map { try Channel.find($0, in: store) }
-    return try await storeErrorsAsFaults(.badInput) {
-      let system = try store.storePath(of: spec.system, from: here)
-      let more = try spec.additionalPaths.map { try store.storePath(holding: $0, from: here) }
-      let roots = [system] + more + [channel].compactMap(\.self)
-      let closure =
-        if let info = spec.closureInfo {
-          try await Closure.read(
-            roots: roots, closureInfo: FilePath(URL(fileURLWithPath: info).standardizedFileURL.path))
-        } else {
-          try await Closure.read(roots: roots, from: store)
-        }
-      return SystemClosure(store: store, system: system, channel: channel, closure: closure)
-    }
+    let system = try store.storePath(of: spec.system, from: here)
+    let more = try spec.additionalPaths.map { try store.storePath(holding: $0, from: here) }
+    let roots = [system] + more + [channel].compactMap(\.self)
+    let closure =
+      if let info = spec.closureInfo {
+        try await Closure.read(
+          roots: roots, closureInfo: FilePath(URL(fileURLWithPath: info).standardizedFileURL.path))
+      } else {
+        try await Closure.read(roots: roots, from: store)
+      }
+    return SystemClosure(store: store, system: system, channel: channel, closure: closure)
   }
 
   /// Compares what is in the store with its registration.
   ///
   /// - Throws: `Fault` with everything that is wrong.
   func check(installsBootLoader: Bool) async throws {
-    do {
-      try await closure.check(in: store, system: system, installsBootLoader: installsBootLoader)
-    } catch let error as InvalidClosure {
-      let lines = error.lines
-      throw Fault(
-        .badInput, "the closure cannot be installed: \(lines.first ?? "")", evidence: Array(lines.dropFirst())
-      )
-    }
-  }
-}
-
-/// What a store reports, in the words of a build.
-func storeErrorsAsFaults<Result>(
-  _ kind: Fault.Kind = .failed, _ body: () async throws -> Result
-) async throws -> Result {
-  do {
-    return try await body()
-  } catch let failure as PathFailure {
-    throw HostFiles.fault(failure)
-  } catch let error as StoreError {
-    let remedy = error.remedy.isEmpty ? nil : error.remedy
-    throw Fault(kind, "cannot \(error.attempt): \(error.reason)", remedy: remedy)
+    try await closure.check(in: store, system: system, installsBootLoader: installsBootLoader)
   }
 }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Ext4
 internal import Synchronization
 
@@ -40,7 +41,7 @@ private struct WatchedNodes: NodeSource {
   var nodes: any NodeSource
   let witness: TreeWitness
 
-  mutating func next() throws(Ext4Error) -> Node? {
+  mutating func next() throws(Fault) -> Node? {
     guard let node = try nodes.next() else { return nil }
     witness.see(node)
     return node

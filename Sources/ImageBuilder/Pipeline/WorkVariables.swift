@@ -1,6 +1,6 @@
 internal import Basics
 internal import BuildPlan
-internal import EFIVariables
+internal import Command
 internal import HostProbe
 internal import SystemPackage
 
@@ -20,15 +20,10 @@ struct WorkVariables: Sendable {
   ///   - work: where files in qcow2 are converted, too.
   /// - Throws: `Fault`, `CancellationError`.
   static func make(_ name: String, for pair: FirmwarePair, in work: FilePath) async throws -> WorkVariables {
-    let firmware = try await pair.rawFiles(in: work)
+    let firmware = try await pair.raw(in: work.string, SubprocessRunner())
     let template = try HostFiles.read(FilePath(firmware.variablesTemplate))
-    do {
-      // One in qcow2 nobody has looked into until now.
-      _ = try VariableStore(reading: template)
-    } catch {
-      throw Fault(
-        .badInput, "\(pair.variablesTemplate) is no variable store: \(error)", remedy: FirmwareSearch.remedy)
-    }
+    // One in qcow2 nobody has looked into until now.
+    try pair.checkTemplate(template, kind: .badInput)
     let file = work.appending(name)
     try HostFiles.write(template, to: file)
     return WorkVariables(firmware: firmware, template: template, file: file)

@@ -30,7 +30,8 @@ struct Exported: Sendable {
     }
     let described = try await site.recorder.step(.digest) { try await files.describe() }
     let manifest = Manifest(
-      spec: spec.withoutScripts, system: plan.system, disk: plan.disk, images: files.images,
+      spec: spec.withoutScripts, system: plan.system, disk: try plan.target,
+      images: files.images.map(Manifest.Image.init),
       efiVariables: files.efiVariables, firmware: plan.machine?.firmware,
       efiVariableChanges: checked.changes, files: described, tools: await ToolVersions.collect(for: plan))
     try BuildReport(

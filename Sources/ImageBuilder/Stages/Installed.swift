@@ -31,15 +31,15 @@ struct Installed: Sendable {
     return try await installer.appliance.withCache { cache in
       let appliance = try await site.recorder.step(.appliance) {
         try await installer.appliance.make(
-          for: plan.disk.partitions.compactMap(\.filesystem?.kind), in: cache)
+          for: plan.target.partitions.compactMap(\.filesystem?.kind), in: cache)
       }
       try await site.hook("preVM", plan.preVM)
       let variables = try await variables(of: plan, at: site)
       let session = GuestSession(
         plan: plan, machine: machine, appliance: appliance, installer: installer, disks: disks,
-        variables: variables, signing: prepared.secureBoot?.signing, site: site)
+        variables: variables, secrets: prepared.secureBoot?.signing ?? [], site: site)
       try await whilePouring(prepared, into: disks, site) { try await session.run(pour: $0) }
-      try disks.removeSource()
+      try disks.removeAllButTarget()
       try variables?.removeConverted()
       return Installed(plan: plan, disks: disks, variables: variables, secureBoot: prepared.secureBoot)
     }

@@ -41,9 +41,7 @@ struct Prepared: Sendable {
       spec.onlyNixStore ? nil : MachineProbe(choice, startsGuest: work != nil).facts(for: spec)
     let (tree, need, fingerprint) = try await measure(unmeasured, of: input, spec, hashSeed: uuid, recorder)
     let storeImage = try await storeImage(tree, spec.filesystem, uuid: uuid, in: work, recorder)
-    let contentSizes = try await ext4ErrorsAsFaults(.badInput) {
-      try await onThread { [tree] in try tree.contents.sizes(on: spec.mounts) }
-    }
+    let contentSizes = try await onThread { [tree] in try tree.contents.sizes(on: spec.mounts) }
     let etc = try EtcTree(of: input.system, in: input.store)
     warnOfReplaced(by: etc, tree.contents, recorder)
     let planner = Planner(
@@ -79,11 +77,9 @@ struct Prepared: Sendable {
     _ tree: PouredTree, hashSeed: GUID
   ) async throws -> (PouredTree, TreeNeed, fingerprint: Int) {
     var tree = tree
-    try await storeErrorsAsFaults { try await tree.register() }
+    try await tree.register()
     let witness = TreeWitness()
-    let need = try await ext4ErrorsAsFaults(.badInput) {
-      try await Ext4.measure(witness.watch(tree.nodes()), hashSeed: hashSeed)
-    }
+    let need = try await Ext4.measure(witness.watch(tree.nodes()), hashSeed: hashSeed)
     return (tree, need, witness.fingerprint)
   }
 

@@ -14,7 +14,7 @@ struct Sealed: Sendable {
     try await disks.merge(site.recorder)
     // Without a guest nobody has written it yet.
     if plan.machine == nil {
-      try await PartitionTableWriter(runner: site.runner).write(plan.disk, to: disks.target)
+      try await PartitionTableWriter(runner: site.runner).write(plan.target, to: disks.target)
     }
     return Sealed(
       plan: plan, disk: disks.target,

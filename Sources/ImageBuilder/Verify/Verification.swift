@@ -46,9 +46,7 @@ public struct Verification: Sendable {
     let deadline = ContinuousClock.now + .seconds(request.timeLimit)
     let artefacts = try await within(deadline) { try await VerifyArtefacts.resolve(request) }
     let accelerator = try await within(deadline) {
-      try await hostFaultsAsFaults {
-        try await HostProbe().accelerator(wanted: request.machine.accelerator.kind)
-      }
+      try await HostProbe().accelerator(wanted: request.machine.accelerator.kind)
     }
     // The QEMU of another user enters the folder, and can list nothing in it: libvirt gives it the files that it names.
     return try await ScratchFolder.with("verify", mode: request.machine.connection == nil ? 0o700 : 0o711) {
@@ -60,7 +58,7 @@ public struct Verification: Sendable {
         try HostFiles.makePrivateFile(variables)
         try HostFiles.write(efi.variables, to: variables)
       }
-      let firmware = try await artefacts.efi?.firmware.rawFiles(in: scratch)
+      let firmware = try await artefacts.efi?.firmware.raw(in: scratch.string, SubprocessRunner())
       let configuration = try machine(
         artefacts, firmware, accelerator.kind, in: scratch, disk: disk, variables: variables)
       return try await recorder.step(

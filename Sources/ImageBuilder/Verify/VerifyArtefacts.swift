@@ -71,7 +71,7 @@ struct VerifyArtefacts: Sendable {
       code: try request.efiFirmware.map { try RegularFile.check(FilePath($0)).string } ?? built?.code,
       variables: built?.variablesTemplate,
       needsSMM: request.efiFirmwareNeedsSMM ?? built?.requiresSMM)
-    let firmware = try await hostFaultsAsFaults { try await HostProbe().firmware(wish) }
+    let firmware = try await HostProbe().firmware(wish)
     if let manifest, manifest.firmware != nil, manifest.efiVariables == nil, request.efiVariables == nil {
       throw manifest.taken("EFI variable store", "--efi-vars")
     }

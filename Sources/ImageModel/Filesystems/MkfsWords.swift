@@ -1,3 +1,5 @@
+package import Basics
+
 /// The words of a user for the tool that makes a filesystem, taken apart as getopt(3) does it.
 ///
 /// What the plan fixes, such as the UUID, has keys of its own; a word that says otherwise would win or lose by its place
@@ -8,12 +10,6 @@ package struct MkfsWords: Sendable {
     /// With its dashes.
     package var name: String
     package var value: String?
-  }
-
-  /// Why the words cannot be used.
-  package struct Fault: Error, Hashable, Sendable {
-    package var message: String
-    package var remedy: String
   }
 
   /// In their order.
@@ -77,7 +73,7 @@ package struct MkfsGrammar: Sendable {
 }
 
 extension MkfsGrammar {
-  fileprivate func parse(_ words: [String]) throws(MkfsWords.Fault) -> [MkfsWords.Option] {
+  fileprivate func parse(_ words: [String]) throws(Fault) -> [MkfsWords.Option] {
     var options: [MkfsWords.Option] = []
     var rest = words[...]
     while let word = rest.popFirst() {
@@ -86,15 +82,15 @@ extension MkfsGrammar {
       } else if word.hasPrefix("-"), word.count > 1, word != "--" {
         options += try short(word.dropFirst(), &rest)
       } else {
-        throw MkfsWords.Fault(
-          message: "'\(word)' is no option of \(name); the device is Slipway's to name",
+        throw Fault(
+          .badInput, "'\(word)' is no option of \(name); the device is Slipway's to name",
           remedy: "Give options only, each word as a text of its own")
       }
     }
     return options
   }
 
-  private func long(_ word: String, _ rest: inout ArraySlice<String>) throws(MkfsWords.Fault)
+  private func long(_ word: String, _ rest: inout ArraySlice<String>) throws(Fault)
     -> MkfsWords.Option
   {
     if let equals = word.firstIndex(of: "=") {
@@ -105,7 +101,7 @@ extension MkfsGrammar {
   }
 
   /// `-qFb4096` is `-q`, `-F`, `-b 4096`.
-  private func short(_ letters: Substring, _ rest: inout ArraySlice<String>) throws(MkfsWords.Fault)
+  private func short(_ letters: Substring, _ rest: inout ArraySlice<String>) throws(Fault)
     -> [MkfsWords.Option]
   {
     var options: [MkfsWords.Option] = []
@@ -122,19 +118,19 @@ extension MkfsGrammar {
     return options
   }
 
-  private func value(of option: String, _ rest: inout ArraySlice<String>) throws(MkfsWords.Fault) -> String {
+  private func value(of option: String, _ rest: inout ArraySlice<String>) throws(Fault) -> String {
     guard let value = rest.popFirst() else {
-      throw MkfsWords.Fault(
-        message: "the option \(option) of \(name) needs a value",
+      throw Fault(
+        .badInput, "the option \(option) of \(name) needs a value",
         remedy: "Give the value as the next text, or leave the option out")
     }
     return value
   }
 
-  fileprivate func check(_ option: MkfsWords.Option) throws(MkfsWords.Fault) {
+  fileprivate func check(_ option: MkfsWords.Option) throws(Fault) {
     guard !idle.contains(option.name) else {
-      throw MkfsWords.Fault(
-        message: "with \(option.name) \(name) makes no filesystem", remedy: "Leave it out")
+      throw Fault(
+        .badInput, "with \(option.name) \(name) makes no filesystem", remedy: "Leave it out")
     }
     // `-E a=1,b` has the suboptions `a` and `b`.
     let parts = (option.value ?? "").split(separator: ",").map { part in
@@ -143,8 +139,8 @@ extension MkfsGrammar {
     for said in [option.name] + parts {
       guard let key = fixed[said] else { continue }
       let words = said.split(separator: ":").joined(separator: " ")
-      throw MkfsWords.Fault(
-        message: "'\(words)' of \(name) says what the plan says already",
+      throw Fault(
+        .badInput, "'\(words)' of \(name) says what the plan says already",
         remedy: "Leave it out, and use \(key)")
     }
   }

@@ -72,7 +72,7 @@ package struct ByteEdit: Hashable, Sendable {
   package var bytes: [UInt8]
 }
 
-/// A file that is not what its format says.
+/// A file that is not what its format says; whoever reads it knows which file it is.
 package struct OddImage: Error {
   package init() {}
 }

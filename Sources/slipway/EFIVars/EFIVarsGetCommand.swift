@@ -21,7 +21,7 @@ struct EFIVarsGetCommand: ParsableCommand {
 
   func run() throws {
     let store = try VariableStoreFile(store).read()
-    let key = try refusalsAsFaults { try VariableKey(variable.name, vendor: variable.vendor, in: store) }
+    let key = try VariableKey(variable.name, vendor: variable.vendor, in: store)
     guard let found = store[key] else {
       throw Fault(
         .badInput, "there is no variable \(printable(key.description))",

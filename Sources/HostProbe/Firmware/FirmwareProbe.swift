@@ -1,6 +1,5 @@
-internal import Basics
+package import Basics
 package import BuildPlan
-internal import EFIVariables
 internal import Foundation
 internal import SystemPackage
 
@@ -45,7 +44,7 @@ package struct FirmwareProbe: Sendable {
         }
         search.found.append(try found(pair, namedBy: file.path))
       } catch {
-        search.problems.append("\(error)")
+        search.problems.append([error.message, error.remedy].compactMap(\.self).joined(separator: ". "))
       }
     }
     return search
@@ -77,9 +76,8 @@ package struct FirmwareProbe: Sendable {
   /// - Parameters:
   ///   - wish: what somebody asks for.
   ///   - machine: a versioned machine type: `pc-q35-7.2`.
-  /// - Throws: `HostFault` when there is no such pair, or its files do not fit each other.
-  package func pair(_ wish: FirmwareWish = FirmwareWish(), machine: String) throws(HostFault) -> FirmwarePair
-  {
+  /// - Throws: `Fault` when there is no such pair, or its files do not fit each other.
+  package func pair(_ wish: FirmwareWish = FirmwareWish(), machine: String) throws(Fault) -> FirmwarePair {
     let search = search(machine: machine)
     var pair: FirmwarePair
     // libvirt takes absolute paths only.
@@ -87,45 +85,23 @@ package struct FirmwareProbe: Sendable {
       pair = try search.pair(
         code: code, resolvedCode: resolved(code), variables: wish.variables.map(absolute),
         needsSMM: wish.needsSMM)
-      guard pair.secureBoot || !wish.secureBoot else {
-        throw HostFault(
-          "the firmware \(code) has no Secure Boot: \(pair.description)",
-          remedy: "Name another with --efi-firmware, or add --efi-firmware-needs-smm if that is not so")
-      }
+      if wish.secureBoot { try pair.checkSecureBoot() }
     } else {
       pair = try search.preferred(secureBoot: wish.secureBoot).pair
       if let variables = wish.variables.map(absolute) { pair.variablesTemplate = variables }
     }
-    _ = try check(pair)
+    _ = try pair.check()
     return pair
   }
 
-  private func found(_ pair: FirmwarePair, namedBy descriptor: String) throws(HostFault) -> FoundFirmware {
+  private func found(_ pair: FirmwarePair, namedBy descriptor: String) throws(Fault) -> FoundFirmware {
     do {
-      let sizes = try check(pair)
+      let sizes = try pair.check()
       return FoundFirmware(
         pair: pair, resolvedCode: resolved(pair.code), codeSize: sizes.code, variablesSize: sizes.variables)
     } catch {
-      throw HostFault("\(descriptor): \(error.message)", remedy: error.remedy)
+      throw Fault(.hostNotAble, "\(descriptor): \(error.message)", remedy: error.remedy)
     }
-  }
-
-  /// What makes a pair usable: it is asked by doctor of all that it finds, and by a build of what it takes.
-  ///
-  /// - Returns: the sizes of both, in bytes.
-  private func check(_ pair: FirmwarePair) throws(HostFault) -> (code: UInt64, variables: UInt64) {
-    let (code, template) = (try FlashFile(pair.code), try FlashFile(pair.variablesTemplate))
-    let sizes = (code: code.size, variables: template.size)
-    try pair.checkSizes(code: sizes.code, variables: sizes.variables)
-    // What is in qcow2 is read when it is converted, by a build.
-    guard !template.isQcow2 else { return sizes }
-    do {
-      _ = try VariableStore(reading: WholeFile.read(FilePath(pair.variablesTemplate)))
-    } catch {
-      throw HostFault(
-        "\(pair.variablesTemplate) is no variable store: \(error)", remedy: FirmwareSearch.remedy)
-    }
-    return sizes
   }
 }
 

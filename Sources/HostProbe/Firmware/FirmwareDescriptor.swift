@@ -1,3 +1,4 @@
+package import Basics
 internal import Foundation
 
 /// One of QEMU's firmware descriptors: what a firmware is, what can run it and where its files are.
@@ -36,13 +37,13 @@ package struct FirmwareDescriptor: Hashable, Sendable {
 
   /// Reads a descriptor.
   ///
-  /// - Throws: `FirmwareDescriptorError` when it is not JSON of that format.
-  package init(file: String, json: [UInt8]) throws(FirmwareDescriptorError) {
+  /// - Throws: `Fault` when it is not JSON of that format.
+  package init(file: String, json: [UInt8]) throws(Fault) {
     let document: Document
     do {
       document = try JSONDecoder().decode(Document.self, from: Data(json))
     } catch {
-      throw FirmwareDescriptorError(file: file, reason: Self.reason(error))
+      throw Fault(.hostNotAble, "\(file) is not a firmware descriptor", cause: Self.reason(error))
     }
     self.file = file
     description = document.description
@@ -62,39 +63,6 @@ package struct FirmwareDescriptor: Hashable, Sendable {
     @unknown default: return "\(error)"
     }
   }
-
-  /// The pair that this describes, if it is UEFI for that machine and keeps its variables.
-  ///
-  /// - Parameters:
-  ///   - architecture: the emulator: `x86_64`.
-  ///   - machine: a versioned machine type, not an alias: `pc-q35-7.2`.
-  package func pair(architecture: String, machine: String) -> FirmwarePair? {
-    let runs = targets.contains { target in
-      target.architecture == architecture && target.machines.contains { fnmatch($0, machine, 0) == 0 }
-    }
-    guard runs, interfaces.contains("uefi"), let flash else { return nil }
-    return FirmwarePair(
-      code: flash.code, variablesTemplate: flash.variablesTemplate,
-      requiresSMM: features.contains("requires-smm"), secureBoot: features.contains("secure-boot"),
-      enrolledKeys: features.contains("enrolled-keys"), description: description)
-  }
-}
-
-/// A firmware descriptor that cannot be read.
-package struct FirmwareDescriptorError: Error, Hashable, Codable, Sendable {
-  /// The descriptor.
-  package var file: String
-  /// What is wrong with it.
-  package var reason: String
-
-  package init(file: String, reason: String) {
-    self.file = file
-    self.reason = reason
-  }
-}
-
-extension FirmwareDescriptorError: CustomStringConvertible {
-  package var description: String { "\(file) is not a firmware descriptor: \(reason)" }
 }
 
 /// The descriptor as it is written.

@@ -1,3 +1,4 @@
+package import BuildPlan
 package import ImageModel
 
 /// What a plan and a report need to know of a machine. A value, so that both can be tested with fixed facts.
@@ -16,7 +17,7 @@ package struct HostFacts: Hashable, Codable, Sendable {
   package var kernel: Tool
   /// Where the free space was measured.
   package var workFolder: String
-  /// What an ordinary user can still write there; nil when it could not be measured.
+  /// What this user can still write there; nil when it could not be measured.
   package var freeSpace: ByteSize?
   /// Processors that are online.
   package var cpus: Int
@@ -63,21 +64,4 @@ package struct Tool: Hashable, Codable, Sendable {
     self.version = version
     self.problem = problem
   }
-}
-
-/// A machine that cannot do what was asked of it.
-package struct HostFault: Error, Hashable, Sendable {
-  /// What was attempted and why it cannot be.
-  package var message: String
-  /// What to do about it.
-  package var remedy: String
-
-  package init(_ message: String, remedy: String) {
-    self.message = message
-    self.remedy = remedy
-  }
-}
-
-extension HostFault: CustomStringConvertible {
-  package var description: String { "\(message). \(remedy)" }
 }

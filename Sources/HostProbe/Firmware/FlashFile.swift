@@ -1,4 +1,4 @@
-internal import Basics
+package import Basics
 package import BuildPlan
 package import Command
 internal import ImageModel
@@ -21,10 +21,11 @@ package struct FlashFile: Hashable, Sendable {
 
   /// Looks at a file.
   ///
-  /// - Throws: `HostFault` for a file that cannot be read, and for one in qcow2 that is not whole by itself.
-  package init(_ path: String) throws(HostFault) {
-    func unusable(_ reason: String) -> HostFault {
-      HostFault("the firmware file \(path) cannot be used: \(reason)", remedy: FirmwareSearch.remedy)
+  /// - Parameter kind: who must act when it cannot be used; by default whoever named it.
+  /// - Throws: `Fault` for a file that cannot be read, and for one in qcow2 that is not whole by itself.
+  package init(_ path: String, kind: Fault.Kind = .badInput) throws(Fault) {
+    func unusable(_ reason: String) -> Fault {
+      Fault(kind, "the firmware file \(path) cannot be used: \(reason)", remedy: FirmwareSearch.remedy)
     }
     let (status, start): (FileStatus, [UInt8])
     do throws(Errno) {
@@ -42,14 +43,16 @@ package struct FlashFile: Hashable, Sendable {
     size = header?.size ?? status.size
     guard let header else { return }
     guard !header.needsOtherFiles, !header.isEncrypted else {
-      throw HostFault(
+      throw Fault(
+        kind,
         "the firmware file \(path) is qcow2 "
           + (header.isEncrypted
             ? "and encrypted" : "with a backing file or an external data file, and those are not read"),
         remedy: "Make one file of it: qemu-img convert -O raw IN OUT")
     }
     guard size <= Self.limit else {
-      throw HostFault(
+      throw Fault(
+        kind,
         "the firmware file \(path) is qcow2 of \(ByteSize(bytes: size)), and no flash image is that large",
         remedy: "Check the path")
     }
@@ -60,7 +63,7 @@ package struct FlashFile: Hashable, Sendable {
   /// - Parameters:
   ///   - folder: a private folder.
   ///   - runner: runs qemu-img.
-  /// - Throws: `HostFault`, `CancellationError`.
+  /// - Throws: `Fault`, `CancellationError`.
   package func raw(named name: String, in folder: String, _ runner: any CommandRunner) async throws -> String
   {
     guard isQcow2 else { return path }
@@ -72,7 +75,8 @@ package struct FlashFile: Hashable, Sendable {
   private func convert(to name: String, in folder: String, _ runner: any CommandRunner) async throws {
     let link = "\(name).qcow2"
     let fault = { (reason: String, details: [String]) in
-      HostFault(
+      Fault(
+        .badInput,
         "the firmware file \(path) is qcow2 and cannot be converted: \(([reason] + details).joined(separator: "; "))",
         remedy: "Check it: qemu-img check FILE; or convert it by hand: qemu-img convert -O raw IN OUT")
     }
@@ -96,7 +100,7 @@ extension FirmwarePair {
 
   /// The pair as a machine takes it: both files raw, those in qcow2 converted into `folder`.
   ///
-  /// - Throws: `HostFault`, `CancellationError`.
+  /// - Throws: `Fault`, `CancellationError`.
   package func raw(in folder: String, _ runner: any CommandRunner) async throws -> FirmwarePair {
     var pair = self
     pair.code = try await FlashFile(code).raw(named: Self.convertedNames[0], in: folder, runner)
