@@ -105,7 +105,7 @@ let package = Package(
     .target(
       name: "ImageBuilder",
       dependencies: [
-        "BuildMachine", "BuildPlan", "AgentProtocol", "EFIVariables", "ImageModel", "NixStore", "Ext4",
+        "BuildMachine", "BuildPlan", "AgentProtocol", "EFIVariables", "FAT", "ImageModel", "NixStore", "Ext4",
         "Ext4Geometry", "Sfdisk",
         "Appliance", "HostProbe", "Command", "CLinux", "Basics", asn1, certificates, crypto, systemPackage,
       ]),

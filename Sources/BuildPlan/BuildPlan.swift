@@ -54,6 +54,8 @@ package enum DiskSerial {
   package static let target = "slipway-target"
   /// The read-only disk with the tree to copy.
   package static let source = "slipway-source"
+  /// The disk with a root that is not exported.
+  package static let scratch = "slipway-scratch"
 }
 
 extension [PlannedDisk] {

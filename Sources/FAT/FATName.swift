@@ -37,7 +37,7 @@ struct FATName: Hashable {
       try check(name, in: directory)
       guard folded.insert(name.uppercased()).inserted else {
         throw Fault(
-          .failed, attempt: "write \(directory)/\(name) to FAT",
+          .failed, "could not write \(directory)/\(name) to FAT",
           cause: "another name there differs in upper and lower case only")
       }
       guard !isShort(name) else {
@@ -58,7 +58,7 @@ struct FATName: Hashable {
     let endsBadly = name.hasSuffix(".") || name.hasSuffix(" ")
     guard !name.isEmpty, !isTaken, !endsBadly, name.utf16.count <= 255 else {
       throw Fault(
-        .failed, attempt: "write \(directory)/\(name) to FAT", cause: "FAT cannot hold such a name")
+        .failed, "could not write \(directory)/\(name) to FAT", cause: "FAT cannot hold such a name")
     }
   }
 

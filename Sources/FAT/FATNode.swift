@@ -24,8 +24,8 @@ package struct FATNode: Sendable {
 /// The bytes of a file.
 package enum FATContent: Sendable {
   case bytes([UInt8])
-  /// A part of an open file.
-  case part(FileDescriptor, offset: UInt64, size: UInt64)
+  /// A part of a file of this machine.
+  case part(of: FilePath, offset: UInt64, size: UInt64)
 
   var size: UInt64 {
     switch self {

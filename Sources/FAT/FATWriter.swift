@@ -56,7 +56,7 @@ struct FATDirectory {
       let own = items.filter { $0.path.count == 1 }
       guard own.count == 1, let node = own.first?.node else {
         throw Fault(
-          .failed, attempt: "write \(place) to FAT",
+          .failed, "could not write \(place) to FAT",
           cause: own.isEmpty ? "its directory is missing" : "it is there twice")
       }
       let below = items.filter { $0.path.count > 1 }
@@ -64,10 +64,10 @@ struct FATDirectory {
       case .file(let content):
         guard below.isEmpty else {
           throw Fault(
-            .failed, attempt: "write \(place) to FAT", cause: "it is a file, and something is in it")
+            .failed, "could not write \(place) to FAT", cause: "it is a file, and something is in it")
         }
         guard content.size <= UInt64(UInt32.max) else {
-          throw Fault(.failed, attempt: "write \(place) to FAT", cause: "FAT holds files of less than 4 GiB")
+          throw Fault(.failed, "could not write \(place) to FAT", cause: "FAT holds files of less than 4 GiB")
         }
         return Entry(name: made, time: FATTime(node.time), kind: .file(content))
       case .directory:
@@ -182,24 +182,29 @@ private struct FATWriter {
   private func put(_ content: FATContent, at place: UInt64) throws {
     switch content {
     case .bytes(let bytes): try put(bytes, at: place)
-    case .part(let source, let start, let size):
-      var done: UInt64 = 0
-      var buffer = [UInt8](repeating: 0, count: 1 << 20)
-      while done < size {
-        try Cancellation.check()
-        let wanted = Int(min(size - done, UInt64(buffer.count)))
-        let count = try buffer.withUnsafeMutableBytes {
-          try source.read(
-            fromAbsoluteOffset: Int64(start + done),
-            into: UnsafeMutableRawBufferPointer(rebasing: $0[..<wanted]))
-        }
-        guard count > 0 else {
-          throw Fault(
-            .failed, attempt: "write a file to FAT", cause: "its source ends after \(done) of \(size) bytes")
-        }
-        try put(Array(buffer[..<count]), at: place + done)
-        done += UInt64(count)
+    case .part(let path, let start, let size):
+      let source = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
+      try source.closeAfter { try copy(source, from: start, size: size, to: place) }
+    }
+  }
+
+  private func copy(_ source: FileDescriptor, from start: UInt64, size: UInt64, to place: UInt64) throws {
+    var done: UInt64 = 0
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    while done < size {
+      try Cancellation.check()
+      let wanted = Int(min(size - done, UInt64(buffer.count)))
+      let count = try buffer.withUnsafeMutableBytes {
+        try source.read(
+          fromAbsoluteOffset: Int64(start + done),
+          into: UnsafeMutableRawBufferPointer(rebasing: $0[..<wanted]))
       }
+      guard count > 0 else {
+        throw Fault(
+          .failed, "could not write a file to FAT", cause: "its source ends after \(done) of \(size) bytes")
+      }
+      try put(Array(buffer[..<count]), at: place + done)
+      done += UInt64(count)
     }
   }
 

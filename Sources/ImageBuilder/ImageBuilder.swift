@@ -1,6 +1,7 @@
 internal import Basics
 public import BuildPlan
 internal import Foundation
+internal import ImageModel
 internal import SystemPackage
 
 /// Builds images. The one entry point of the library: a request in, a manifest out.
@@ -90,8 +91,10 @@ public struct ImageBuilder: Sendable {
   }
 
   private func checkVerifiable(_ spec: ResolvedSpec) throws {
-    guard request.verify, spec.onlyNixStore else { return }
+    guard request.verify, spec.onlyNixStore || spec.store == .host else { return }
     throw Fault(
-      .badInput, "an image of a Nix store only cannot be booted", remedy: "Leave --verify out")
+      .badInput,
+      "an image of \(spec.onlyNixStore ? "a Nix store only" : "the boot partitions alone") cannot be booted",
+      remedy: "Leave --verify out")
   }
 }

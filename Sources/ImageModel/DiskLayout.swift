@@ -144,8 +144,9 @@ public struct DiskLayout: Hashable, Codable, Sendable {
   ///
   /// It is the partition in front of the root that boot loaders read, where there is one.
   public var activePartition: Int? {
-    guard table == .mbr, let root else { return nil }
-    return (partitions.first { $0.number < root.number && $0.type == .fatCode } ?? root).number
+    guard table == .mbr else { return nil }
+    let limit = root?.number ?? .max
+    return (partitions.first { $0.number < limit && $0.type == .fatCode } ?? root)?.number
   }
 
   /// The whole disk, in bytes.

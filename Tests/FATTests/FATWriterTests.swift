@@ -126,9 +126,7 @@ internal import Testing
       let source = scratch.appending("source")
       let bytes = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
       try Data(bytes).write(to: URL(fileURLWithPath: source.string))
-      let opened = try FileDescriptor.open(source, .readOnly)
-      defer { try? opened.close() }
-      let node = FATNode(path: "part", kind: .file(.part(opened, offset: 1000, size: 2_500_000)), time: 0)
+      let node = FATNode(path: "part", kind: .file(.part(of: source, offset: 1000, size: 2_500_000)), time: 0)
       let image = try made([node], volume(40 * Self.mebibyte), in: scratch)
       try await check(image)
       try await SubprocessRunner().run(
@@ -136,7 +134,8 @@ internal import Testing
       #expect(
         FileManager.default.contents(atPath: scratch.appending("out").string).map(Array.init)
           == Array(bytes[1000..<2_501_000]))
-      let beyond = FATNode(path: "part", kind: .file(.part(opened, offset: 1000, size: 3_000_000)), time: 0)
+      let beyond = FATNode(
+        path: "part", kind: .file(.part(of: source, offset: 1000, size: 3_000_000)), time: 0)
       #expect(throws: Fault.self) { try made([beyond], volume(40 * Self.mebibyte), in: scratch) }
     }
   }
@@ -177,7 +176,8 @@ internal import Testing
   @Test func whatCannotBeIsRefused() throws {
     let cases: [([FATNode], String)] = [
       ([file("a/b")], "its directory is missing"), ([file("a"), file("a")], "it is there twice"),
-      ([file("a"), file("a/b")], "it is a file"), ([file("a//b"), directory("a")], "cannot hold such a name"),
+      ([file("a"), file("a/b")], "it is a file"),
+      ([file("a//b"), directory("a")], "cannot hold such a name"),
       ([file("../x")], "cannot hold such a name"), ([directory("..")], "cannot hold such a name"),
     ]
     for (nodes, cause) in cases {

@@ -46,6 +46,9 @@ struct Layout: Sendable {
   /// Where an ESP begins, as in make-disk-image.
   static let espStart: UInt64 = 8 << 20
 
+  /// Whether a bootloader has a partition of its own.
+  var hasBootPlace: Bool { !bootPlaces.isEmpty }
+
   /// How many partitions a spec may add. An MBR has four entries, one of them the root's; a GPT has 128, of which a layout takes at most three.
   var furtherLimit: Int { format == .mbr ? 3 - bootPlaces.count : 125 }
 

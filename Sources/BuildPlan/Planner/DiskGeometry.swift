@@ -41,6 +41,9 @@ struct DiskGeometry {
   /// What is not the root's.
   var overhead: UInt64 { rootStart + tail }
 
+  /// The disk without a root, in bytes.
+  func sizeWithoutRoot(unit: UInt64) -> UInt64 { ByteSize(bytes: overhead).rounded(upTo: unit).bytes }
+
   /// What is left for the root on a disk of that size; nil when nothing is.
   func root(onDiskOf size: ByteSize) -> ByteSize? {
     let whole = size.bytes / Self.alignment * Self.alignment

@@ -39,15 +39,19 @@ package struct Planner: Sendable {
     ).check(geometry, spec)
     let layout = layout(geometry, root)
     try checkFormats(layout)
-    let pour = pour(layout)
+    let place = rootPlace(layout, root)
+    let pour = pour(place)
     var disks = [PlannedDisk(role: .target, serial: DiskSerial.target, size: layout.size, layout: layout)]
+    if spec.store == .host {
+      disks.append(PlannedDisk(role: .scratch, serial: DiskSerial.scratch, size: place.size))
+    }
     if disks[pour.device] == nil {
       disks.append(PlannedDisk(role: .source, serial: pour.device.serial, size: pour.size))
     }
     return BuildPlan(
       system: closure.system, disks: disks, pour: pour,
       machine: spec.onlyNixStore ? nil : machinePlan,
-      steps: spec.onlyNixStore ? [] : steps(layout, pour),
+      steps: spec.onlyNixStore ? [] : steps(layout, place, pour),
       preVM: spec.preVM, postVM: spec.postVM, outputs: outputs, secureBoot: spec.secureBoot)
   }
 
@@ -63,7 +67,8 @@ package struct Planner: Sendable {
     if case .fixed(let size) = spec.diskSize {
       fixed = geometry.root(onDiskOf: size) ?? ByteSize(bytes: 0)
     }
-    return try RootSize(spec, closure: closure, fixed: fixed, overhead: geometry.overhead)
+    return try RootSize(
+      spec, closure: closure, fixed: fixed, overhead: spec.store == .host ? 0 : geometry.overhead)
   }
 
   private func checkFormats(_ disk: DiskLayout) throws(SpecError) {
@@ -89,27 +94,48 @@ package struct Planner: Sendable {
       // Without an installation nothing would be in them.
       partition(number, part, spec.onlyNixStore ? nil : filesystem(of: part))
     }
-    let rootType: PartitionType? =
-      switch geometry.table {
-      case .gpt: .linux
-      case .mbr: .linuxCode
-      case .none: nil
-      }
-    partitions.append(
-      Partition(
-        number: geometry.table == .none ? 0 : partitions.count + 1, name: "root", type: rootType,
-        guid: geometry.table == .gpt ? spec.rootGPUID ?? identifiers.guid("partition/root") : nil,
-        start: geometry.rootStart / sector, sectors: root.size.bytes / sector,
-        filesystem: Filesystem(
-          kind: spec.filesystem, label: spec.label,
-          uuid: spec.filesystem.takesUUID ? spec.rootUUID(of: closure.system) : nil,
-          mountPoint: "/", inodes: root.inodes)))
+    if spec.store == .image {
+      let type: PartitionType? =
+        switch geometry.table {
+        case .gpt: .linux
+        case .mbr: .linuxCode
+        case .none: nil
+        }
+      partitions.append(
+        Partition(
+          number: geometry.table == .none ? 0 : partitions.count + 1, name: "root", type: type,
+          guid: geometry.table == .gpt ? spec.rootGPUID ?? identifiers.guid("partition/root") : nil,
+          start: geometry.rootStart / sector, sectors: root.size.bytes / sector,
+          filesystem: rootFilesystem(root)))
+    }
     for (part, entry) in zip(geometry.further, spec.further) {
       partitions.append(partition(partitions.count + 1, part, filesystem(of: entry)))
     }
     return DiskLayout(
-      table: geometry.table, sectorSize: sector, sectors: (root.size.bytes + geometry.overhead) / sector,
+      table: geometry.table, sectorSize: sector,
+      sectors: (spec.store == .host
+        ? geometry.sizeWithoutRoot(unit: spec.diskUnit) : root.size.bytes + geometry.overhead) / sector,
       guid: identifiers.guid("disk"), partitions: partitions)
+  }
+
+  private func rootFilesystem(_ root: RootSize) -> Filesystem {
+    Filesystem(
+      kind: spec.filesystem, label: spec.label,
+      uuid: spec.filesystem.takesUUID ? spec.rootUUID(of: closure.system) : nil, mountPoint: "/",
+      inodes: root.inodes)
+  }
+
+  /// Where the root is while the system is installed.
+  private func rootPlace(_ disk: DiskLayout, _ root: RootSize) -> RootPlace {
+    guard let partition = disk.root else {
+      return RootPlace(
+        device: .disk(serial: DiskSerial.scratch), offset: ByteSize(bytes: 0), size: root.size,
+        filesystem: rootFilesystem(root))
+    }
+    return RootPlace(
+      device: partition.device(on: DiskSerial.target),
+      offset: ByteSize(bytes: partition.start * disk.sectorSize),
+      size: ByteSize(bytes: partition.sectors * disk.sectorSize), filesystem: rootFilesystem(root))
   }
 
   private func filesystem(of part: Layout.Part) -> Filesystem? {
@@ -127,14 +153,12 @@ package struct Planner: Sendable {
   }
 
   /// The root itself where it can be poured, else a disk to copy from.
-  private func pour(_ disk: DiskLayout) -> PourPlan {
+  private func pour(_ root: RootPlace) -> PourPlan {
     let hashSeed = spec.rootUUID(of: closure.system)
-    if spec.onlyNixStore || spec.poursRoot, let root = disk.root, let filesystem = root.filesystem {
+    if spec.onlyNixStore || spec.poursRoot {
       return PourPlan(
-        tree: spec.onlyNixStore ? .store : .root, device: root.device(on: DiskSerial.target),
-        offset: ByteSize(bytes: root.start * disk.sectorSize),
-        size: ByteSize(bytes: root.sectors * disk.sectorSize), filesystem: filesystem,
-        hashSeed: hashSeed, time: ResolvedSpec.time)
+        tree: spec.onlyNixStore ? .store : .root, device: root.device, offset: root.offset, size: root.size,
+        filesystem: root.filesystem, hashSeed: hashSeed, time: ResolvedSpec.time)
     }
     let need = closure.tree.filesystem(room: ByteSize(bytes: 0))
     return PourPlan(
@@ -156,9 +180,9 @@ package struct Planner: Sendable {
     }
   }
 
-  private func steps(_ layout: DiskLayout, _ pour: PourPlan) -> [PlannedStep] {
+  private func steps(_ layout: DiskLayout, _ root: RootPlace, _ pour: PourPlan) -> [PlannedStep] {
     StepList(
-      layout: layout, pour: pour,
+      layout: layout, root: root, pour: pour,
       content: ByteSize(bytes: closure.tree.blocks * UInt64(Ext4Format.blockSize)), contents: spec.contents,
       kept: closure.contentState, system: closure.system,
       profileTime: ResolvedSpec.time,
@@ -181,6 +205,15 @@ package struct Planner: Sendable {
       efiVarsForm: spec.usesEFI ? spec.variablesForm : nil,
       stripFirmwareVariables: spec.usesEFI ? spec.stripsFirmwareVariables : nil)
   }
+}
+
+/// Where the root is while the system is installed.
+struct RootPlace {
+  var device: BlockDevice
+  /// Where on its disk it begins.
+  var offset: ByteSize
+  var size: ByteSize
+  var filesystem: Filesystem
 }
 
 /// What a VM would be made of on this machine.

@@ -6,6 +6,7 @@ internal import ImageModel
 /// the bootloader lists generations.
 struct StepList {
   let layout: DiskLayout
+  let root: RootPlace
   let pour: PourPlan
   /// What the tree takes.
   let content: ByteSize
@@ -27,9 +28,10 @@ struct StepList {
 
   var steps: [PlannedStep] {
     let target = BlockDevice.disk(serial: DiskSerial.target)
-    let made = layout.partitions.compactMap { partition in
+    var made = layout.partitions.compactMap { partition in
       partition.filesystem.map { (device: partition.device(on: DiskSerial.target), filesystem: $0) }
     }
+    if layout.root == nil { made.append((root.device, root.filesystem)) }
     var list: [InstallStep] = []
     if layout.table != .none { list.append(.partitionDisk(disk: target, layout: layout)) }
     // What is poured into its place on the target is made already.

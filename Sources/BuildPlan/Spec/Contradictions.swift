@@ -16,6 +16,36 @@ extension ResolvedSpec {
     }
   }
 
+  /// What an image without a root has no place for.
+  static func checkBootPartitionsAlone(
+    _ spec: ImageSpec, _ table: PartitionTable, _ contents: [PlannedContent], _ mounts: [MountedPlace]
+  ) throws(SpecError) {
+    guard spec.store == .host else { return }
+    guard spec.onlyNixStore != true else {
+      throw SpecError(
+        "store", "an image of a Nix store only has the store in it", remedy: "Leave it out, or onlyNixStore")
+    }
+    guard table.layout.hasBootPlace else {
+      throw SpecError(
+        "store",
+        "with the partition table '\(table.rawValue)' everything is in the root, which this image has not",
+        remedy: "Use \(PartitionTable.choice(\.hasBootPlace))")
+    }
+    var isFixed = false
+    if case .fixed? = spec.diskSize { isFixed = true }
+    for (key, isGiven) in [
+      ("diskSize", isFixed), ("additionalSpace", spec.additionalSpace != nil),
+      ("rootGPUID", spec.rootGPUID != nil), ("copyChannel", spec.copyChannel?.path != nil),
+    ] where isGiven {
+      throw SpecError(key, "the image has no root", remedy: "Leave it out, or set store to \"image\"")
+    }
+    for content in contents where !reach([content], into: mounts) {
+      throw SpecError(
+        content.key, "'\(content.entry.target)' would be in the root, which the image has not",
+        remedy: "Leave it out, or set store to \"image\"")
+    }
+  }
+
   static func checkFirmware(_ spec: ImageSpec) throws(SpecError) {
     if spec.ovmf != nil, spec.efiFirmware != nil || spec.efiVariables != nil {
       throw SpecError(

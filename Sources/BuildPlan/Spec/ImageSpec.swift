@@ -50,6 +50,8 @@ public struct ImageSpec: Hashable, Sendable {
   public var additionalPaths: [String]?
   /// Whether the image is a filesystem with the store paths at its root, and nothing else.
   public var onlyNixStore: Bool?
+  /// Where the image has its Nix store.
+  public var store: StorePlace?
   /// The system's `boot.loader.grub.device`, when it is another name than that of the guest's disk.
   public var grubDevice: String?
   /// A channel that becomes root's, or none.

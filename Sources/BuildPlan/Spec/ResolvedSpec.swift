@@ -13,6 +13,8 @@ package struct ResolvedSpec: Sendable {
   package let channel: String?
   /// Whether the image is a filesystem with store paths, and nothing else.
   package let onlyNixStore: Bool
+  /// Where the store of the image is; with `.host` the disk has no root.
+  package let store: StorePlace
   let table: PartitionTable
   let formats: [ImageFormat]
   package let installBootLoader: Bool
@@ -74,6 +76,7 @@ package struct ResolvedSpec: Sendable {
     baseName = try Self.fileName(spec.baseName ?? "nixos")
     onlyNixStore = spec.onlyNixStore ?? false
     table = Self.table(spec.partitionTableType, onlyNixStore: onlyNixStore)
+    store = spec.store ?? .image
     formats = try Self.formats(spec.format ?? [.raw])
     installBootLoader = spec.installBootLoader ?? !onlyNixStore
     touchEFIVariables = spec.touchEFIVars ?? table.layout.hasESP
@@ -98,6 +101,7 @@ package struct ResolvedSpec: Sendable {
     postInstall = try Self.script(spec.postInstall, "postInstall")
     postVM = spec.postVM
     try Self.checkStoreAlone(spec)
+    try Self.checkBootPartitionsAlone(spec, table, contents, mounts)
     variablesForm = spec.efiVarsForm ?? .canonical
     stripsFirmwareVariables = spec.stripFirmwareVariables ?? false
     try Self.checkVariables(spec, usesEFI: usesEFI)

@@ -79,6 +79,10 @@ extension SpecKey {
       "onlyNixStore", \.onlyNixStore, .flag, .system, default: .value(.flag(false)),
       "Make a filesystem with the store paths at its root, and nothing else; starts no VM.",
       details: "See [a Nix store alone](#a-nix-store-alone)."),
+    SpecKey(
+      "store", \.store, .choice, .system, default: .value(.text("image")),
+      "Where the Nix store is: in the image, or with the host, so that the image has the boot partitions alone.",
+      details: "See [boot partitions alone](#boot-partitions-alone)."),
   ]
 
   private static let diskKeys = [

@@ -10,21 +10,14 @@ struct ProgramReader: Sendable {
   let found: BootDisk
   /// A private folder that has the disk as `disk.raw`.
   private let tools: ToolFolder
-  private let runner = SubprocessRunner()
 
-  private static let disk = "disk.raw"
   private static let copy = "program"
 
   /// - Parameter tools: an empty private folder.
   init(_ found: BootDisk, on disk: FilePath, in tools: ToolFolder) throws {
     self.found = found
     self.tools = tools
-    try tools.link(disk, as: Self.disk)
-  }
-
-  /// A name as mtools takes it for that name, and not for a pattern.
-  private static func literal(_ name: Substring) -> String {
-    String(name.flatMap { "[*?".contains($0) ? [#"\"#, $0] : [$0] })
+    try tools.link(disk, as: FATReader.disk)
   }
 
   /// The bytes of a file; nil when it is no program.
@@ -36,17 +29,8 @@ struct ProgramReader: Sendable {
     let copy = tools.path.appending(Self.copy)
     defer { try? HostFiles.remove(copy) }
     let offset = partition.start * found.sectorSize
-    let name = "::" + path.split(separator: #"\"#).map { "/" + Self.literal($0) }.joined()
-    do {
-      try await runner.run(
-        tools.command(
-          "mcopy", ["-n", "-i", "\(Self.disk)@@\(offset)", name, Self.copy],
-          environment: ["LC_ALL": "C.UTF-8", "MTOOLSRC": "/dev/null"]))
-    } catch let failure as CommandFailure {
-      throw Fault(
-        .failed, "could not read \(printable(path)) from partition \(partition.number): \(failure.summary)",
-        evidence: failure.evidence)
-    }
+    try await FATReader(tools: tools, blame: .failed).copy(
+      path.replacing(#"\"#, with: "/"), at: offset, of: "partition \(partition.number)", to: Self.copy)
     let file = try FileDescriptor.open(copy, .readOnly)
     let header = try file.closeAfter {
       var bytes = [UInt8](repeating: 0, count: EFIProgram.headerSize)

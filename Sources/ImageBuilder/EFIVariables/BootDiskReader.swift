@@ -27,7 +27,7 @@ package struct BootDiskReader: Sendable {
     return try await ScratchFolder.with("check") { scratch in
       let tools = ToolFolder(path: scratch)
       guard format != .raw else {
-        try tools.link(file, as: Self.disk)
+        try tools.link(file, as: FATReader.disk)
         return try await withFiles(table(in: tools), in: tools)
       }
       try tools.link(file, as: "image")
@@ -36,11 +36,11 @@ package struct BootDiskReader: Sendable {
       )
       try await command.run {
         if format.isPacked {
-          try await DiskExport(runner: runner).unpack("image", format, to: Self.disk, in: tools)
+          try await DiskExport(runner: runner).unpack("image", format, to: FATReader.disk, in: tools)
         } else {
           try await runner.run(
             tools.command(
-              "qemu-img", ["convert", "-f", format.qemuName, "-O", "raw", "image", Self.disk]))
+              "qemu-img", ["convert", "-f", format.qemuName, "-O", "raw", "image", FATReader.disk]))
         }
       }
       return try await withFiles(table(in: tools), in: tools)
@@ -48,7 +48,9 @@ package struct BootDiskReader: Sendable {
   }
 
   private func table(in tools: ToolFolder) throws -> DiskTable {
-    let table = try DiskFile.with(tools.path.appending(Self.disk)) { try DiskTable(of: $0, sectorSize: nil) }
+    let table = try DiskFile.with(tools.path.appending(FATReader.disk)) {
+      try DiskTable(of: $0, sectorSize: nil)
+    }
     guard table.format != .none, table.format != .gpt || table.guid != nil else {
       throw Fault(
         blame, "the disk has no partition table that can be read",
@@ -56,9 +58,6 @@ package struct BootDiskReader: Sendable {
     }
     return table
   }
-
-  /// The raw disk's name in the folder that tools run in.
-  private static let disk = "disk.raw"
 
   private static func format(of image: String) throws -> ImageFormat {
     guard let known = ImageFormat.named(by: image) else {
@@ -72,7 +71,7 @@ package struct BootDiskReader: Sendable {
   func read(raw disk: FilePath, _ table: DiskTable) async throws -> BootDisk {
     try await ScratchFolder.with("check") { scratch in
       let tools = ToolFolder(path: scratch)
-      try tools.link(disk, as: Self.disk)
+      try tools.link(disk, as: FATReader.disk)
       return try await withFiles(table, in: tools)
     }
   }
@@ -83,36 +82,14 @@ package struct BootDiskReader: Sendable {
       let (start, isTooLarge) = found.partitions[index].start.multipliedReportingOverflow(
         by: table.sectorSize)
       guard !isTooLarge else { continue }
-      let disk = tools.path.appending(Self.disk)
+      let disk = tools.path.appending(FATReader.disk)
       guard try DiskFile.with(disk, { try FATBootSector.isAt(start, on: $0) }) else { continue }
-      found.partitions[index].files = try await files(
-        in: tools, at: start, of: "partition \(found.partitions[index].number)")
+      let paths = try await FATReader(tools: tools, blame: blame).paths(
+        at: start, of: "partition \(found.partitions[index].number)")
+      found.partitions[index].files = Set(
+        paths.filter { !$0.hasSuffix("/") }.map { $0.split(separator: "/").map { #"\"# + $0 }.joined() })
     }
     return found
-  }
-
-  /// The files of a FAT filesystem.
-  private func files(in tools: ToolFolder, at offset: UInt64, of partition: String) async throws -> Set<
-    String
-  > {
-    let listing = tools.command(
-      "mdir", ["-/", "-a", "-b", "-i", "\(Self.disk)@@\(offset)", "::"],
-      environment: ["LC_ALL": "C.UTF-8", "MTOOLSRC": "/dev/null"])
-    do {
-      let lines = try await runner.run(listing).split(separator: "\n").filter { !$0.hasSuffix("/") }
-      return Set(lines.map { $0.dropFirst(2).split(separator: "/").map { #"\"# + $0 }.joined() })
-    } catch let failure as CommandFailure {
-      // What mdir says of an empty filesystem.
-      if failure.tail.contains(where: { $0.hasSuffix(#"File "::" not found"#) }) { return [] }
-      guard case .notStarted = failure.reason else {
-        throw Fault(
-          blame, "the FAT filesystem of \(partition) cannot be read: \(failure.summary)",
-          remedy: "It is damaged: check it with fsck.fat", evidence: failure.evidence)
-      }
-      throw Fault(
-        .hostNotAble, "mdir cannot be run, which reads the files of an EFI system partition",
-        remedy: "Install mtools (Debian: apt install mtools)", evidence: failure.evidence)
-    }
   }
 }
 

@@ -18,7 +18,7 @@ struct BuildDisks: Sendable {
   /// What becomes the image: as large as the plan says.
   var target: FilePath { file(.target) }
   /// What the tree is poured into.
-  var poured: FilePath { file(plan.poursIntoTarget ? .target : .source) }
+  var poured: FilePath { file(plan.disks[plan.pour.device]?.role ?? .source) }
 
   private var overlay: FilePath { work.appending("target.qcow2") }
   private var hasOverlay: Bool { plan.machine != nil && plan.poursIntoTarget }
@@ -46,6 +46,8 @@ struct BuildDisks: Sendable {
         "targetDisk": hasOverlay ? overlay.string : target.string,
         "targetFormat": hasOverlay ? "qcow2" : "raw", "targetSerial": serial(.target),
         "sourceDisk": serial(.source).isEmpty ? "" : file(.source).string, "sourceSerial": serial(.source),
+        "scratchDisk": serial(.scratch).isEmpty ? "" : file(.scratch).string,
+        "scratchSerial": serial(.scratch),
         "sectorSize": DomainValues.sectorSize(try plan.target.sectorSize),
       ]
     }

@@ -1,4 +1,5 @@
 internal import BuildPlan
+internal import ImageModel
 internal import SystemPackage
 
 /// Disk and variables in their final bytes: nothing changes them any more.
@@ -12,9 +13,12 @@ struct Sealed: Sendable {
   static func make(from installed: Installed, at site: BuildSite) async throws -> Sealed {
     let (plan, disks) = (installed.plan, installed.disks)
     try await disks.merge(site.recorder)
-    // Without a guest nobody has written it yet.
+    let layout = try plan.target
     if plan.machine == nil {
-      try await PartitionTableWriter(runner: site.runner).write(plan.target, to: disks.target)
+      // Without a guest nobody has written it yet.
+      try await PartitionTableWriter(runner: site.runner).write(layout, to: disks.target)
+    } else if layout.root == nil {
+      try await BootPartitionSeal(layout: layout, disk: disks.target, time: plan.pour.time).run()
     }
     return Sealed(
       plan: plan, disk: disks.target,

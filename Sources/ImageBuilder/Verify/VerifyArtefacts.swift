@@ -39,6 +39,11 @@ struct VerifyArtefacts: Sendable {
         .badInput, "\(request.folder ?? "") has a Nix store only, which cannot be booted",
         remedy: "Give the output folder of a whole system")
     }
+    if let manifest, manifest.spec.store == .host {
+      throw Fault(
+        .badInput, "\(request.folder ?? "") has the boot partitions alone, and no root that could be booted",
+        remedy: "Give the output folder of a whole system")
+    }
     let (named, format) = try image(of: request, manifest, folder)
     let image = try RegularFile.check(named)
     try SelfContainedImage.check(image, format)
