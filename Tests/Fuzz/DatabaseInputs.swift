@@ -66,6 +66,9 @@ extension Inputs {
     guard sqlite3_open_v2("\(folder)/db", &connection, SQLITE_OPEN_READWRITE, nil) == SQLITE_OK,
       sqlite3_exec(connection, sql, nil, nil, nil) == SQLITE_OK
     else { return nil }
+    // A damaged header may promise any number of pages.
+    let limit = sqlite3_hard_heap_limit64(100 << 20)
+    defer { sqlite3_hard_heap_limit64(limit) }
     var size: Int64 = 0
     guard let pages = sqlite3_serialize(connection, "main", &size, 0) else { return nil }
     defer { sqlite3_free(pages) }
