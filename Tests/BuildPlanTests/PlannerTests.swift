@@ -29,6 +29,27 @@ import Testing
     }
   }
 
+  @Test func theBootPartitionsAloneAreInstalledFromAScratchDisk() throws {
+    try expectSnapshot(plan { $0.store = .host }.json(), named: "plan-efi-host-store.json")
+    for table in [PartitionTable.efi, .efixbootldr, .hybrid, .legacyBoot] {
+      let plan = try plan {
+        $0.store = .host
+        $0.partitionTableType = table
+      }
+      let target = try plan.target
+      #expect(target.root == nil)
+      #expect(target.size <= .mebibytes(257))
+      #expect(plan.disks.map(\.role) == [.target, .scratch])
+      #expect(plan.pour.device == .disk(serial: DiskSerial.scratch))
+    }
+    // What the guest copies into its place comes from a third disk.
+    let copied = try plan {
+      $0.store = .host
+      $0.fsType = .xfs
+    }
+    #expect(copied.disks.map(\.role) == [.target, .scratch, .source])
+  }
+
   @Test func bootSizeIsTheEndOfTheESP() throws {
     let disk = try plan { $0.bootSize = .mebibytes(512) }.target
     #expect(disk.partitions[1].start * 512 == 512 << 20)

@@ -78,6 +78,29 @@ import Testing
     #expect(DiskSize("1.5") == nil)
   }
 
+  /// What would be in a root, which an image of the boot partitions has not.
+  @Test func theBootPartitionsAloneHaveNoRoot() {
+    func refusesWithHost(_ key: String, _ change: (inout ImageSpec) -> Void) {
+      refuses(key) {
+        $0.store = .host
+        change(&$0)
+      }
+    }
+    for table in [PartitionTable.none, .legacy, .legacyGPT] {
+      refusesWithHost("store") { $0.partitionTableType = table }
+    }
+    refusesWithHost("store") { $0.onlyNixStore = true }
+    refusesWithHost("diskSize") { $0.diskSize = .fixed(.mebibytes(512)) }
+    refusesWithHost("additionalSpace") { $0.additionalSpace = .mebibytes(1) }
+    refusesWithHost("rootGPUID") { $0.rootGPUID = GUID(high: 1, low: 2) }
+    refusesWithHost("copyChannel") { $0.copyChannel = .path("/nix/store/x") }
+    refusesWithHost("configFile") { $0.configFile = "/etc/hosts" }
+    refusesWithHost("contents") { $0.contents = [ContentEntry(source: "/etc/hosts", target: "/etc/hosts")] }
+    refusesWithHost("system") {
+      $0.contents = [ContentEntry(source: "/etc/hosts", target: "/boot/hosts")]
+    }
+  }
+
   @Test func aSpecWithoutASystemIsRefused() {
     refuses("system") { _ in }
   }

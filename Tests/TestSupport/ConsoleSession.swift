@@ -8,17 +8,20 @@ package enum ConsoleSession {
   /// Boots a copy-on-write copy, logs in as root, types the commands and waits for a text. After a reboot it logs in
   /// again; the machine keeps what was written until the session ends.
   ///
-  /// - Parameter variables: the EFI variables; nil for a BIOS.
+  /// - Parameters:
+  ///   - variables: the EFI variables; nil for a BIOS.
+  ///   - further: raw disks beside the image.
   /// - Returns: everything that the console showed.
   package static func run(
-    image: FilePath, format: String, variables: FilePath?, scratch: FilePath, commands: [String],
-    until end: String
+    image: FilePath, format: String, variables: FilePath?, further: [FilePath] = [], scratch: FilePath,
+    commands: [String], until end: String
   ) async throws -> String {
     var machine = [
       "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "1024", "-smp", "2", "-display", "none",
       "-serial", "stdio", "-monitor", "none",
       "-drive", "if=virtio,format=\(format),snapshot=on,file=\(image)",
     ]
+    for disk in further { machine += ["-drive", "if=virtio,format=raw,snapshot=on,file=\(disk)"] }
     if let variables {
       let copy = scratch.appending("console-vars.fd")
       _ = try await Subprocess.run(
