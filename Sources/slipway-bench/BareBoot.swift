@@ -49,6 +49,7 @@ struct BareBoot {
         "clock": "\(ResolvedSpec.time)", "targetDisk": "\(scratch)/target.raw", "targetFormat": "raw",
         "sectorSize": "", "targetSerial": DiskSerial.target,
         "sourceDisk": "\(scratch)/source.img", "sourceSerial": DiskSerial.source,
+        "scratchDisk": "", "scratchSerial": "",
         "agentSocket": session.agentSocket.string, "agentPort": AgentProtocol.portName,
         "debugSocket": session.debugSocket.string,
       ]
