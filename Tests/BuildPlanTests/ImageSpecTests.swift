@@ -9,7 +9,7 @@ import Testing
       {"system": "/nix/store/x", "closureInfo": "/c", "baseName": "b", "format": "qcow2-compressed",
        "partitionTableType": "efi", "fsType": "xfs", "label": "root", "diskSize": "4G",
        "additionalSpace": "1G", "bootSize": "512M", "memSize": 2048, "cpus": 4, "installBootLoader": true,
-       "touchEFIVars": false, "onlyNixStore": false, "grubDevice": "/dev/sda", "configFile": "/k", "additionalPaths": ["/nix/store/y"],
+       "touchEFIVars": false, "onlyNixStore": false, "grubDevice": ["/dev/sda", "/dev/sdb"], "espMountPoint": "/boot/efi", "configFile": "/k", "additionalPaths": ["/nix/store/y"],
        "copyChannel": "/nix/store/z", "extraFiles": [{"source": "/s", "target": "/t"}], "preVM": "true", "postInstall": "ls\\npwd",
        "postVM": "echo", "contents": [{"source": "/a", "target": "/etc/a", "mode": "0600", "user": "u", "group": "g"},
                     {"source": "/b/*", "target": "/srv", "mode": null}], "efiFirmware": "/f", "efiVariables": "/v",
@@ -41,7 +41,8 @@ import Testing
     expected.onlyNixStore = false
     expected.efiVarsForm = .raw
     expected.stripFirmwareVariables = false
-    expected.grubDevice = "/dev/sda"
+    expected.grubDevice = ["/dev/sda", "/dev/sdb"]
+    expected.espMountPoint = "/boot/efi"
     expected.configFile = "/k"
     expected.additionalPaths = ["/nix/store/y"]
     expected.contents = [

@@ -74,6 +74,7 @@ import Testing
     Case(#""baseName": ".hidden""#, "baseName"),
     Case(#""grubDevice": "sda""#, "grubDevice"),
     Case(#""grubDevice": "/dev/../etc/passwd""#, "grubDevice"),
+    Case(#""partitionTableType": "legacy", "espMountPoint": "/efi""#, "espMountPoint"),
     Case(#""configFile": "relative""#, "configFile"),
     Case(#""configFile": "/nowhere/configuration.nix""#, "configFile"),
     Case(#""additionalPaths": "/nix/store/x""#, "additionalPaths"),
