@@ -46,7 +46,7 @@ import Testing
     expected.configFile = "/k"
     expected.additionalPaths = ["/nix/store/y"]
     expected.contents = [
-      ContentEntry(source: "/a", target: "/etc/a", mode: 0o600, user: "u", group: "g"),
+      ContentEntry(source: "/a", target: "/etc/a", mode: ContentMode("0600"), user: "u", group: "g"),
       ContentEntry(source: "/b/*", target: "/srv"),
     ]
     expected.copyChannel = .path("/nix/store/z")
@@ -159,7 +159,8 @@ import Testing
 
   @Test(arguments: [
     ("/a:/b", ContentEntry(source: "/a", target: "/b")),
-    ("/a:/b:0640", ContentEntry(source: "/a", target: "/b", mode: 0o640)),
+    ("/a:/b:0640", ContentEntry(source: "/a", target: "/b", mode: ContentMode("0640"))),
+    ("/a:/b:u=rwX,go=rX", ContentEntry(source: "/a", target: "/b", mode: ContentMode("u=rwX,go=rX"))),
     ("/a:/b::u:g", ContentEntry(source: "/a", target: "/b", user: "u", group: "g")),
   ])
   func contentsAreReadFromAFlag(text: String, entry: ContentEntry) throws {

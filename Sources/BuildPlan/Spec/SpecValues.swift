@@ -164,10 +164,10 @@ extension ResolvedSpec {
         throw SpecError("configFile", "the path '\(file)' is relative", remedy: "Give its absolute path")
       }
       entries.append(
-        ("configFile", ContentEntry(source: file, target: Self.configurationFile, mode: 0o644)))
+        ("configFile", ContentEntry(source: file, target: Self.configurationFile, mode: .octal(0o644))))
     }
     for var entry in spec.extraFiles ?? [] {
-      entry.mode = entry.mode ?? 0o600
+      entry.mode = entry.mode ?? .octal(0o600)
       entries.append(("extraFiles", entry))
     }
     for (key, entry) in entries { try entry.check(key) }
