@@ -89,6 +89,19 @@ import Testing
     }
   }
 
+  /// The time that a bootloader's builder puts into its menu is one of these.
+  @Test func aStoreObjectHasNoTimeOfTheHost() async throws {
+    try await withScratchDirectory { scratch in
+      let fixture = try await Fixture(in: scratch, .root)
+      try await fixture.pour()
+      let object = "/nix/store/\(String(repeating: "0", count: 32))-hello"
+      for path in [object, "\(object)/bin/hello"] {
+        let times = try await fixture.status(path, ["ctime:", "atime:", "mtime:"])
+        #expect(times == ["0x00000001:00000000", "0x00000001:00000000", "0x00000001:00000000"])
+      }
+    }
+  }
+
   @Test func contentsAreInTheTree() async throws {
     try await withScratchDirectory { scratch in
       let source = scratch.appending("source")
