@@ -46,6 +46,10 @@ in
 , deterministic ? true
 , rootGPUID ? "F222513B-DED1-49FA-B591-20CE86A2FE7F"
 , rootFSUID ? if fsType == "ext4" then rootGPUID else null
+  # Without effect, as there is one way to fill a root, and it always makes the same bytes; checked all the same.
+, reproducible ? false
+, populateRootWith ? if reproducible then "mke2fs" else "cptofs"
+, rootFSHashSeed ? rootFSUID
 
   # From here on, what only Slipway has.
   #
@@ -75,7 +79,9 @@ in
 
 let
   inherit (import ./lists.nix) layouts;
-  inherit (layouts.${partitionTableType}) hasESP allowsEFIVariables;
+  inherit (layouts.${partitionTableType}) allowsEFIVariables hasBootPartition hasESP;
+  # What mke2fs makes.
+  isExt = lib.elem fsType [ "ext2" "ext3" "ext4" ];
   # A user or a group without the other.
   isHalfOwned = entry: ((entry.user or null) == null) != ((entry.group or null) == null);
 in
@@ -84,6 +90,11 @@ in
 assert lib.assertOneOf "partitionTableType" partitionTableType (builtins.attrNames layouts);
 assert lib.assertMsg (fsType == "ext4" && deterministic -> rootFSUID != null)
   "rootFSUID: a deterministic image with ext4 needs one; leave it out, and it is rootGPUID.";
+assert lib.assertOneOf "populateRootWith" populateRootWith [ "cptofs" "mke2fs" ];
+assert lib.assertMsg (populateRootWith == "mke2fs" -> isExt)
+  "populateRootWith: mke2fs fills a root of ext2, ext3 or ext4 only, and fsType is '${fsType}'.";
+assert lib.assertMsg (reproducible -> deterministic && populateRootWith == "mke2fs")
+  "reproducible: it needs deterministic, and a root that is filled with mke2fs; leave populateRootWith out.";
 assert lib.assertMsg (touchEFIVars -> allowsEFIVariables)
   "touchEFIVars: a disk with the partition table '${partitionTableType}' is not booted by EFI; use efi, efixbootldr, hybrid or legacy+gpt.";
 assert lib.assertMsg (onlyNixStore -> contents == [ ])
@@ -114,10 +125,18 @@ let
     rootPaths = lib.unique ([ toplevel ] ++ lib.optional copyChannel channel ++ additionalPaths);
   };
 
-  # The disk's name in GRUB's configuration, where it is a device and not the installing machine's.
-  grub = config.boot.loader.grub;
-  grubDevices = lib.filter (device: lib.hasPrefix "/dev/" device && device != "/dev/vda")
-    ([ (grub.device or "") ] ++ grub.devices or [ ]);
+  # The disk's names in the configuration of bootloaders for a BIOS, where they are devices and not the installing
+  # machine's.
+  loader = config.boot.loader;
+  limine = loader.limine or { };
+  biosDevices = lib.unique (lib.filter (device: lib.hasPrefix "/dev/" device && device != "/dev/vda") (
+    lib.optionals (loader.grub.enable or false) ([ (loader.grub.device or "") ] ++ loader.grub.devices or [ ])
+    ++ lib.optional (limine.enable or false && limine.biosSupport or false) (limine.biosDevice or "")
+  ));
+
+  # The ESP's mount point, where it is another than the layout's. One that is XBOOTLDR's is left to the layout.
+  espMountPoint = loader.efi.efiSysMountPoint or "/boot";
+  isUsualESP = espMountPoint == "/boot" || (partitionTableType == "efixbootldr" && espMountPoint == "/efi");
 
   # "${…}" makes a store path of a path, and keeps what a text refers to.
   content = entry: {
@@ -126,9 +145,6 @@ let
   } // lib.mapAttrs (field: toString)
     (lib.filterAttrs (field: value: lib.elem field [ "mode" "user" "group" ] && value != null && value != "") entry);
 
-  # A script of this machine starts where make-disk-image's do: beside $out, so that what it leaves there is no output.
-  hook = script: if script == "" then null else "cd \"$NIX_BUILD_TOP\"; ${script}";
-
   spec = lib.filterAttrs (key: value: value != null) ({
     system = "${toplevel}";
     closureInfo = "${closure}";
@@ -136,7 +152,8 @@ let
     inherit baseName partitionTableType fsType label diskSize memSize cpus onlyNixStore installBootLoader;
     # A size that is fixed leaves nothing to be added to it.
     additionalSpace = if diskSize == "auto" then additionalSpace else null;
-    bootSize = if hasESP then bootSize else null;
+    bootSize = if hasBootPartition then bootSize else null;
+    espMountPoint = if hasESP && !onlyNixStore && !isUsualESP then espMountPoint else null;
     # Without a bootloader nothing touches them, and the variables are the firmware's template.
     touchEFIVars = touchEFIVars && installBootLoader;
     contents = if contents == [ ] then null else map content contents;
@@ -144,19 +161,20 @@ let
     additionalPaths = if additionalPaths == [ ] then null else map (path: "${path}") additionalPaths;
     rootGPUID = if deterministic then rootGPUID else null;
     rootFSUID = if deterministic then rootFSUID else null;
-    grubDevice =
-      if installBootLoader && grub.enable or false && grubDevices != [ ] then lib.head grubDevices else null;
+    grubDevice = if installBootLoader && biosDevices != [ ] then biosDevices else null;
     copyChannel = if copyChannel then "${channel}" else null;
-    preVM = hook preVM;
+    preVM = if preVM == "" then null else preVM;
     postInstall = if postInstall == "" then null else postInstall;
-    postVM = hook postVM;
+    postVM = if postVM == "" then null else postVM;
   } // lib.optionalAttrs (!onlyNixStore && (hasESP || touchEFIVars)) {
     efiFirmware = "${efiFirmware}";
     efiVariables = "${efiVariables}";
     efiFirmwareNeedsSMM = if OVMF.systemManagementModeRequired or false then true else null;
   }) // extraSpec;
 
-  specFile = pkgs.writeText "${name}.json" (builtins.toJSON spec);
+  # make-disk-image has these as attributes of the derivation, which `overrideAttrs` changes.
+  attributes = [ "memSize" "preVM" "postVM" ];
+  specFile = pkgs.writeText "${name}.json" (builtins.toJSON (builtins.removeAttrs spec attributes));
 in
 pkgs.runCommand name
   {
@@ -165,11 +183,27 @@ pkgs.runCommand name
     unsafeDiscardReferences.out = discardReferences;
     nativeBuildInputs = [ slipway ] ++ tools;
     inherit requiredSystemFeatures;
+    inherit (spec) memSize;
+    preVM = spec.preVM or "";
+    postVM = spec.postVM or "";
+    # Further words for QEMU, as a shell reads them.
+    QEMU_OPTS = "";
     passthru = { inherit spec specFile closure; };
   } ''
   # A build has no home, and slipway keeps its caches in one.
   export HOME="$NIX_BUILD_TOP" XDG_CACHE_HOME="$NIX_BUILD_TOP/.cache" XDG_CONFIG_HOME="$NIX_BUILD_TOP/.config"
-  slipway build ${specFile} --out "$out" --keep-log "$NIX_BUILD_TOP/slipway.failed.log" --progress plain ${lib.escapeShellArgs
+  flags=(--mem-size "$memSize")
+  # A script starts where make-disk-image's do: beside $out, so that what it leaves there is no output.
+  addScript() {
+    [ -n "$3" ] || return 0
+    printf 'cd "$NIX_BUILD_TOP"\n%s\n' "$3" > "$NIX_BUILD_TOP/$2"
+    flags+=("$1" "$NIX_BUILD_TOP/$2")
+  }
+  addScript --pre-vm pre-vm.sh "$preVM"
+  addScript --post-vm post-vm.sh "$postVM"
+  eval "words=($QEMU_OPTS)"
+  for word in "''${words[@]}"; do flags+=(--qemu-arg "$word"); done
+  slipway build ${specFile} "''${flags[@]}" --out "$out" --keep-log "$NIX_BUILD_TOP/slipway.failed.log" --progress plain ${lib.escapeShellArgs
     (lib.optionals (!onlyNixStore) [ "--kernel" kernelImage "--modules" kernelModules ]
       ++ lib.optional verify "--verify" ++ extraFlags)}
   # Times of this build: they would make each build of one derivation another.

@@ -1,17 +1,31 @@
 # A NixOS module that sets `system.build.image` to an image that Slipway builds. It has the options of nixpkgs'
-# nixos/modules/virtualisation/disk-image.nix, in whose place it is imported, and `slipway`.
+# nixos/modules/virtualisation/disk-image.nix, in whose place it is imported, and `slipway`. It needs nixpkgs 23.11 or later;
+# before 24.11 there is no option for the size of the disk, which is `slipway.arguments.diskSize` then.
 { config, lib, pkgs, modulesPath, ... }:
 
 let
   cfg = config.image;
   inherit (import ./lists.nix) extensions;
+
+  # A file of nixpkgs that declares options, or what stands in for it in a release without it.
+  declared = file: options:
+    if builtins.pathExists (modulesPath + file) then modulesPath + file else { inherit options; };
+  textOption = default: description: lib.mkOption { type = lib.types.str; inherit default description; };
 in
 {
   imports = [
-    # image.baseName, image.extension, image.fileName, image.filePath
-    (modulesPath + "/image/file-options.nix")
-    # virtualisation.diskSize
-    (modulesPath + "/virtualisation/disk-size-option.nix")
+    # From 25.05 on.
+    (declared "/image/file-options.nix" {
+      image = {
+        baseName = textOption "nixos-image-${config.system.nixos.label}-${pkgs.stdenv.hostPlatform.system}"
+          "Name of the image, without its extension.";
+        extension = textOption "img" "Extension of the image's name.";
+        fileName = textOption "${cfg.baseName}.${cfg.extension}" "Name of the image.";
+        filePath = textOption cfg.fileName "Path of the image in `system.build.image`.";
+      };
+    })
+    # From 24.11 on.
+    (declared "/virtualisation/disk-size-option.nix" { })
   ];
 
   options = {
@@ -53,7 +67,7 @@ in
         autoResize = true;
         fsType = config.slipway.arguments.fsType or "ext4";
       };
-      "/boot" = lib.mkIf cfg.efiSupport {
+      ${config.boot.loader.efi.efiSysMountPoint} = lib.mkIf cfg.efiSupport {
         device = "/dev/disk/by-label/ESP";
         fsType = "vfat";
       };
@@ -63,7 +77,8 @@ in
     system.nixos.tags = [ cfg.format ] ++ lib.optional cfg.efiSupport "efi";
     system.build.image = import ./make-disk-image.nix ({
       inherit lib config pkgs;
-      inherit (config.virtualisation) diskSize;
+      # Before 24.11 another module may declare it, with other values.
+      diskSize = config.virtualisation.diskSize or "auto";
       inherit (cfg) baseName format;
       slipway = config.slipway.package;
       partitionTableType = if cfg.efiSupport then "efi" else "legacy";

@@ -25,10 +25,10 @@ package enum InstallStep: Hashable, Codable, Sendable {
   /// - Parameters:
   ///   - touchEFIVariables: whether EFI variables are reachable in the chroot.
   ///   - disk: what is installed to.
-  ///   - diskName: the path by which the system's configuration knows that disk, if it is another than the kernel's.
+  ///   - diskNames: the paths by which the system's configuration knows that disk, where they are not the kernel's.
   ///   - bootFiles: what it copies at least: kernels and initrds. For the message when there is no room.
   case installBootLoader(
-    system: String, touchEFIVariables: Bool, disk: BlockDevice, diskName: String?, bootFiles: ByteSize)
+    system: String, touchEFIVariables: Bool, disk: BlockDevice, diskNames: [String], bootFiles: ByteSize)
   /// Run a script of the spec's author, for the target's `/bin/sh`, in the chroot.
   case runScript(system: String, script: String)
   /// Remove what must not be shared between machines, unmount everything, flush the disk. `kept` are absolute paths of

@@ -1,7 +1,7 @@
 /// The protocol's version and the words of its handshake.
 package enum AgentProtocol {
   /// The newest version this build speaks.
-  package static let version = 5
+  package static let version = 6
   /// The oldest version this build still speaks.
   package static let oldestVersion = 5
   /// The first word of either hello; anything else on the port is not an agent.

@@ -41,7 +41,7 @@ public struct ImageBuilder: Sendable {
     try OutputPath.check(request.out)
     let installer = Installer(
       machine: request.machine, template: try request.machine.domainTemplate(or: DomainTemplate.installer),
-      appliance: request.appliance, debugShell: request.debugShell)
+      qemuArguments: request.qemuArguments, appliance: request.appliance, debugShell: request.debugShell)
     let spec = try ResolvedSpec(request.spec)
     try checkVerifiable(spec)
     // Before the closure is read, which takes its time.

@@ -79,6 +79,8 @@ public struct BuildRequest: Hashable, Sendable {
   public var failureLog: String?
   /// The machine.
   public var machine: MachineChoice
+  /// Words that come to QEMU's command line of the machine that installs.
+  public var qemuArguments: [String]
   /// The appliance.
   public var appliance: ApplianceChoice
 
@@ -86,7 +88,8 @@ public struct BuildRequest: Hashable, Sendable {
   public init(
     spec: ImageSpec, out: String = "result", force: Bool = false, verify: Bool = false,
     debugShell: Bool = false, stepTimeLimit: Int? = nil, failureLog: String? = nil,
-    machine: MachineChoice = MachineChoice(), appliance: ApplianceChoice = ApplianceChoice()
+    machine: MachineChoice = MachineChoice(), qemuArguments: [String] = [],
+    appliance: ApplianceChoice = ApplianceChoice()
   ) {
     self.spec = spec
     self.out = out
@@ -96,6 +99,7 @@ public struct BuildRequest: Hashable, Sendable {
     self.stepTimeLimit = stepTimeLimit
     self.failureLog = failureLog
     self.machine = machine
+    self.qemuArguments = qemuArguments
     self.appliance = appliance
   }
 }

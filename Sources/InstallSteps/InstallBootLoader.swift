@@ -21,10 +21,26 @@ extension StepContext {
     do {
       try await run(chroot.command(program, ["boot"], settings: settings))
     } catch let failure as CommandFailure {
-      throw StepFailure(
+      var step = StepFailure(
         message: "the system's bootloader could not be installed: \(failure.summary)", from: failure)
+      if let device = missingGRUBDevice(in: failure.tail, devices) {
+        step.remedy =
+          "Give \(device) as grubDevice (--grub-device), and the disk has that name during the installation"
+      }
+      throw step
     }
   }
+}
+
+/// The device that GRUB was to be installed on, when there is none of that name.
+func missingGRUBDevice(in lines: [String], _ devices: DeviceTree) -> String? {
+  let prefix = "/dev/"
+  for var path in lines.filter({ $0.lowercased().contains("grub") }).flatMap(absolutePaths) {
+    while path.hasSuffix(".") { path.removeLast() }
+    guard path.hasPrefix(prefix), path.count > prefix.count else { continue }
+    if !Files.exists("\(devices.dev)/\(path.dropFirst(prefix.count))") { return String(path) }
+  }
+  return nil
 }
 
 extension DeviceTree {

@@ -21,8 +21,10 @@ extension InstallStep {
       case .activate(let system): try await context.activate(in: context.preparedChroot(of: system))
       case .setOwners(let system, let paths):
         try await context.setOwners(paths, in: context.preparedChroot(of: system))
-      case .installBootLoader(let system, let touchEFIVariables, let disk, let diskName, _):
-        if let diskName { try await onThread { try context.devices.link(disk, as: diskName) } }
+      case .installBootLoader(let system, let touchEFIVariables, let disk, let diskNames, _):
+        try await onThread {
+          for name in diskNames { try context.devices.link(disk, as: name) }
+        }
         let chroot = try await context.preparedChroot(of: system)
         try await onThread { try chroot.exposeEFIVariables(touchEFIVariables) }
         try await context.installBootLoader(in: chroot)

@@ -58,8 +58,8 @@ package struct StorageFigures: Hashable, Sendable {
   /// The place of the first path in a line that says that there is no space.
   private func place(namedIn lines: [String]) -> Place? {
     for line in lines where saysNoSpace(line) {
-      for word in line.split(whereSeparator: { " '\"`‘’,:;()=".contains($0) }) where word.hasPrefix("/") {
-        if let place = place(of: word) { return place }
+      for path in absolutePaths(in: line) {
+        if let place = place(of: path) { return place }
       }
     }
     return nil
@@ -81,6 +81,11 @@ package struct StorageNeed: Hashable, Sendable {
   var what: String
 
   fileprivate var words: String { ", and \(what) \(size)" }
+}
+
+/// The absolute paths that a program's line names.
+func absolutePaths(in line: String) -> [Substring] {
+  line.split(whereSeparator: { " '\"`‘’,:;()=".contains($0) }).filter { $0.hasPrefix("/") }
 }
 
 /// Whether a line is what programs print for ENOSPC: glibc's words, musl's and the C library's of Python.
@@ -119,7 +124,10 @@ extension StorageFigures.Place {
     case "/": "Give the image a larger diskSize, or more additionalSpace"
     case "/boot": "Give the image a larger bootSize, or the system fewer kernels"
     case "/efi": "Use the partition table \"efi\": bootSize is the size of its EFI system partition"
-    default: "Give it a larger size in partitions"
+    default:
+      type == FilesystemKind.vfat.rawValue
+        ? "Give it a larger size: bootSize for the EFI system partition, else in partitions"
+        : "Give it a larger size in partitions"
     }
   }
 

@@ -53,7 +53,8 @@ struct BareBoot {
         "agentSocket": session.agentSocket.string, "agentPort": AgentProtocol.portName,
         "debugSocket": session.debugSocket.string,
       ]
-      return try DomainTemplate.installer().render(common.placeholders.merging(installer) { $1 })
+      return try DomainTemplate.installer().render(
+        common.placeholders.merging(installer) { $1 }, lists: ["qemuArguments": []])
     }
     try await withMachine(configuration) { machine in
       let end = try await machine.ended()

@@ -31,6 +31,12 @@ struct BuildCommand: AsyncParsableCommand {
       valueName: "s"))
   var stepTimeout: Int?
 
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "Further argument of QEMU for the VM that installs; may be given again.", valueName: "arg"))
+  var qemuArg: [String] = []
+
   /// Where the result goes.
   struct OutputOptions: ParsableArguments {
     @Option(
@@ -50,7 +56,7 @@ struct BuildCommand: AsyncParsableCommand {
     let request = BuildRequest(
       spec: try specOptions.spec(), out: outputOptions.out, force: outputOptions.force, verify: verify,
       debugShell: debugShell, stepTimeLimit: stepTimeout, failureLog: outputOptions.keepLog,
-      machine: machineOptions.choice(),
+      machine: machineOptions.choice(), qemuArguments: qemuArg,
       appliance: applianceOptions.choice())
     let start = ContinuousClock.now
     let progress = progressOptions.renderer()

@@ -103,9 +103,10 @@ import Testing
       .setSystemProfile(system: system, time: 1), .activate(system: system),
       .setOwners(system: system, paths: [owned]),
       .installBootLoader(
-        system: system, touchEFIVariables: true, disk: disk, diskName: nil, bootFiles: .mebibytes(60)),
+        system: system, touchEFIVariables: true, disk: disk, diskNames: [], bootFiles: .mebibytes(60)),
       .installBootLoader(
-        system: system, touchEFIVariables: false, disk: disk, diskName: "/dev/sda", bootFiles: .mebibytes(0)),
+        system: system, touchEFIVariables: false, disk: disk, diskNames: ["/dev/sda"],
+        bootFiles: .mebibytes(0)),
       .runScript(system: system, script: "ls\n"), .finish(disk: disk, kept: ["/etc/machine-id"]),
     ]
   }

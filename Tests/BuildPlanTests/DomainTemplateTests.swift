@@ -5,21 +5,22 @@ import Testing
 
 @Suite struct DomainTemplateTests {
   @Test func theInstallersDomainIsTheGoldenOne() throws {
-    let xml = try DomainTemplate.installer().render(common().merging(installer) { $1 })
+    let xml = try DomainTemplate.installer().render(common().merging(installer) { $1 }, lists: lists)
     try expectSnapshot(xml, named: "installer.xml")
   }
 
   @Test func aPouredRootNeedsNoSourceDisk() throws {
     let poured = ["targetDisk": "/w/target.qcow2", "targetFormat": "qcow2", "sourceDisk": ""]
     let values = common().merging(installer) { $1 }.merging(poured) { $1 }
-    try expectSnapshot(DomainTemplate.installer().render(values), named: "installer-poured.xml")
+    try expectSnapshot(DomainTemplate.installer().render(values, lists: lists), named: "installer-poured.xml")
   }
 
   @Test(arguments: ["installer", "verify"])
   func aDiskOfLargeSectorsSaysSo(name: String) throws {
     let template = try name == "verify" ? DomainTemplate.verify() : DomainTemplate.installer()
     let values = common().merging(name == "verify" ? disk : installer) { $1 }
-    let xml = try template.render(values.merging(["sectorSize": DomainValues.sectorSize(4096)]) { $1 })
+    let xml = try template.render(
+      values.merging(["sectorSize": DomainValues.sectorSize(4096)]) { $1 }, lists: lists)
     #expect(xml.contains("<blockio logical_block_size='4096' physical_block_size='4096'/>"))
     #expect(DomainValues.sectorSize(512).isEmpty)
   }
@@ -43,7 +44,7 @@ import Testing
       $1
     }
     for template in [try DomainTemplate.installer(), try DomainTemplate.verify()] {
-      #expect(try template.render(values).contains("  \(element)\n"))
+      #expect(try template.render(values, lists: lists).contains("  \(element)\n"))
     }
   }
 
@@ -70,6 +71,32 @@ import Testing
     #expect(try template.render(["x": ""]) == "az")
   }
 
+  @Test func argumentsOfQEMUAreOneElementEach() throws {
+    let values = common().merging(installer) { $1 }
+    let xml = try DomainTemplate.installer().render(
+      values, lists: ["qemuArguments": ["-device", "edu,id='x'"]])
+    #expect(
+      xml.hasSuffix(
+        """
+          </devices>
+          <qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+            <qemu:arg value='-device'/>
+            <qemu:arg value='edu,id=&#39;x&#39;'/>
+          </qemu:commandline>
+        </domain>
+
+        """))
+  }
+
+  @Test func aTemplateWithoutAPlaceForAListIsRefused() throws {
+    let template = try DomainTemplate(name: "mine.xml", text: "<a/>")
+    let error = try #require(throws: Fault.self) {
+      try template.render([:], lists: ["qemuArguments": ["-x"]])
+    }
+    #expect(error.description.contains("qemuArguments"))
+    #expect(try template.render([:], lists: ["qemuArguments": []]) == "<a/>")
+  }
+
   @Test func secureFirmwareGetsSystemManagementMode() throws {
     let values = common(requiresSMM: true)
     #expect(values["smm"] == "on")
@@ -90,6 +117,8 @@ import Testing
   private let disk = [
     "disk": "/w/disk.qcow2", "kernel": "", "initrd": "", "kernelCommandLine": "", "sectorSize": "",
   ]
+
+  private let lists = ["qemuArguments": [String]()]
 
   private let installer = [
     "kernel": "/k/kernel", "initramfs": "/k/initramfs", "kernelCommandLine": "console=ttyS0",

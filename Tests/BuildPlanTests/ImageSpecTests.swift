@@ -9,7 +9,7 @@ import Testing
       {"system": "/nix/store/x", "closureInfo": "/c", "baseName": "b", "format": "qcow2-compressed",
        "partitionTableType": "efi", "fsType": "xfs", "label": "root", "diskSize": "4G",
        "additionalSpace": "1G", "bootSize": "512M", "memSize": 2048, "cpus": 4, "installBootLoader": true,
-       "touchEFIVars": false, "onlyNixStore": false, "grubDevice": "/dev/sda", "configFile": "/k", "additionalPaths": ["/nix/store/y"],
+       "touchEFIVars": false, "onlyNixStore": false, "grubDevice": ["/dev/sda", "/dev/sdb"], "espMountPoint": "/boot/efi", "configFile": "/k", "additionalPaths": ["/nix/store/y"],
        "copyChannel": "/nix/store/z", "extraFiles": [{"source": "/s", "target": "/t"}], "preVM": "true", "postInstall": "ls\\npwd",
        "postVM": "echo", "contents": [{"source": "/a", "target": "/etc/a", "mode": "0600", "user": "u", "group": "g"},
                     {"source": "/b/*", "target": "/srv", "mode": null}], "efiFirmware": "/f", "efiVariables": "/v",
@@ -41,11 +41,12 @@ import Testing
     expected.onlyNixStore = false
     expected.efiVarsForm = .raw
     expected.stripFirmwareVariables = false
-    expected.grubDevice = "/dev/sda"
+    expected.grubDevice = ["/dev/sda", "/dev/sdb"]
+    expected.espMountPoint = "/boot/efi"
     expected.configFile = "/k"
     expected.additionalPaths = ["/nix/store/y"]
     expected.contents = [
-      ContentEntry(source: "/a", target: "/etc/a", mode: 0o600, user: "u", group: "g"),
+      ContentEntry(source: "/a", target: "/etc/a", mode: ContentMode("0600"), user: "u", group: "g"),
       ContentEntry(source: "/b/*", target: "/srv"),
     ]
     expected.copyChannel = .path("/nix/store/z")
@@ -158,7 +159,8 @@ import Testing
 
   @Test(arguments: [
     ("/a:/b", ContentEntry(source: "/a", target: "/b")),
-    ("/a:/b:0640", ContentEntry(source: "/a", target: "/b", mode: 0o640)),
+    ("/a:/b:0640", ContentEntry(source: "/a", target: "/b", mode: ContentMode("0640"))),
+    ("/a:/b:u=rwX,go=rX", ContentEntry(source: "/a", target: "/b", mode: ContentMode("u=rwX,go=rX"))),
     ("/a:/b::u:g", ContentEntry(source: "/a", target: "/b", user: "u", group: "g")),
   ])
   func contentsAreReadFromAFlag(text: String, entry: ContentEntry) throws {

@@ -83,6 +83,44 @@ import Testing
     #expect(disk.partitions[1].filesystem?.uuid == GUID(high: 5, low: 6))
   }
 
+  @Test(arguments: ["/efi", "/boot/efi/", "//srv/esp"])
+  func theESPIsMountedWhereTheSystemHasIt(place: String) throws {
+    let usual = try plan()
+    let plan = try plan { $0.espMountPoint = place }
+    let path = "/" + place.split(separator: "/").joined(separator: "/")
+    #expect(try plan.target.partitions[0].filesystem?.mountPoint == path)
+    #expect(
+      plan.steps.contains { planned in
+        if case .mountFilesystem(_, let filesystem) = planned.step {
+          filesystem.mountPoint == path
+        } else {
+          false
+        }
+      })
+    // What is not the mount point is as ever, but for the kernels, for which the root has room.
+    #expect(try plan.target.partitions.map(\.guid) == usual.target.partitions.map(\.guid))
+    #expect(try plan.target.size > usual.target.size)
+    #expect(try self.plan { $0.espMountPoint = "/boot" }.target == usual.target)
+  }
+
+  @Test func contentsOnAnESPElsewhereAreCopiedWhenItIsMounted() throws {
+    let contents = [ContentEntry(source: "/a", target: "/boot/a")]
+    #expect(try !plan { $0.contents = contents }.poursIntoTarget)
+    #expect(
+      try plan {
+        $0.contents = contents
+        $0.espMountPoint = "/efi"
+      }.poursIntoTarget)
+  }
+
+  @Test func theDiskHasTheNamesOfAllGRUBDevices() throws {
+    let plan = try plan { $0.grubDevice = ["/dev/sda", "/dev/disk/by-id/x"] }
+    let names = plan.steps.compactMap { planned -> [String]? in
+      if case .installBootLoader(_, _, _, let names, _) = planned.step { names } else { nil }
+    }
+    #expect(names == [["/dev/sda", "/dev/disk/by-id/x"]])
+  }
+
   @Test func withoutABootLoaderNoStepInstallsOne() throws {
     let steps = try plan { $0.installBootLoader = false }.steps.map(\.step.name)
     #expect(!steps.contains("installBootLoader"))
@@ -193,10 +231,11 @@ import Testing
     var spec = ImageSpec()
     spec.system = "/nix/store/x"
     spec.extraFiles = [
-      ContentEntry(source: "/a", target: "/srv/a"), ContentEntry(source: "/a", target: "/srv/b", mode: 0o640),
+      ContentEntry(source: "/a", target: "/srv/a"),
+      ContentEntry(source: "/a", target: "/srv/b", mode: ContentMode("0640")),
     ]
     let entries = try ResolvedSpec(spec).contents
-    #expect(entries.map(\.entry.mode) == [0o600, 0o640])
+    #expect(entries.map(\.entry.mode) == [ContentMode("0600"), ContentMode("0640")])
     #expect(entries.allSatisfy { $0.key == "extraFiles" && $0.isSecret })
   }
 
@@ -667,7 +706,6 @@ private let badSpecs: [BadSpec] = [
   BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/a", group: "users")] },
   BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/a", user: "a b", group: "c")] },
   BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/a", user: "", group: "c")] },
-  BadSpec("contents") { $0.contents = [ContentEntry(source: "/a", target: "/a", mode: 0o10000)] },
   BadSpec("contents") {
     $0.contents = [ContentEntry(source: "/a", target: "/x/y"), ContentEntry(source: "/b", target: "/x//y")]
   },
@@ -684,9 +722,30 @@ private let badSpecs: [BadSpec] = [
     $0.configFile = "/c"
   },
   BadSpec("configFile") { $0.configFile = "c" },
-  BadSpec("grubDevice") { $0.grubDevice = "sda" },
-  BadSpec("grubDevice") { $0.grubDevice = "/dev/../etc/passwd" },
-  BadSpec("grubDevice") { $0.grubDevice = "/dev/" },
+  BadSpec("grubDevice") { $0.grubDevice = ["/dev/sda", "sda"] },
+  BadSpec("grubDevice") { $0.grubDevice = ["/dev/../etc/passwd"] },
+  BadSpec("grubDevice") { $0.grubDevice = ["/dev/"] },
+  BadSpec("espMountPoint") { $0.espMountPoint = "efi" },
+  BadSpec("espMountPoint") { $0.espMountPoint = "/" },
+  BadSpec("espMountPoint") { $0.espMountPoint = "/boot/../nix" },
+  BadSpec("espMountPoint") { $0.espMountPoint = "/nix/esp" },
+  BadSpec("espMountPoint") {
+    $0.partitionTableType = .legacyBoot
+    $0.espMountPoint = "/boot"
+  },
+  BadSpec("espMountPoint") {
+    $0.partitionTableType = .efixbootldr
+    $0.espMountPoint = "/boot/"
+  },
+  BadSpec("espMountPoint") {
+    $0.onlyNixStore = true
+    $0.partitionTableType = .efi
+    $0.espMountPoint = "/efi"
+  },
+  BadSpec("partitions") {
+    $0.espMountPoint = "/srv/esp"
+    $0.partitions = [PartitionEntry(name: "a", size: .mebibytes(64), fsType: .ext4, mountPoint: "/srv/esp")]
+  },
   BadSpec("memSize") { $0.memSize = 128 },
   BadSpec("cpus") { $0.cpus = 0 },
   BadSpec("baseName") { $0.baseName = "../x" },

@@ -65,7 +65,8 @@ import Testing
     try await withScratchDirectory { scratch in
       try await make("echo x >a; ln a b; mkdir d; ln a d/c; ln a d/e", in: scratch)
       let found = try await nodes([
-        ContentEntry(source: "\(scratch)/a", target: "/a", mode: 0o600, user: "1000", group: "100"),
+        ContentEntry(
+          source: "\(scratch)/a", target: "/a", mode: ContentMode("0600"), user: "1000", group: "100"),
         ContentEntry(source: "\(scratch)/b", target: "/b"),
         ContentEntry(source: "\(scratch)/d", target: "/d"),
       ])
@@ -180,7 +181,8 @@ import Testing
     try await withScratchDirectory { scratch in
       try await make("echo x >s; mkdir -p d/e; echo y >d/g; chmod 2755 d/e; chmod 6711 d/g", in: scratch)
       let found = try await nodes([
-        ContentEntry(source: "\(scratch)/s", target: "/s", mode: 0o4755, user: "1000", group: "100"),
+        ContentEntry(
+          source: "\(scratch)/s", target: "/s", mode: ContentMode("4755"), user: "1000", group: "100"),
         ContentEntry(source: "\(scratch)/d", target: "/d", user: "alice", group: "100"),
       ])
       #expect(found["/s"]?.attributes.mode == 0o4755)
@@ -188,6 +190,20 @@ import Testing
       #expect(found["/d/e"]?.attributes.mode == 0o2755 && found["/d/g"]?.attributes.mode == 0o6711)
       let marker = ContentOwner.firstMarker + 1
       #expect(found["/d/g"]?.attributes.owner == marker && found["/d"]?.attributes.group == marker)
+    }
+  }
+
+  @Test func modesMayBeChangesAsRsyncHasThem() async throws {
+    try await withScratchDirectory { scratch in
+      try await make(
+        "mkdir -p d/e; echo x >d/f; echo y >d/p; chmod 700 d/e d/p; chmod 600 d/f; ln -s f d/l", in: scratch)
+      let found = try await nodes([
+        ContentEntry(source: "\(scratch)/d", target: "/x", mode: ContentMode("u=rwX,go=rX")),
+        ContentEntry(source: "\(scratch)/d", target: "/y", mode: ContentMode("D711,F640")),
+      ])
+      #expect(["/x/e", "/x/f", "/x/p"].map { found[$0]?.attributes.mode } == [0o755, 0o644, 0o755])
+      #expect(["/y/e", "/y/f", "/y/p"].map { found[$0]?.attributes.mode } == [0o711, 0o640, 0o640])
+      #expect(found["/x/l"]?.attributes.mode == found["/y/l"]?.attributes.mode)
     }
   }
 

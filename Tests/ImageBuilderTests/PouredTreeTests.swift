@@ -59,12 +59,14 @@ import Testing
       try await pour(measure())
     }
 
-    /// One line of `debugfs` about a path of the image: mode, owner, group, size.
-    func status(_ path: String) async throws -> [Substring] {
+    /// What `debugfs` says of a path of the image.
+    func status(
+      _ path: String, _ fields: [String] = ["Mode:", "User:", "Group:", "Size:", "mtime:"]
+    ) async throws -> [Substring] {
       let runner = SubprocessRunner()
       let text = try await runner.run("debugfs", "-R", "stat \(path)", "\(image)?offset=\(1 << 20)")
       let words = text.split { $0.isWhitespace }
-      return ["Mode:", "User:", "Group:", "Size:", "mtime:"].compactMap { name in
+      return fields.compactMap { name in
         words.firstIndex(of: Substring(name)).map { words[$0 + 1] }
       }
     }
@@ -87,6 +89,19 @@ import Testing
     }
   }
 
+  /// The time that a bootloader's builder puts into its menu is one of these.
+  @Test func aStoreObjectHasNoTimeOfTheHost() async throws {
+    try await withScratchDirectory { scratch in
+      let fixture = try await Fixture(in: scratch, .root)
+      try await fixture.pour()
+      let object = "/nix/store/\(String(repeating: "0", count: 32))-hello"
+      for path in [object, "\(object)/bin/hello"] {
+        let times = try await fixture.status(path, ["ctime:", "atime:", "mtime:"])
+        #expect(times == ["0x00000001:00000000", "0x00000001:00000000", "0x00000001:00000000"])
+      }
+    }
+  }
+
   @Test func contentsAreInTheTree() async throws {
     try await withScratchDirectory { scratch in
       let source = scratch.appending("source")
@@ -100,9 +115,9 @@ import Testing
         in: scratch, .root,
         [
           ContentEntry(source: "\(source)/folder", target: "/etc/merged"),
-          ContentEntry(source: "\(source)/x1", target: "/etc/merged-too/one", mode: 0o4755),
+          ContentEntry(source: "\(source)/x1", target: "/etc/merged-too/one", mode: ContentMode("4755")),
           ContentEntry(source: "\(source)/x*", target: "/srv"),
-          ContentEntry(source: "\(source)/folder", target: "/etc/moded", mode: 0o644),
+          ContentEntry(source: "\(source)/folder", target: "/etc/moded", mode: ContentMode("644")),
         ])
       try await fixture.pour()
       #expect(try await fixture.status("/etc").prefix(3) == ["0755", "0", "0"])

@@ -122,6 +122,7 @@ import Testing
   @Test func theNixFunctionHasTheSameLists() throws {
     struct Lists: Encodable {
       struct Layout: Encodable {
+        var hasBootPartition: Bool
         var hasESP: Bool
         var allowsEFIVariables: Bool
       }
@@ -134,7 +135,12 @@ import Testing
         uniqueKeysWithValues: ImageFormat.allCases.map { ($0.rawValue, $0.fileExtension) }),
       layouts: Dictionary(
         uniqueKeysWithValues: Layout.all.map {
-          ($0.table.rawValue, .init(hasESP: $0.hasESP, allowsEFIVariables: $0.allowsEFIVariables))
+          (
+            $0.table.rawValue,
+            .init(
+              hasBootPartition: !$0.bootPlaces.isEmpty, hasESP: $0.hasESP,
+              allowsEFIVariables: $0.allowsEFIVariables)
+          )
         }),
       packages: ExternalTool.all.map(\.nixPackage).reduce(into: []) { if !$0.contains($1) { $0.append($1) } })
     let encoder = JSONEncoder()

@@ -256,6 +256,30 @@ struct InstallBootLoaderTests {
     }
   }
 
+  @Test(
+    "a device of GRUB's that is not there is named with the key that gives it",
+    arguments: [
+      ("installing the GRUB 2 boot loader on /dev/sda...", "/dev/sda"),
+      (
+        "grub-install: error: failed to get canonical path of `/dev/disk/by-id/ata-x'.",
+        "/dev/disk/by-id/ata-x"
+      ),
+      ("grub-install: error: cannot copy to /dev/vda.", nil), ("bootctl: no /dev/sda", nil),
+      ("grub-probe: error: /boot/grub: no such file", nil),
+    ])
+  func missingDevice(line: String, device: String?) async throws {
+    try await withRoot(["nix/store/abc-nixos/bin/switch-to-configuration", "dev/vda"]) { root in
+      let devices = DeviceTree(sys: "/sys", dev: root.appending("dev").string)
+      let failure = await #expect(throws: StepFailure.self) {
+        try await EventLog().context(RecordingRunner(failing: ["boot": [line]]), root: root, devices: devices)
+          .installBootLoader(in: Chroot(root: root.string, system: system))
+      }
+      #expect(
+        failure?.remedy?.contains("\(device ?? "none") as grubDevice (--grub-device)")
+          == (device.map { _ in true }))
+    }
+  }
+
   @Test("a failure brings the command and its last lines", arguments: ["bootctl: boom"])
   func failure(line: String) async throws {
     try await withRoot(["nix/store/abc-nixos/bin/switch-to-configuration"]) { root in

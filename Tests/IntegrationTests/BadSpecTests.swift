@@ -22,6 +22,7 @@ import Testing
   /// has no such limit, and that a reproducible ext4 needs `rootFSUID`, which Slipway derives.
   private static let assertions = [
     Case(#""touchEFIVars": true, "partitionTableType": "legacy""#, "touchEFIVars"),
+    Case(#""touchEFIVars": true, "partitionTableType": "legacy+boot""#, "touchEFIVars"),
     Case(#""touchEFIVars": true, "partitionTableType": "none""#, "touchEFIVars"),
     Case(#""onlyNixStore": true, "contents": [{"source": "/a", "target": "/b"}]"#, "contents"),
     Case(#""onlyNixStore": true, "configFile": "/a""#, "configFile"),
@@ -74,6 +75,7 @@ import Testing
     Case(#""baseName": ".hidden""#, "baseName"),
     Case(#""grubDevice": "sda""#, "grubDevice"),
     Case(#""grubDevice": "/dev/../etc/passwd""#, "grubDevice"),
+    Case(#""partitionTableType": "legacy", "espMountPoint": "/efi""#, "espMountPoint"),
     Case(#""configFile": "relative""#, "configFile"),
     Case(#""configFile": "/nowhere/configuration.nix""#, "configFile"),
     Case(#""additionalPaths": "/nix/store/x""#, "additionalPaths"),

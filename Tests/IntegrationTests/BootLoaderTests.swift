@@ -10,7 +10,8 @@ import Testing
     let system: String
     let table: String
     var bios = false
-    var grubDevice: String?
+    /// Further flags.
+    var flags: [String] = []
 
     var testDescription: String { "\(system) on \(table)\(bios ? ", by BIOS" : "")" }
   }
@@ -19,8 +20,12 @@ import Testing
   private static let cells: [Cell] =
     [
       Cell(system: "grub-bios", table: "legacy", bios: true),
-      Cell(system: "grub-bios-sda", table: "hybrid", bios: true, grubDevice: "/dev/sda"),
+      Cell(
+        system: "grub-bios-sda", table: "hybrid", bios: true,
+        flags: ["--grub-device", "/dev/sdb", "--grub-device", "/dev/sda"]),
       Cell(system: "grub-efi", table: "efi"),
+      // GRUB has its kernels in /boot of the root, and its loader on the ESP.
+      Cell(system: "grub-xbootldr", table: "efi", flags: ["--esp-mount-point", "/efi"]),
       Cell(system: "xbootldr", table: "efixbootldr"),
     ] + (ProcessInfo.processInfo.environment["SLIPWAY_SWEEPS"] == nil ? [] : others)
 
@@ -45,13 +50,25 @@ import Testing
         ["build", "--system", try await TestSystem.path(cell.system), "--out", out.string]
           + ["--partition-table-type", cell.table, "--additional-space", "16M"]
           + (isUntouched ? ["--no-touch-efi-vars"] : [])
-          + (cell.grubDevice.map { ["--grub-device", $0] } ?? []))
+          + cell.flags)
       try #require(built.status == 0, "\(built.errors)")
       // Without the variables of the build, the firmware finds the fallback path by itself.
       let image = ["--image", out.appending("nixos.img").string]
       let verified = try await SlipwayCommand.run(
         ["verify"] + (cell.bios ? image + ["--bios"] : isUntouched ? image : [out.string]))
       #expect(verified.status == 0, "\(verified.errors)")
+    }
+  }
+
+  @Test func aGRUBDeviceThatIsNotThereIsNamedWithItsFlag() async throws {
+    try await withScratchDirectory { scratch in
+      let built = try await SlipwayCommand.run([
+        "build", "--system", try await TestSystem.path("grub-bios-sda"), "--out",
+        scratch.appending("r").string,
+        "--partition-table-type", "legacy", "--additional-space", "16M",
+      ])
+      #expect(built.status == 1)
+      #expect(built.errors.contains("Give /dev/sda as grubDevice (--grub-device)"), "\(built.errors)")
     }
   }
 }

@@ -28,6 +28,32 @@ import Testing
     }
   }
 
+  /// Without a sandbox, where a build could write anywhere, and a `/homeless-shelter` stops later builds of the machine.
+  @Test func attributesCountAtBuildTimeAndNothingIsLeftOutside() async throws {
+    try await withScratchDirectory { scratch in
+      let home = scratch.appending("home")
+      let user = try await NixUser(home: home, settings: ["sandbox = false"])
+      let arguments = try await arguments()
+      try await user.add(closureOf: arguments["system"] ?? "")
+      let before = try names(in: home)
+      let (path, log) = try await user.build(
+        TestSystem.repository("nix/tests/overridden.nix"), arguments: arguments)
+      // 640 MiB, without what the kernel keeps for itself; the function's default is 1024.
+      let memory = try #require(
+        log.lazy.compactMap { $0.firstMatch(of: /MemTotal: +([0-9]+) kB/) }.first, "\(log)")
+      #expect((500_000..<655_360).contains(try #require(Int(memory.1))))
+      #expect(log.contains { $0.contains("0x11e8") }, "QEMU's edu device is not there")
+      let order = user.file(of: path).appending("order")
+      #expect(try String(contentsOfFile: order.string, encoding: .utf8) == "pre post\n")
+      #expect(try names(in: home) == before)
+      #expect(!FileManager.default.fileExists(atPath: "/homeless-shelter"))
+    }
+  }
+
+  private func names(in folder: FilePath) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted()
+  }
+
   @Test func aRemoteBuilderBuilds() async throws {
     try await withScratchDirectory { scratch in
       let socket = scratch.appending("builder").appending("socket")
@@ -79,7 +105,14 @@ import Testing
     expect(specs["efi"], has: #"{"touchEFIVars": true, "efiFirmware": "/usr/share/OVMF/OVMF_CODE_4M.fd"}"#)
     expect(specs["untouched"], has: #"{"touchEFIVars": false, "installBootLoader": false}"#)
     expect(specs["fixed"], has: #"{"diskSize": 2048, "bootSize": "128M"}"#)
-    expect(specs["grub"], has: #"{"grubDevice": "/dev/sda"}"#)
+    expect(specs["grub"], has: #"{"grubDevice": ["/dev/sda", "/dev/disk/by-id/b"]}"#)
+    expect(specs["limine"], has: #"{"grubDevice": ["/dev/sdb"]}"#)
+    #expect(specs["limineByEFI"]?["grubDevice"] == nil)
+    expect(specs["esp"], has: #"{"espMountPoint": "/boot/efi", "partitionTableType": "hybrid"}"#)
+    #expect(specs["espOfXBootLdr"]?["espMountPoint"] == nil)
+    #expect(specs["espOfBIOS"]?["espMountPoint"] == nil)
+    expect(specs["legacyBoot"], has: #"{"partitionTableType": "legacy+boot", "bootSize": "64M"}"#)
+    #expect((specs["storeWithChannel"]?["copyChannel"] as? String)?.hasSuffix("-nixos-24.11") == true)
     expect(specs["extra"], has: #"{"cpus": 1, "seed": "00000000-0000-0000-0000-000000000001"}"#)
     #expect(specs["fixed"]?["additionalSpace"] == nil)
     #expect(specs["seeded"]?["rootGPUID"] == nil)
@@ -88,6 +121,10 @@ import Testing
     #expect(contents[0]["target"] == "/etc/lib.nix")
     #expect(contents[0]["source"]?.hasPrefix("/nix/store/") == true)
     #expect(contents[1]["source"]?.hasSuffix("-nixos-system-tiny/*") == true)
+    #expect(contents[1]["mode"] == "u=rwX,go=rX")
+    // What make-disk-image needs for equal bytes changes nothing here.
+    let reproducible = try #require(specs["reproducible"])
+    #expect(reproducible as NSDictionary == specs["defaults"] as NSDictionary?)
   }
 
   @Test func hooksKeepTheStorePathsInThem() async throws {
@@ -96,11 +133,51 @@ import Testing
     expect(
       evaluation.hooks,
       has: #"{"postInstall": "sync", "format": ["raw"]}"#)
-    // Beside $out, where make-disk-image's hooks start too.
-    #expect(evaluation.hooks["preVM"] as? String == #"cd "$NIX_BUILD_TOP"; true"#)
-    #expect(evaluation.hooks["postVM"] as? String == "cd \"$NIX_BUILD_TOP\"; cat \(system)/system")
+    #expect(evaluation.hooks["preVM"] as? String == "true")
+    #expect(evaluation.hooks["postVM"] as? String == "cat \(system)/system")
     #expect((evaluation.hooks["copyChannel"] as? String)?.hasSuffix("-nixos-24.11") == true)
     #expect(evaluation.context.contains(system))
+  }
+
+  @Test func attributesAreThoseThatMakeDiskImagesCallersOverride() async throws {
+    let attributes = try await evaluation().attributes
+    expect(attributes, has: #"{"preVM": "ab", "postVM": "c", "memSize": 1024, "QEMU_OPTS": "-device edu"}"#)
+    // What an attribute decides is not in the file as well.
+    let file = try #require(attributes["inFile"] as? String)
+    let json = try JSONSerialization.jsonObject(with: Data(file.utf8))
+    let keys = Set(try #require(json as? [String: Any]).keys)
+    #expect(keys.isDisjoint(with: ["preVM", "postVM", "memSize"]) && keys.contains("fsType"))
+  }
+
+  @Test func thePackageIsBuiltFromThisCheckout() async throws {
+    let evaluation = try await evaluation()
+    #expect(evaluation.package["name"] as? String == SlipwayVersion.named.replacing(" ", with: "-"))
+    // Without its Swift packages, and with a Swift that is too old.
+    #expect(evaluation.package["isRefused"] as? [Bool] == [true, true])
+    #expect(evaluation.package["isBuilt"] as? Bool == true)
+    // Every package is taken from the folder of that name.
+    let patch = try #require(evaluation.package["postPatch"] as? String).split(separator: "\n")
+    let words = try #require(patch.first { $0.hasPrefix("sed ") })
+    try await withScratchDirectory { scratch in
+      let file = scratch.appending("Package.swift").string
+      try FileManager.default.copyItem(atPath: TestSystem.repository("Package.swift"), toPath: file)
+      try await SubprocessRunner().run("sh", "-c", "cd '\(scratch)' && \(words)")
+      let text = try String(contentsOfFile: file, encoding: .utf8)
+      #expect(!text.contains("url:"))
+      #expect(text.contains(#".package(path: "packages/GRDB.swift")"#))
+    }
+  }
+
+  @Test func theFlakeHasPackageOverlayModulesAndFunction() async throws {
+    let flake = try await evaluation().flake
+    #expect(flake["outputs"] as? [String] == ["checks", "lib", "nixosModules", "overlays", "packages"])
+    let package = "slipway-\(SlipwayVersion.current)"
+    expect(flake, has: #"{"without": {"x86_64-linux": {}}}"#)
+    expect(
+      flake, has: #"{"packages": {"x86_64-linux": {"default": "\#(package)", "slipway": "\#(package)"}}}"#)
+    let checks = try #require(flake["checks"] as? [String: [String: String]])
+    #expect(checks["x86_64-linux"]?.keys.sorted() == ["default", "image", "slipway"])
+    expect(flake["image"] as? [String: Any], has: #"{"partitionTableType": "efi", "touchEFIVars": true}"#)
   }
 
   @Test func firmwareThatNeedsSMMIsSaidToDoSo() async throws {
@@ -121,13 +198,31 @@ import Testing
       has: #"{"baseName": "host", "format": "vpc", "partitionTableType": "legacy+gpt", "fsType": "xfs"}"#)
     #expect(evaluation.module["extensions"] as? [String] == ImageFormat.allCases.map(\.fileExtension))
     #expect(evaluation.module["root"] as? String == "xfs")
+    // Where the system has it, as the function mounts it there.
+    #expect(evaluation.module["mounts"] as? [String] == ["/", "/efi"])
+  }
+
+  @Test func theModuleFitsReleasesOfNixpkgs() async throws {
+    let module = try await evaluation().module
+    let releases = try #require(module["releases"] as? [String: [String: Any]])
+    for (release, files, path) in [
+      ("23.11", [], "nixos-image-label-x86_64-linux.img"),
+      ("24.11", ["disk-size-option.nix"], "nixos-image-label-x86_64-linux.img"),
+      ("25.05", ["file-options.nix", "disk-size-option.nix"], "nixpkgs-filePath"),
+    ] {
+      #expect(releases[release]?["files"] as? [String] == files)
+      #expect(releases[release]?["filePath"] as? String == path)
+      #expect(releases[release]?["diskSize"] as? String == "auto")
+    }
+    // A variant of `nixos-rebuild build-image`: a list of modules, and in later releases a module.
+    #expect(module["variants"] as? [String] == ["list", "path"])
   }
 
   @Test func contradictionsAreRefusedWhenTheyAreEvaluated() async throws {
     let evaluation = try await evaluation()
-    #expect(evaluation.refused.count == 10)
+    #expect(evaluation.refused.count == 15)
     for (name, isRefused) in evaluation.refused { #expect(isRefused, "\(name) was not refused") }
-    #expect(evaluation.accepted.count == 5)
+    #expect(evaluation.accepted.count == 7)
     for (name, isAccepted) in evaluation.accepted { #expect(isAccepted, "\(name) was refused") }
   }
 
@@ -152,6 +247,9 @@ import Testing
     var specs: [String: [String: Any]]
     var hooks: [String: Any]
     var module: [String: Any]
+    var attributes: [String: Any]
+    var package: [String: Any]
+    var flake: [String: Any]
     var context: [String]
     var refused: [String: Bool]
     var accepted: [String: Bool]
@@ -168,6 +266,9 @@ import Testing
       specs: try #require(all["specs"] as? [String: [String: Any]]),
       hooks: try #require(all["hooks"] as? [String: Any]),
       module: try #require(all["module"] as? [String: Any]),
+      attributes: try #require(all["attributes"] as? [String: Any]),
+      package: try #require(all["package"] as? [String: Any]),
+      flake: try #require(all["flake"] as? [String: Any]),
       context: try #require(all["context"] as? [String]),
       refused: try #require(all["refused"] as? [String: Bool]),
       accepted: try #require(all["accepted"] as? [String: Bool]))

@@ -1,5 +1,5 @@
 # An image of a system that is in the store already, as a configuration would give it.
-{ system, slipway, kernel, kernelModules, format ? "qcow2" }:
+{ system, slipway, kernel, kernelModules, format ? "qcow2", more ? { } }:
 let
   lib = import ./lib.nix;
   pkgs = import ./pkgs.nix { inherit slipway kernel kernelModules; };
@@ -16,4 +16,4 @@ import ../make-disk-image.nix ({
   # What is left beside $out is no output.
   postVM = ''test -s "$diskImage"; cp "$efiVars" "$out/copy.fd"; echo $(sectorsToBytes 2) > left'';
   additionalSpace = "64M";
-} // pkgs.debian)
+} // pkgs.debian // more)

@@ -9,10 +9,17 @@ rec {
   filterAttrs = wanted: set: builtins.removeAttrs set
     (filter (name: !wanted name set.${name}) (builtins.attrNames set));
   unique = builtins.foldl' (seen: item: if elem item seen then seen else seen ++ [ item ]) [ ];
+  genAttrs = names: value: builtins.listToAttrs (map (name: { inherit name; value = value name; }) names);
   hasPrefix = prefix: text: builtins.substring 0 (builtins.stringLength prefix) text == prefix;
+  removePrefix = prefix: text:
+    if hasPrefix prefix text then builtins.substring (builtins.stringLength prefix) (-1) text else text;
+  splitString = separator: text: filter builtins.isString (builtins.split separator text);
+  versionAtLeast = version: least: builtins.compareVersions version least != -1;
+  trivial.release = "24.11";
   escapeShellArg = text: "'${builtins.replaceStrings [ "'" ] [ "'\\''" ] (toString text)}'";
   escapeShellArgs = list: builtins.concatStringsSep " " (map escapeShellArg list);
 
+  throwIfNot = condition: message: value: if condition then value else throw message;
   assertMsg = condition: message: condition || throw message;
   assertOneOf = name: value: known: assertMsg (elem value known)
     "${name} must be one of ${builtins.toJSON known}, but is: ${builtins.toJSON value}";
@@ -33,6 +40,7 @@ rec {
     bool = "bool";
     package = "package";
     raw = "raw";
+    str = "str";
     enum = values: { enum = values; };
     lazyAttrsOf = type: { lazyAttrsOf = type; };
   };

@@ -54,6 +54,7 @@ rec {
   btrfs-progs = programs "btrfs-progs" [ "mkfs.btrfs" ];
   f2fs-tools = programs "f2fs-tools" [ "mkfs.f2fs" ];
   stdenv.cc.libc = programs "glibc-bin" [ "ldd" ];
+  stdenv.hostPlatform.system = builtins.currentSystem;
   pkgsStatic.busybox = programs "busybox" [ "busybox" ];
   gnutar = programs "gnutar" [ "tar" ];
   gzip = programs "gzip" [ "gzip" ];
@@ -69,7 +70,9 @@ rec {
   gawk = programs "gawk" [ ];
 
   runCommand = name: attributes: script:
-    builder name (builtins.removeAttrs attributes [ "passthru" ]) script // (attributes.passthru or { });
+    builder name (builtins.removeAttrs attributes [ "passthru" ]) script // (attributes.passthru or { }) // {
+      overrideAttrs = change: runCommand name (attributes // change attributes) script;
+    };
 
   writeText = name: text: builder name { inherit text; } ''printf %s "$text" > $out'';
 

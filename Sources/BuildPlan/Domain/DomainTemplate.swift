@@ -36,11 +36,14 @@ public struct DomainTemplate: Sendable {
 
   /// The domain's XML.
   ///
-  /// - Parameter values: one value a placeholder. A section `{{#name}}…{{/name}}` is kept when its value is
-  ///   neither empty nor missing.
-  /// - Throws: `Fault` when the template names a placeholder that has no value.
-  public func render(_ values: [String: String]) throws -> String {
-    let lookup = Lookup(values: values)
+  /// - Parameters:
+  ///   - values: one value a placeholder. A section `{{#name}}…{{/name}}` is kept when its value is
+  ///     neither empty nor missing.
+  ///   - lists: values of sections that are kept for a list that is not empty, with a section `{{#items}}` in them for
+  ///     its items.
+  /// - Throws: `Fault` when the template names a placeholder that has no value, or has no place for a list.
+  public func render(_ values: [String: String], lists: [String: [String]] = [:]) throws -> String {
+    let lookup = Lookup(values: values, lists: lists)
     for (key, value) in values where value.hasPrefix("/") && hasControlCharacter(value) {
       throw Self.unusable(
         name, "the value of \(key) has a control character, which no XML can carry: rename '\(value)'")
@@ -52,6 +55,9 @@ public struct DomainTemplate: Sendable {
         name,
         "it names \(unknown.sorted().joined(separator: ", ")), and known placeholders are: "
           + values.keys.sorted().joined(separator: ", "))
+    }
+    if let unused = lists.keys.filter({ lists[$0]?.isEmpty == false && !lookup.used.contains($0) }).min() {
+      throw Self.unusable(name, "it has no section {{#\(unused)}}, and there are values for it")
     }
     return xml
   }
@@ -68,19 +74,22 @@ private func hasControlCharacter(_ text: String) -> Bool {
 /// Hands out values and remembers what was asked for in vain; Mustache itself renders that as nothing.
 private final class Lookup: MustacheParent {
   private let values: [String: String]
-  private let missing = Mutex<Set<String>>([])
+  private let lists: [String: [String]]
+  private let names = Mutex<Set<String>>([])
 
-  init(values: [String: String]) {
+  init(values: [String: String], lists: [String: [String]]) {
     self.values = values
+    self.lists = lists
   }
 
-  var unknown: Set<String> { missing.withLock { $0 } }
+  /// Every name that was asked for.
+  var used: Set<String> { names.withLock { $0 } }
+  var unknown: Set<String> { used.filter { values[$0] == nil && lists[$0] == nil } }
 
   func child(named name: String) -> Any? {
-    guard let value = values[name] else {
-      missing.withLock { _ = $0.insert(name) }
-      return nil
-    }
+    names.withLock { _ = $0.insert(name) }
+    if let list = lists[name] { return list.isEmpty ? nil : ["items": list] }
+    guard let value = values[name] else { return nil }
     // Mustache takes an empty text for true; here it switches a section off.
     return value.isEmpty ? nil : value
   }

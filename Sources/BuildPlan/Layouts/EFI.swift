@@ -9,10 +9,10 @@ extension PartitionTable {
 
 extension Layout {
   static let efi = Layout(
-    table: .efi, format: .gpt, bootPlaces: ["/boot"], hasESP: true, allowsEFIVariables: true,
+    table: .efi, format: .gpt, hasESP: true, allowsEFIVariables: true,
     parts: { [esp($0)] })
   static let hybrid = Layout(
-    table: .hybrid, format: .gpt, bootPlaces: ["/boot"], hasESP: true, allowsEFIVariables: true,
+    table: .hybrid, format: .gpt, hasESP: true, allowsEFIVariables: true,
     parts: { sizes in
       // Behind the table, where make-disk-image has it: protective MBR, header, and 16 KiB of entries.
       [

@@ -24,8 +24,6 @@ struct Layout: Sendable {
 
   var table: PartitionTable
   var format: TableFormat
-  /// Where its FAT partitions are mounted.
-  var bootPlaces: [String] = []
   /// Whether firmware starts a loader from an EFI system partition.
   var hasESP = false
   /// Whether a system with an ESP of its own, on another disk, may use it with EFI.
@@ -51,6 +49,22 @@ struct Layout: Sendable {
 
   /// How many partitions a spec may add. An MBR has four entries, one of them the root's; a GPT has 128, of which a layout takes at most three.
   var furtherLimit: Int { format == .mbr ? 3 - bootPlaces.count : 125 }
+
+  /// Where its FAT partitions are mounted, which depends on no size.
+  var bootPlaces: [String] { parts(Sizes(bootEnd: 0, sector: 512)).compactMap(\.mountPoint) }
+
+  /// This layout with its ESP mounted elsewhere.
+  func mountingESP(at place: String) -> Layout {
+    var layout = self
+    layout.parts = { [parts] sizes in
+      parts(sizes).map { part in
+        var part = part
+        if part.type == .efiSystem { part.mountPoint = place }
+        return part
+      }
+    }
+    return layout
+  }
 
   /// The ESP of a layout with `/boot` on it.
   static func esp(_ sizes: Sizes) -> Part {

@@ -12,7 +12,7 @@ extension PartitionTable {
 extension Layout {
   static let legacy = Layout(table: .legacy, format: .mbr)
   static let legacyBoot = Layout(
-    table: .legacyBoot, format: .mbr, bootPlaces: ["/boot"], bootStart: { _ in 1 << 20 },
+    table: .legacyBoot, format: .mbr, bootStart: { _ in 1 << 20 },
     parts: {
       [Part(name: "BOOT", type: .fatCode, start: 1 << 20, end: $0.bootEnd, mountPoint: "/boot")]
     })

@@ -7,7 +7,7 @@ extension PartitionTable {
 
 extension Layout {
   static let efixbootldr = Layout(
-    table: .efixbootldr, format: .gpt, bootPlaces: ["/boot", "/efi"], hasESP: true, allowsEFIVariables: true,
+    table: .efixbootldr, format: .gpt, hasESP: true, allowsEFIVariables: true,
     bootStart: xbootldrStart,
     parts: { sizes in
       let start = xbootldrStart(sectorSize: sizes.sector)

@@ -21,7 +21,7 @@ struct DiskGeometry {
   let tail: UInt64
 
   init(_ spec: ResolvedSpec) {
-    let layout = spec.table.layout
+    let layout = spec.layout
     let table = layout.format
     sectorSize = spec.sectorSize
     self.table = table

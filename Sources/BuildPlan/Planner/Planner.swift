@@ -187,7 +187,7 @@ package struct Planner: Sendable {
       kept: closure.contentState, system: closure.system,
       profileTime: ResolvedSpec.time,
       installBootLoader: spec.installBootLoader, touchEFIVariables: spec.touchEFIVariables,
-      bootFiles: closure.bootFiles, signs: spec.secureBoot?.sign != nil, grubDevice: spec.grubDevice,
+      bootFiles: closure.bootFiles, signs: spec.secureBoot?.sign != nil, grubDevices: spec.grubDevices,
       rootOptions: spec.mkfsOptions,
       postInstall: spec.postInstall,
       limit: stepTimeLimit

@@ -48,7 +48,8 @@ struct RootSize {
   ) throws(SpecError) {
     let installation = Installation(
       of: closure, onlyNixStore: spec.onlyNixStore,
-      bootsFromRoot: spec.installBootLoader && !spec.table.layout.hasESP)
+      bootsFromRoot: spec.installBootLoader
+        && !(spec.layout.hasESP && spec.layout.bootPlaces.contains("/boot")))
     let free = fixed == nil ? spec.free : ByteSize(bytes: 0)
     guard let need = Self.need(spec, closure, installation, free: free) else {
       throw SpecError(

@@ -21,7 +21,7 @@ struct StepList {
   let bootFiles: ByteSize
   /// Whether it signs what it installs.
   let signs: Bool
-  let grubDevice: String?
+  let grubDevices: [String]
   let rootOptions: [String]
   let postInstall: String?
   let limit: Int?
@@ -60,7 +60,7 @@ struct StepList {
     if installBootLoader {
       list.append(
         .installBootLoader(
-          system: system, touchEFIVariables: touchEFIVariables, disk: target, diskName: grubDevice,
+          system: system, touchEFIVariables: touchEFIVariables, disk: target, diskNames: grubDevices,
           bootFiles: bootFiles))
     }
     if let postInstall { list.append(.runScript(system: system, script: postInstall)) }

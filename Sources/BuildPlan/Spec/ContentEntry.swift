@@ -5,8 +5,8 @@ public struct ContentEntry: Hashable, Codable, Sendable {
   public var source: String
   /// The absolute path in the image. With a slash at its end it is a folder that a file goes into by its name.
   public var target: String
-  /// Permission bits of files; folders get an execute bit for every read bit. Nil keeps those of the source.
-  public var mode: UInt16?
+  /// What becomes of the permission bits; nil keeps those of the source.
+  public var mode: ContentMode?
   /// The owner, by a name that the target system knows or by number; nil for root. With `group` only.
   public var user: String?
   /// The group; see `user`.
@@ -14,7 +14,7 @@ public struct ContentEntry: Hashable, Codable, Sendable {
 
   /// Describes an entry.
   public init(
-    source: String, target: String, mode: UInt16? = nil, user: String? = nil, group: String? = nil
+    source: String, target: String, mode: ContentMode? = nil, user: String? = nil, group: String? = nil
   ) {
     self.source = source
     self.target = target
@@ -60,9 +60,6 @@ extension ContentEntry {
         throw fault(
           "'\(name)' is no number of a user or group", "Use a number below \(ContentOwner.firstMarker)")
       }
-    }
-    if let mode, mode > 0o7777 {
-      throw fault("the mode \(String(mode, radix: 8)) has more than the permission bits", "Use 0000 to 7777")
     }
   }
 

@@ -38,8 +38,33 @@ extension ResolvedSpec {
     return size
   }
 
+  /// The table's layout, with its ESP where the spec has it mounted.
+  static func layout(_ spec: ImageSpec, _ table: PartitionTable) throws(SpecError) -> Layout {
+    guard let place = spec.espMountPoint else { return table.layout }
+    guard table.layout.hasESP, spec.onlyNixStore != true else {
+      throw SpecError(
+        "espMountPoint", "this image has no EFI system partition that is mounted",
+        remedy: "Leave it out, or use the partition table \(PartitionTable.choice(\.hasESP))")
+    }
+    let first = place.split(separator: "/").first
+    guard isAbsolute(place), let first, !["nix", "proc", "sys", "dev", "run", "tmp"].contains(first) else {
+      throw SpecError(
+        "espMountPoint", "'\(place)' cannot be where the EFI system partition is mounted",
+        remedy: "Write boot.loader.efi.efiSysMountPoint, as \"/boot/efi\"")
+    }
+    let layout = table.layout.mountingESP(at: "/" + place.split(separator: "/").joined(separator: "/"))
+    guard Set(layout.bootPlaces).count == layout.bootPlaces.count else {
+      throw SpecError(
+        "espMountPoint", "the extended boot loader partition is mounted on '\(place)'",
+        remedy: "Use another place, such as \"/efi\"")
+    }
+    return layout
+  }
+
   /// Swap, then the partitions of the spec.
-  static func further(_ spec: ImageSpec, _ table: PartitionTable) throws(SpecError) -> [PartitionEntry] {
+  static func further(
+    _ spec: ImageSpec, _ table: PartitionTable, _ layout: Layout
+  ) throws(SpecError) -> [PartitionEntry] {
     let entries = spec.partitions ?? []
     let keys = [("swapSize", spec.swapSize != nil), ("partitions", !entries.isEmpty)]
     for (key, isGiven) in keys where isGiven {
@@ -53,15 +78,15 @@ extension ResolvedSpec {
           remedy: "Leave it out, or choose another partitionTableType than \"none\"")
       }
     }
-    try PartitionEntry.check(entries, in: table)
+    try PartitionEntry.check(entries, in: table, bootPlaces: layout.bootPlaces)
     var further = entries
     if let size = spec.swapSize { further.insert(try swap(size, in: table), at: 0) }
-    let limit = table.layout.furtherLimit
+    let limit = layout.furtherLimit
     guard further.count <= limit else {
       throw SpecError(
         "partitions",
         "with swap, the table has room for \(limit) beside its own, and these are \(further.count)",
-        remedy: table.layout.format == .mbr ? "Leave some out, or use \"legacy+gpt\"" : "Leave some out")
+        remedy: layout.format == .mbr ? "Leave some out, or use \"legacy+gpt\"" : "Leave some out")
     }
     return further
   }
@@ -78,8 +103,8 @@ extension ResolvedSpec {
   }
 
   /// Where other filesystems than the root are mounted while the system is installed.
-  static func mounts(_ table: PartitionTable, _ further: [PartitionEntry]) -> [MountedPlace] {
-    table.layout.bootPlaces.map { MountedPlace($0, .vfat) }
+  static func mounts(_ layout: Layout, _ further: [PartitionEntry]) -> [MountedPlace] {
+    layout.bootPlaces.map { MountedPlace($0, .vfat) }
       + further.compactMap { entry in entry.mountPoint.map { MountedPlace($0, entry.fsType) } }
   }
 

@@ -28,6 +28,8 @@ public struct ImageSpec: Hashable, Sendable {
   public var additionalSpace: ByteSize?
   /// The END OFFSET of the ESP on the disk, as in make-disk-image; the ESP starts at 8 MiB.
   public var bootSize: ByteSize?
+  /// Where the ESP is mounted: the system's `boot.loader.efi.efiSysMountPoint`.
+  public var espMountPoint: String?
   /// The size of a swap partition; without one, there is none.
   public var swapSize: ByteSize?
   /// Further partitions.
@@ -52,8 +54,8 @@ public struct ImageSpec: Hashable, Sendable {
   public var onlyNixStore: Bool?
   /// Where the image has its Nix store.
   public var store: StorePlace?
-  /// The system's `boot.loader.grub.device`, when it is another name than that of the guest's disk.
-  public var grubDevice: String?
+  /// The system's `boot.loader.grub.devices`, where they have other names than the guest's disk.
+  public var grubDevice: [String]?
   /// A channel that becomes root's, or none.
   public var copyChannel: ChannelCopy?
   /// Files and folders of the host that must not be in a Nix store, such as keys and a machine's state.

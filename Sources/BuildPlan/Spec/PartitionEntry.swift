@@ -38,9 +38,13 @@ extension PartitionEntry {
   private static let ownPlaces: Set<Substring> = ["boot", "efi", "nix", "proc", "sys", "dev", "run", "tmp"]
 
   /// Throws `SpecError` for the first fault of a list of partitions.
-  static func check(_ entries: [PartitionEntry], in table: PartitionTable) throws(SpecError) {
+  ///
+  /// - Parameter bootPlaces: where the layout's own partitions are mounted.
+  static func check(
+    _ entries: [PartitionEntry], in table: PartitionTable, bootPlaces: [String]
+  ) throws(SpecError) {
     var names = ownNames
-    var places: Set<[Substring]> = []
+    var places = Set(bootPlaces.map { $0.split(separator: "/") })
     for entry in entries {
       try entry.checkName()
       try entry.checkFilesystem()
@@ -105,9 +109,7 @@ extension PartitionEntry {
 
   private func checkMountPoint(_ components: [Substring]) throws(SpecError) {
     let place = mountPoint ?? ""
-    guard place.hasPrefix("/"), !components.contains(".."), !components.contains("."),
-      !place.hasControlCharacter
-    else {
+    guard isAbsolute(place) else {
       throw Self.fault(
         "the mount point '\(place)' is not an absolute path without '..'", "Write it as '/srv'")
     }
@@ -115,6 +117,13 @@ extension PartitionEntry {
       throw Self.fault("'\(place)' is another filesystem's place", "Mount it on a folder such as '/srv'")
     }
   }
+}
+
+/// Whether a mount point is an absolute path without `.` and `..`.
+func isAbsolute(_ place: String) -> Bool {
+  let components = place.split(separator: "/")
+  return place.hasPrefix("/") && !components.contains("..") && !components.contains(".")
+    && !place.hasControlCharacter
 }
 
 /// Throws `SpecError` for a label that the filesystem does not hold, or that would not be found by it.

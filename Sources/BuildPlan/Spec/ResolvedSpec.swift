@@ -16,6 +16,8 @@ package struct ResolvedSpec: Sendable {
   /// Where the store of the image is; with `.host` the disk has no root.
   package let store: StorePlace
   let table: PartitionTable
+  /// The table's layout, with its ESP where the spec has it mounted.
+  let layout: Layout
   let formats: [ImageFormat]
   package let installBootLoader: Bool
   let touchEFIVariables: Bool
@@ -44,8 +46,8 @@ package struct ResolvedSpec: Sendable {
   let memory: UInt64
   /// The processors that the guest is to have, if this machine has enough.
   package let cpus: Int
-  /// The name of the disk in the system's bootloader configuration, when it is not the guest's.
-  let grubDevice: String?
+  /// The names of the disk in the system's bootloader configuration, where they are not the guest's.
+  let grubDevices: [String]
   /// Everything of the host that goes into the image beside the closure: `contents`, `configFile`, `extraFiles`.
   package let contents: [PlannedContent]
   /// Where other filesystems than the root are mounted.
@@ -77,25 +79,26 @@ package struct ResolvedSpec: Sendable {
     onlyNixStore = spec.onlyNixStore ?? false
     table = Self.table(spec.partitionTableType, onlyNixStore: onlyNixStore)
     store = spec.store ?? .image
+    layout = try Self.layout(spec, table)
     formats = try Self.formats(spec.format ?? [.raw])
     installBootLoader = spec.installBootLoader ?? !onlyNixStore
-    touchEFIVariables = spec.touchEFIVars ?? table.layout.hasESP
+    touchEFIVariables = spec.touchEFIVars ?? layout.hasESP
     firmware = spec.firmwareWish
     firmwareKey = firmware.code.map { _ in spec.ovmf == nil ? "efiFirmware" : "OVMF" }
-    usesEFI = !onlyNixStore && (table.layout.hasESP || touchEFIVariables || firmware.code != nil)
+    usesEFI = !onlyNixStore && (layout.hasESP || touchEFIVariables || firmware.code != nil)
     filesystem = try Self.filesystem(spec.fsType ?? .ext4, onlyNixStore: onlyNixStore)
     label = try Self.label(spec, filesystem, onlyNixStore: onlyNixStore)
     mkfsOptions = try Self.mkfsOptions(spec)
     sectorSize = try Self.sectorSize(spec, installsBIOS: installBootLoader && !usesEFI)
-    further = try Self.further(spec, table)
+    further = try Self.further(spec, table, layout)
     diskSize = try Self.diskSize(spec.diskSize ?? .auto, formats)
     free = try Self.free(spec)
     bootSize = try Self.bootSize(spec.bootSize, table, sectorSize: sectorSize)
     memory = try Self.memory(spec.memSize ?? 1024)
     cpus = try Self.cpus(spec.cpus ?? 2)
-    grubDevice = try Self.grubDevice(spec)
+    grubDevices = try Self.grubDevices(spec.grubDevice ?? [])
     contents = try Self.contents(spec)
-    mounts = Self.mounts(table, further)
+    mounts = Self.mounts(layout, further)
     poursRoot = filesystem == .ext4 && mkfsOptions.isEmpty && !Self.reach(contents, into: mounts)
     preVM = spec.preVM
     postInstall = try Self.script(spec.postInstall, "postInstall")
@@ -107,7 +110,7 @@ package struct ResolvedSpec: Sendable {
     try Self.checkVariables(spec, usesEFI: usesEFI)
     try Self.checkFirmware(spec)
     try Self.checkBootLoader(spec, table)
-    try spec.secureBoot?.check(spec, hasESP: table.layout.hasESP)
+    try spec.secureBoot?.check(spec, hasESP: layout.hasESP)
     secureBoot = spec.secureBoot
     (seed, rootGPUID, rootFSUID) = (spec.seed, spec.rootGPUID, spec.rootFSUID)
     (closureInfo, additionalPaths) = (spec.closureInfo, spec.additionalPaths ?? [])

@@ -73,8 +73,9 @@ extension SpecKey {
       default: .words("yes; no for a Nix store alone"),
       "Run the system's switch-to-configuration boot."),
     SpecKey(
-      "grubDevice", \.grubDevice, .path, .system, default: .words("the guest's /dev/vda"),
-      "The system's boot.loader.grub.device; the disk has this name during the installation."),
+      "grubDevice", \.grubDevice, .oneOrMore(.path), .system, default: .words("the guest's /dev/vda"),
+      "The system's boot.loader.grub.device; the disk has this name during the installation.",
+      details: "Of several devices it has all the names."),
     SpecKey(
       "onlyNixStore", \.onlyNixStore, .flag, .system, default: .value(.flag(false)),
       "Make a filesystem with the store paths at its root, and nothing else; starts no VM.",
@@ -116,6 +117,11 @@ extension SpecKey {
       default: .words("256M; with sectors of 4096 bytes 268M, and 528M for efixbootldr"),
       "End offset on the disk of the boot partition: of XBOOTLDR with efixbootldr, else of the ESP.",
       details: "As in make-disk-image."),
+    SpecKey(
+      "espMountPoint", \.espMountPoint, .path, .partitions,
+      default: .words("/efi with efixbootldr, else /boot"),
+      "Mount point of the ESP: the system's boot.loader.efi.efiSysMountPoint.",
+      details: "See [partition tables](#partition-tables)."),
     SpecKey(
       "swapSize", \.swapSize, .size, .partitions, default: .words("no swap partition"),
       "Size of a swap partition, in whole MiB."),

@@ -31,7 +31,7 @@ struct SpecReader {
       throw SpecError(key, "an entry has no source or no target", remedy: "Give both")
     }
     return ContentEntry(
-      source: source, target: target, mode: try mode(text("mode")), user: try text("user"),
+      source: source, target: target, mode: try fields["mode"]?.mode(), user: try text("user"),
       group: try text("group"))
   }
 
@@ -97,10 +97,12 @@ struct SpecReader {
       })
   }
 
-  private func mode(_ text: String?) throws(SpecError) -> UInt16? {
-    guard let text else { return nil }
-    guard let mode = UInt16(text, radix: 8), !text.hasPrefix("+") else {
-      throw SpecError(key, "the mode '\(text)' is not octal", remedy: "Write a text such as \"0644\"")
+  private func mode() throws(SpecError) -> ContentMode {
+    let text = try text()
+    guard let mode = ContentMode(text) else {
+      throw SpecError(
+        key, "'\(text)' is no mode",
+        remedy: "Write an octal text such as \"0644\", 7777 at most, or changes such as \"u=rwX,go=rX\"")
     }
     return mode
   }

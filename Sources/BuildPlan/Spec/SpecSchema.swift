@@ -40,7 +40,7 @@ package enum SpecSchema {
     case .size: any([integer(upTo: .max), pattern("^\(size)\(unit)?$")])
     case .diskSize: any([integer(upTo: .max >> 20), pattern("^(auto|[0-9]+|\(size)\(unit))$")])
     case .guid: pattern("^\(guid)$")
-    case .mode: pattern("^[0-7]+$")
+    case .mode: pattern("^\(mode)(,\(mode))*$")
     case .filesystem: pattern("^[a-z0-9][a-z0-9_-]{0,29}$")
     case .partitionType: pattern("^(\(guid)|[0-9A-Fa-f]{1,2})$")
     case .channel: any([keywords(.path), ["const": .flag(false)]])
@@ -53,6 +53,7 @@ package enum SpecSchema {
 
   private static let size = #"([0-9]+(\.[0-9]{1,18})?|\.[0-9]{1,18})"#
   private static let unit = "([KMGTPEkmgtpe]([Ii][Bb]?)?)"
+  private static let mode = "[DF]*(0*[0-7]{1,4}|[ugoa]*[-+=][rwxXst]*)"
   private static let guid = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
   private static func pattern(_ pattern: String) -> [String: SpecValue] {

@@ -11,7 +11,7 @@ package indirect enum SpecShape: Hashable, Sendable {
   /// `auto`, MiB, or a size with a suffix.
   case diskSize
   case guid
-  /// Permission bits, as an octal text.
+  /// Permission bits, as an octal text or as changes.
   case mode
   /// The name of a filesystem, which may be one that Slipway does not know.
   case filesystem
@@ -46,7 +46,7 @@ extension ContentEntry {
   static let fields = [
     SpecField("source", .path, isRequired: true, "File or folder of this machine, or a pattern with '*'."),
     SpecField("target", .path, isRequired: true, "Absolute path in the image."),
-    SpecField("mode", .mode, "Permission bits of files, in octal."),
+    SpecField("mode", .mode, "Permission bits of files in octal, or changes such as u=rwX,go=rX."),
     SpecField("user", .text, "Owner, by name or number; with 'group' only."),
     SpecField("group", .text, "Group, by name or number; with 'user' only."),
   ]

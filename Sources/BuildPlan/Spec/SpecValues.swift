@@ -131,17 +131,18 @@ extension ResolvedSpec {
     wanted ?? (onlyNixStore ? .none : .efi)
   }
 
-  static func grubDevice(_ spec: ImageSpec) throws(SpecError) -> String? {
-    guard let device = spec.grubDevice else { return nil }
-    let names = device.split(separator: "/", omittingEmptySubsequences: false)
-    guard names.count > 2, names[0].isEmpty, names[1] == "dev",
-      names[2...].allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }), !device.hasControlCharacter
-    else {
-      throw SpecError(
-        "grubDevice", "'\(device)' is no path of a device",
-        remedy: "Write boot.loader.grub.device, as \"/dev/sda\"")
+  static func grubDevices(_ devices: [String]) throws(SpecError) -> [String] {
+    for device in devices {
+      let names = device.split(separator: "/", omittingEmptySubsequences: false)
+      guard names.count > 2, names[0].isEmpty, names[1] == "dev",
+        names[2...].allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }), !device.hasControlCharacter
+      else {
+        throw SpecError(
+          "grubDevice", "'\(device)' is no path of a device",
+          remedy: "Write boot.loader.grub.device, as \"/dev/sda\"")
+      }
     }
-    return device
+    return devices
   }
 
   /// What `configFile` becomes.
@@ -163,10 +164,10 @@ extension ResolvedSpec {
         throw SpecError("configFile", "the path '\(file)' is relative", remedy: "Give its absolute path")
       }
       entries.append(
-        ("configFile", ContentEntry(source: file, target: Self.configurationFile, mode: 0o644)))
+        ("configFile", ContentEntry(source: file, target: Self.configurationFile, mode: .octal(0o644))))
     }
     for var entry in spec.extraFiles ?? [] {
-      entry.mode = entry.mode ?? 0o600
+      entry.mode = entry.mode ?? .octal(0o600)
       entries.append(("extraFiles", entry))
     }
     for (key, entry) in entries { try entry.check(key) }

@@ -28,6 +28,8 @@ struct BuildSite: Sendable {
 struct Installer: Sendable {
   let machine: MachineChoice
   let template: DomainTemplate
+  /// Words that come to QEMU's command line.
+  let qemuArguments: [String]
   let appliance: ApplianceChoice
   /// Whether a failed step opens a shell in the guest.
   let debugShell: Bool

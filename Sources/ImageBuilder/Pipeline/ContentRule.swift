@@ -5,8 +5,8 @@ internal import Ext4
 /// The one decision of what becomes of a content's type, mode, owner and times, for every root filesystem: what is
 /// copied in the guest is copied from what is poured by this.
 struct ContentRule: Sendable {
-  /// Permission bits that the spec gives; nil keeps the source's.
-  let mode: UInt16?
+  /// What becomes of the permission bits; nil keeps the source's.
+  let mode: ContentMode?
   let owner: FileTree.Owner
   /// Which names may be one inode: those of one entry.
   let links: FileTree.HardLinks
@@ -39,9 +39,8 @@ struct ContentRule: Sendable {
     guard let mode else { return node }
     switch node.kind {
     case .symbolicLink: break
-    // A folder that may be read may be entered.
-    case .directory: node.attributes.mode = mode | (mode & 0o444) >> 2
-    default: node.attributes.mode = mode
+    case .directory: node.attributes.mode = mode.bits(of: node.attributes.mode, isFolder: true)
+    default: node.attributes.mode = mode.bits(of: node.attributes.mode, isFolder: false)
     }
     return node
   }

@@ -116,7 +116,7 @@ struct GuestSession: Sendable {
         "debugSocket": session.debugSocket.string,
       ]
       let values = common.placeholders.merging(try disks.placeholders) { $1 }.merging(own) { $1 }
-      return try installer.template.render(values)
+      return try installer.template.render(values, lists: ["qemuArguments": installer.qemuArguments])
     }
   }
 }
