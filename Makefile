@@ -77,9 +77,10 @@ test-all: setup build systems test-unit ## run every test, the long sweeps and t
 	  --no-parallel --filter 'IntegrationTests|SweepTests'
 	@$(MAKE) --no-print-directory drill
 
-check: build ## lint, check imports, and check the agent
+check: build ## lint, check imports and Python's types, and check the agent
 	swift format lint --strict --recursive --parallel Sources Tests Package.swift
 	swift build --explicit-target-dependency-import-check error
+	.cache/tools/bin/mypy --config-file nix/test-driver/pyproject.toml nix/test-driver
 	@scripts/check-agent $(STAGE)/libexec/slipway/slipway-agent $(AGENT_LIMIT)
 
 bench: setup-bench build ## print how times compare, both sides measured in one run; BENCH=boots, pour or builds for one part
