@@ -18,7 +18,7 @@ SWIFT_TEST := swift test --disable-xctest
 SHORT_DRILL := DrillTests\.(OutputTests|ArtefactTests|EndTests/(killedInIts|aHostScript|aKilledHyp)|InputTests/a(BadSpec|LowLimit)|FullDiskTests/aSmall|GuestTests/aConsole)
 
 .PHONY: help setup setup-bench build appliance systems system demo test test-unit test-vm test-all drill-short check bench \
-  drill fuzz fmt record install deb clean
+  test-nixos drill fuzz fmt record install deb clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ test-unit: ## run the tests that need no virtual machine
 test-vm: ## run the tests that boot virtual machines, one at a time
 	@SLIPWAY_VM_TESTS=1 SLIPWAY=$(abspath $(SLIPWAY)) scripts/counted $(SWIFT_TEST) --no-parallel \
 	  --filter IntegrationTests
+
+test-nixos: $(if $(NIXPKGS),build) ## build and boot systems of NixOS's own modules; NIXPKGS=DIR, a checkout of nixpkgs; NIXOS_SYSTEMS=NAMES
+	@scripts/test-nixos $(SLIPWAY) '$(NIXPKGS)' $(NIXOS_SYSTEMS)
 
 drill-short:
 	@scripts/drill $(SLIPWAY) '$(SHORT_DRILL)'

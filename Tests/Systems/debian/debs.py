@@ -1,7 +1,12 @@
-"""Reading Debian packages and the ELF files in them. Used by graph.py and relocate.py."""
+"""Reading Debian packages and the ELF files in them. Used by graph.py and relocate.py.
 
+With SHAPE=nixpkgs in the environment a package looks as nixpkgs' do: programs in bin, libraries in lib.
+"""
+
+import json
 import os
 import posixpath
+import re
 import subprocess
 import tarfile
 
@@ -12,6 +17,9 @@ UNWANTED = (
     "share/info/", "share/initramfs-tools/", "share/libc-bin/", "share/lintian/", "share/locale/", "share/man/",
     "share/menu/", "share/zsh/", "var/",
 )
+NIXPKGS_SHAPE = os.environ.get("SHAPE") == "nixpkgs"
+# What a module of NixOS reads.
+WANTED_IN_NIXPKGS = ("lib/udev/hwdb.d/",)
 
 
 def fold(path):
@@ -19,11 +27,15 @@ def fold(path):
     path = posixpath.normpath("/" + path).lstrip("/")
     if path == "usr" or path.startswith("usr/"):
         path = path[4:]
-    return "lib/" + path[6:] if path.startswith("lib64/") else path
+    path = "lib/" + path[6:] if path.startswith("lib64/") else path
+    if NIXPKGS_SHAPE:
+        path = re.sub(r"^sbin(?=/|$)", "bin", path)
+        path = re.sub(r"^lib/x86_64-linux-gnu(?=/|$)", "lib", path)
+    return path
 
 
 def selected(path, only):
-    if path.startswith(UNWANTED):
+    if path.startswith(UNWANTED) and not (NIXPKGS_SHAPE and path.startswith(WANTED_IN_NIXPKGS)):
         return False
     return not only or any(path == wanted or path.startswith(wanted + "/") for wanted in only)
 
@@ -66,23 +78,33 @@ def regular_files(root):
     return sorted(path for path in found if not os.path.islink(os.path.join(root, path)))
 
 
+def opened_libraries(path):
+    """The libraries that an ELF file says it opens at run time, in its note on them."""
+    found = []
+    with open(path, "rb") as file:
+        for names in re.findall(rb'"soname":(\[[^]]*\])', file.read()):
+            found += json.loads(names)
+    return found
+
+
 def elf_files(root):
-    """{path: {"soname", "needed", "interpreter"}} of the dynamic ELF files under `root`."""
+    """{path: {"soname", "needed", "opened", "interpreter"}} of the dynamic ELF files under `root`."""
     paths = []
     for path in regular_files(root):
         with open(os.path.join(root, path), "rb") as file:
-            if file.read(4) == b"\x7fELF" and not path.endswith((".o", ".a", ".ko")):
+            if file.read(4) == b"\x7fELF" and not path.endswith((".o", ".a", ".ko", ".img")):
                 paths.append(path)
     found = {}
     for path in paths:
         text = subprocess.run(["readelf", "-ldW", os.path.join(root, path)], check=True,
                               capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}).stdout
-        entry = {"soname": None, "needed": [], "interpreter": "Requesting program interpreter" in text}
+        entry = {"soname": None, "needed": [], "opened": [], "interpreter": "Requesting program interpreter" in text}
         for line in text.splitlines():
             if "(NEEDED)" in line:
                 entry["needed"].append(line.split("[")[1].rstrip("]"))
             elif "(SONAME)" in line:
                 entry["soname"] = line.split("[")[1].rstrip("]")
         if "Dynamic section" in text:
+            entry["opened"] = opened_libraries(os.path.join(root, path))
             found[path] = entry
     return found

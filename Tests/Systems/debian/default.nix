@@ -1,41 +1,12 @@
 # Store paths out of Debian packages. `debs`: a folder of .deb files; `manifest`: the file that lists the ones to use.
-# The result has an attribute for each group below and each other package, by its Debian name.
-{ lib, debs, manifest }:
+# The result has an attribute for each group of `groups` and each other package, by its Debian name.
+#
+# Groups are packages that are one store path: they need each other, or one is useless without the other. `with'`: what
+# their scripts and units name, beside what their ELF files need. `only`: these files and folders. `after`: shell that
+# changes what has been unpacked.
+{ lib, debs, manifest, groups ? import ./groups.nix, shape ? "debian" }:
 let
   inherit (lib) run unique;
-
-  # Packages that are one store path: they need each other, or one is useless without the other. `with'`: what their
-  # scripts and units name, beside what their ELF files need. `only`: these files and folders.
-  groups = {
-    glibc.debs = [ "libc6" "libgcc-s1" "libc-bin" ];
-    systemd = {
-      debs = [ "systemd" "libsystemd-shared" "systemd-sysv" "udev" "systemd-boot" "systemd-boot-efi" ];
-      with' = [ "util-linux" "kmod" "coreutils" "bash" "login" ];
-    };
-    # bootctl alone, for a system without systemd.
-    bootctl = {
-      debs = [ "systemd-boot" "systemd-boot-efi" "libsystemd-shared" ];
-      only = [ "bin/bootctl" "lib/systemd/boot" "lib/x86_64-linux-gnu/systemd/libsystemd-shared-252.so" ];
-    };
-    # grub-install has what it calls built in (grub-mkimage, grub-bios-setup, grub-probe). It writes EFI variables by
-    # libefivar, so no efibootmgr is needed.
-    grub = {
-      debs = [ "grub-common" "grub2-common" ];
-      only = [ "bin/grub-editenv" "bin/grub-script-check" "sbin/grub-install" "sbin/grub-probe" ];
-    };
-    # The parts of GRUB that run without an operating system, out of which grub-install makes an image.
-    grub-i386-pc = { debs = [ "grub-pc-bin" ]; only = [ "lib/grub/i386-pc" ]; };
-    grub-x86_64-efi = { debs = [ "grub-efi-amd64-bin" ]; only = [ "lib/grub/x86_64-efi" ]; };
-    util-linux = { debs = [ "util-linux" "mount" ]; with' = [ "bash" ]; };
-    # What the busybox of Debian lacks.
-    flock = { debs = [ "util-linux" ]; only = [ "bin/flock" ]; };
-    pam.debs = [ "libpam0g" "libpam-modules" "libpam-modules-bin" ];
-    python3.debs = [ "python3.11-minimal" "libpython3.11-minimal" "libpython3.11-stdlib" "python3-minimal" ];
-    nix.debs = [ "nix-bin" ];
-    perl.debs = [ "perl-base" ];
-    grep.with' = [ "bash" ];
-    gzip.with' = [ "bash" ];
-  };
 
   listed = builtins.filter builtins.isString (builtins.split "\n" (builtins.readFile manifest));
   files = builtins.listToAttrs (map
@@ -62,7 +33,7 @@ let
 
   # What needs what is read from the packages themselves, during evaluation.
   graph = builtins.fromJSON (builtins.readFile
-    (run "graph.json" { debs = builtins.attrValues scanned; } "python3 ${tools}/graph.py $out $debs"));
+    (run "graph.json" { debs = builtins.attrValues scanned; SHAPE = shape; } "python3 ${tools}/graph.py $out $debs"));
 
   groupOf = builtins.listToAttrs (builtins.concatMap
     (group: map (name: { inherit name; value = group; }) groups.${group}.debs or [ group ])
@@ -72,13 +43,15 @@ let
   providers = builtins.listToAttrs (builtins.concatMap
     (deb: map (name: { inherit name; value = deb; }) graph.${deb}.soname) (builtins.attrNames graph));
 
-  relocate = name: { debs ? [ name ], only ? [ ], with' ? [ ] }:
+  relocate = name: { debs ? [ name ], only ? [ ], with' ? [ ], after ? "" }:
     let
       present = builtins.filter (deb: files ? ${deb}) debs;
       isWanted = path: only == [ ] || builtins.any (o: path == o || lib.hasPrefix "${o}/" path) only;
-      neededBy = deb: builtins.concatMap (path: graph.${deb}.needed.${path})
-        (builtins.filter isWanted (builtins.attrNames graph.${deb}.needed));
-      needed = unique (builtins.concatMap neededBy present);
+      linkedBy = kind: deb: builtins.concatMap (path: graph.${deb}.${kind}.${path})
+        (builtins.filter isWanted (builtins.attrNames graph.${deb}.${kind}));
+      linked = kind: unique (builtins.concatMap (linkedBy kind) present);
+      # A library that is opened at run time is done without where it is in no package.
+      needed = linked "needed" ++ builtins.filter (soname: providers ? ${soname}) (linked "opened");
       providerOf = soname: providers.${soname} or (throw "${name} needs ${soname}, which no package of debs/ has");
       owners = map ownerOf (builtins.filter (deb: !(builtins.elem deb debs)) (map providerOf needed));
       others = builtins.filter (owner: owner != name) (unique (owners ++ with'));
@@ -91,9 +64,10 @@ let
         isLibc = name == "glibc";
         libc = if name == "glibc" then builtins.placeholder "out" else "${packages.glibc}";
       };
-    in run "${name}-${version}" { inherit spec; passAsFile = [ "spec" ]; } ''
+    in run "${name}-${version}" { inherit spec; SHAPE = shape; passAsFile = [ "spec" ]; } ''
       python3 ${tools}/relocate.py $out "$specPath"
-    '';
+      ${after}
+    '' // { inherit version; };
 
   packages = builtins.mapAttrs relocate
     (builtins.mapAttrs (_: _: { }) (removeAttrs scanned (builtins.attrNames groupOf)) // groups);

@@ -1,7 +1,7 @@
 """Writes what each Debian package offers and needs as JSON: the graph of the packages, out of the ELF files.
 
 Usage: graph.py OUT DEB...
-OUT: {deb name: {"soname": [...], "needed": {path: [soname, ...]}}}. The dependencies that Debian declares
+OUT: {deb name: {"soname": [...], "needed": {path: [soname, ...]}, "opened": the same}}. The dependencies that Debian declares
 are not used: they have cycles and drag in what only dpkg needs.
 """
 
@@ -22,6 +22,7 @@ def describe(deb):
         return {
             "soname": sorted(names & {elf["soname"] for elf in elfs.values()}),
             "needed": {path: elf["needed"] for path, elf in elfs.items()},
+            "opened": {path: elf["opened"] for path, elf in elfs.items()},
         }
 
 

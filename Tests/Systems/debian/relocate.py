@@ -16,9 +16,10 @@ OUT = sys.argv[1]
 with open(sys.argv[2], encoding="utf-8") as spec_file:
     SPEC = json.load(spec_file)
 PLACES = [OUT] + SPEC["deps"]
-LOADER = "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
+LOADER = debs.fold("lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
 # Text files that programs of the system read, and that name programs by absolute path.
-TEXTS = ("lib/systemd/", "lib/udev/rules.d/", "lib/tmpfiles.d/", "lib/sysctl.d/", "lib/modprobe.d/", "etc/pam.d/")
+TEXTS = ("lib/systemd/", "lib/udev/rules.d/", "lib/tmpfiles.d/", "lib/sysctl.d/", "lib/modprobe.d/", "etc/pam.d/",
+         "share/dbus-1/")
 
 
 def find(path):
@@ -56,10 +57,11 @@ def library_folders():
     """{soname: folder}: own folders first, then the dependencies'."""
     found = {}
     for place in PLACES:
-        for folder, _, names in sorted(os.walk(os.path.join(place, "lib"))):
-            for name in names:
-                if ".so" in name:
-                    found.setdefault(name, folder)
+        for top in ("lib", "libexec"):
+            for folder, _, names in sorted(os.walk(os.path.join(place, top))):
+                for name in names:
+                    if ".so" in name:
+                        found.setdefault(name, folder)
     return found
 
 
@@ -75,7 +77,8 @@ def patch_elfs():
             lost = [name for name in elf["needed"] if name not in folders]
             if lost:
                 raise SystemExit(f"{path} needs {lost}, which no dependency has: add its package in debs/")
-            arguments += ["--set-rpath", ":".join(dict.fromkeys(folders[name] for name in elf["needed"]))]
+            used = elf["needed"] + [name for name in elf["opened"] if name in folders]
+            arguments += ["--set-rpath", ":".join(dict.fromkeys(folders[name] for name in used))]
         if arguments:
             os.chmod(file, 0o755)
             subprocess.run(["patchelf", *arguments, file], check=True)
@@ -108,6 +111,9 @@ def rewrite_text(path):
 
 
 os.makedirs(OUT)
+if debs.NIXPKGS_SHAPE:
+    os.makedirs(os.path.join(OUT, "bin"))
+    os.symlink("bin", os.path.join(OUT, "sbin"))
 all_links = {}
 for deb in SPEC["debs"]:
     all_links.update(debs.unpack(deb, OUT, SPEC["only"]))
