@@ -8,7 +8,7 @@ import Testing
 @Suite(.virtualMachines) struct TestDriverTests {
   @Test func theHelperHoldsUnderPytest() async throws {
     try await withScratchDirectory { scratch in
-      // As absolute as it can be: pytest runs in the helper's folder.
+      // Absolute, as pytest runs in the helper's folder.
       let slipway = FilePath(FileManager.default.currentDirectoryPath).pushing(SlipwayCommand.executable)
       let output = try await SubprocessRunner().run(
         Command(
