@@ -9,7 +9,7 @@
 })).overrideAttrs (old: {
   memSize = 640;
   # Words of a shell, with its quotes and variables.
-  QEMU_OPTS = ''-device "edu,id=$name"'';
+  QEMU_OPTS = ''-device "edu,addr=0x1e,id=$name"'';
   preVM = old.preVM + ''echo -n "pre " > order'';
   postVM = old.postVM + ''; echo post >> order; cp order "$out"'';
 })
