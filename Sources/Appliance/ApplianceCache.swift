@@ -87,16 +87,20 @@ struct ApplianceCache {
       kernel: temporary.appending("kernel"), initramfs: temporary.appending("initramfs"), digest: digest)
     for file in Self.files(of: made).values { try flush(file) }
     try Self.record(try Self.witnesses(of: made), in: temporary)
-    return try publish(temporary, digest)
+    return try await publish(temporary, digest)
   }
 
   /// Gives a complete folder its name, unless another process was faster.
-  private func publish(_ temporary: FilePath, _ digest: String) throws -> Appliance {
+  private func publish(_ temporary: FilePath, _ digest: String) async throws -> Appliance {
     // One at a time: else one process could take another's new folder for a damaged one and move it away.
     let lock = try onFile(folder) { try FileDescriptor.open(folder, .readOnly, options: .closeOnExec) }
     defer { try? lock.close() }
-    guard flock(lock.rawValue, LOCK_EX) == 0 else {
-      throw Fault.file(folder, reason: "it could not be locked: \(Errno(rawValue: errno))")
+    // Not a call that waits: another's process may be stopped, and this one is to be interrupted.
+    while flock(lock.rawValue, LOCK_EX | LOCK_NB) != 0 {
+      guard errno == EWOULDBLOCK || errno == EINTR else {
+        throw Fault.file(folder, reason: "it could not be locked: \(Errno(rawValue: errno))")
+      }
+      try await Task.sleep(for: .milliseconds(20))
     }
     if let other = appliance(digest) { return other }
     let place = folder.appending(digest)

@@ -23,9 +23,12 @@ extension ApplianceChoice {
   }
 
   /// Runs `body` with a folder for appliances: the user's, or one that is gone afterwards where there is none.
-  func withCache<Result>(_ body: (FilePath) async throws -> Result) async throws -> Result {
-    guard let cache = ApplianceBuilder.defaultCache() else {
-      return try await ScratchFolder.with("appliance", mode: 0o700, body)
+  static func withCache<Result>(
+    _ cache: FilePath? = ApplianceBuilder.defaultCache(), _ body: (FilePath) async throws -> Result
+  ) async throws -> Result {
+    guard let cache else {
+      // Not the scratch folder itself: that is locked, and a cache locks its folder.
+      return try await ScratchFolder.with("appliance") { try await body($0.appending("cache")) }
     }
     return try await body(cache)
   }

@@ -28,7 +28,7 @@ struct Installed: Sendable {
       try await pour(prepared, into: disks, site)
       return Installed(plan: plan, disks: disks, variables: nil, secureBoot: nil)
     }
-    return try await installer.appliance.withCache { cache in
+    return try await ApplianceChoice.withCache { cache in
       let appliance = try await site.recorder.step(.appliance) {
         try await installer.appliance.make(
           for: plan.target.partitions.compactMap(\.filesystem?.kind), in: cache)
