@@ -7,7 +7,7 @@ import Testing
 
 @testable import ImageBuilder
 
-@Suite(.timeLimit(.minutes(2))) struct ApplianceCacheTests {
+@Suite(.timeLimit(.minutes(2))) struct ApplianceSupportTests {
   /// A user without a home has a folder for the time of the build, which can be locked as any cache is.
   @Test func withoutAHomeAnApplianceIsMadeAndGoneAfterwards() async throws {
     let agent = FilePath("/usr/bin/busybox")
