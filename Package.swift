@@ -90,7 +90,7 @@ let package = Package(
       name: "HostProbe",
       dependencies: ["Basics", "CLinux", "BuildPlan", "EFIVariables", "ImageModel", "Command", systemPackage]),
     // The firmware's variable store: read, edit, compare, make canonical.
-    .target(name: "EFIVariables", dependencies: ["Basics", "ImageModel"]),
+    .target(name: "EFIVariables", dependencies: ["Basics", "ImageModel", asn1]),
     // libvirt's C API.
     .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
     // Connections, domains, events and errors; knows nothing of images.

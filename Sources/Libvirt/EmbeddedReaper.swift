@@ -1,3 +1,4 @@
+internal import Basics
 internal import CLibvirt
 internal import Foundation
 
@@ -18,7 +19,8 @@ package enum EmbeddedReaper {
   /// Starts a thread that waits for orphans, for ever.
   package static func start() {
     guard slipway_adopt_orphans() == 0 else { return }
-    Thread.detachNewThread { @Sendable in
+    // Without one orphans are process 1's, as they are where they cannot be adopted.
+    try? startThread {
       var waiting: (pid: pid_t, turns: Int) = (0, 0)
       while true {
         usleep(20_000)

@@ -1,3 +1,4 @@
+internal import Basics
 internal import CLibvirt
 internal import Foundation
 
@@ -17,7 +18,11 @@ enum EventLoop {
     virSetErrorFunc(nil, discardError)
     setenv("LIBVIRT_LOG_OUTPUTS", "4:file:/dev/null", 0)
     _ = try LibvirtError.check(virEventRegisterDefaultImpl(), "register its event loop")
-    Thread.detachNewThread(runForEver)
+    do {
+      try startThread(runForEver)
+    } catch {
+      throw LibvirtError(attempt: "start the thread of its event loop", code: .none, message: "\(error)")
+    }
   }
 }
 

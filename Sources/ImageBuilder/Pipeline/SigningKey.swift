@@ -13,13 +13,13 @@ struct SigningKey: Sendable {
     let encrypted = EFIFault(at: 0, "the private key has a passphrase, which nobody is there to type")
     // OpenSSL's older form, which has headers inside the block (RFC 1421, 4.6).
     guard !String(decoding: text, as: UTF8.self).contains("Proc-Type: 4,ENCRYPTED") else { throw encrypted }
-    guard let block = try PEMBlock.all(in: text).first(where: { $0.label.hasSuffix("PRIVATE KEY") }) else {
+    let documents = try pemDocuments(in: text)
+    guard let document = documents.first(where: { $0.discriminator.hasSuffix("PRIVATE KEY") }) else {
       throw EFIFault(at: 0, "there is no private key in PEM")
     }
-    guard block.label != "ENCRYPTED PRIVATE KEY" else { throw encrypted }
+    guard document.discriminator != "ENCRYPTED PRIVATE KEY" else { throw encrypted }
     do {
-      key = try X509.Certificate.PrivateKey(
-        pemDocument: PEMDocument(type: block.label, derBytes: block.data))
+      key = try X509.Certificate.PrivateKey(pemDocument: document)
     } catch {
       throw EFIFault(
         at: 0,
