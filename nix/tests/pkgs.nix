@@ -79,7 +79,7 @@ rec {
   # The same files as nixpkgs' in the same format: hashes in base 32 with their type, no derivers.
   closureInfo = { rootPaths }: builder "closure-info" { exportReferencesGraph.closure = rootPaths; } ''
     mkdir $out
-    python3 ${./closure-info.py} .attrs.json $out
+    python3 ${../../Tests/Systems/nixpkgs/closure-info.py} .attrs.json $out
   '';
 
   OVMF.fd = {
