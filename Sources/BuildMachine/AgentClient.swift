@@ -101,7 +101,7 @@ package actor AgentClient {
     let failure = try await ask(attempt: attempt, silence: silence, limit: limit, onEvent: onEvent) {
       .request(id: $0, step: step, secrets: secrets)
     }
-    if let failure { throw stepError(failure, attempt: attempt) }
+    if let failure { throw await stepError(failure, attempt: attempt) }
   }
 
   /// Gives a person a shell on the guest's second serial port, and returns when that shell ends.
@@ -112,7 +112,7 @@ package actor AgentClient {
     // A person may think for a day.
     let limit = Duration.seconds(86_400)
     let failure = try await ask(attempt: attempt, silence: limit, limit: limit) { .debugShell(id: $0) }
-    if let failure { throw stepError(failure, attempt: attempt) }
+    if let failure { throw await stepError(failure, attempt: attempt) }
   }
 
   /// Asks the agent to power off; the machine ends then.
@@ -229,12 +229,22 @@ package actor AgentClient {
       .failed, "could not \(attempt)", cause: cause, remedy: remedy, evidence: witness.lastLines())
   }
 
+  /// What the machine knows of its disks. It is told by an event, which may come a moment after the guest's own word of
+  /// what failed by it.
+  private func diskFault() async -> DiskFault? {
+    for _ in 0..<20 {
+      if let fault = witness.diskFault() { return fault }
+      try? await Task.sleep(for: .milliseconds(25))
+    }
+    return witness.diskFault()
+  }
+
   /// The agent did its part right, and says that the step failed.
-  private func stepError(_ failure: StepFailure, attempt: String) -> Fault {
+  private func stepError(_ failure: StepFailure, attempt: String) async -> Fault {
     let command = failure.command.map { ["$ \(TerminalText.escaped($0))"] } ?? []
     let evidence = command + failure.output.suffix(StepFailure.outputLines).map(TerminalText.escaped)
     let message = TerminalText.escaped(failure.message)
-    guard let disk = witness.diskFault() else {
+    guard let disk = await diskFault() else {
       return Fault(
         .failed, "could not \(attempt)", cause: message, remedy: failure.remedy.map(TerminalText.escaped),
         evidence: evidence)

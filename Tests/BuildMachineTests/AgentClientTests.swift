@@ -84,6 +84,19 @@ internal import Testing
     #expect(error?.evidence == ["input/output error"])
   }
 
+  /// The event and the guest's reply come on two ways.
+  @Test func aDiskErrorThatIsToldAMomentLaterComesFirstAsWell() async throws {
+    var witness = GuestWitness.nothing
+    let later = ContinuousClock.now + .milliseconds(200)
+    let disk = DiskFault(
+      DiskError(path: "/w/target.qcow2", device: "virtio-disk0", reason: "enospc"), free: 1 << 30)
+    witness.diskFault = { ContinuousClock.now < later ? nil : disk }
+    let error = try await failure(
+      [.hear, .answer(StepFailure(message: "input/output error"))], witness: witness)
+    #expect(error?.cause.contains("the host could not write /w/target.qcow2") == true)
+    #expect(error?.evidence == ["input/output error"])
+  }
+
   @Test func aDiskErrorWithRoomOnTheHostBlamesNoRoom() {
     let fault = DiskFault(DiskError(path: "/w/a", device: "d", reason: ""), free: 1 << 30)
     #expect(fault.remedy == nil)
