@@ -62,10 +62,19 @@ struct DatabaseImage {
     // Outside of write-ahead mode, the journal has something in it until the database is whole.
     guard before[2]?.isEmpty != false else { return nil }
     bytes = try WholeFile.read(file)
-    let log = before[1] == nil ? [] : try WholeFile.read(files[1])
+    guard let log = before[1] == nil ? [] : try Self.bytes(of: files[1]) else { return nil }
     guard try files.map({ try FileStamp(of: $0) }) == before else { return nil }
     WriteAheadLog(log)?.apply(to: &bytes)
     // There is no log beside it any more.
     for index in [18, 19] where bytes.count > index && bytes[index] == 2 { bytes[index] = 1 }
+  }
+
+  /// Nil when the log is gone: whoever had the database open last removes it.
+  private static func bytes(of log: FilePath) throws -> [UInt8]? {
+    do {
+      return try WholeFile.read(log)
+    } catch let failure as PathFailure where failure.reason == .noSuchFileOrDirectory {
+      return nil
+    }
   }
 }

@@ -135,6 +135,22 @@ struct LiveStoreTests {
     "UPDATE t SET x = randomblob(5)", "PRAGMA wal_checkpoint(RESTART)", "INSERT INTO t (x) VALUES (1)",
   ]
 
+  /// Whoever had the database open last removes the log, at any moment.
+  @Test func aLogThatVanishesIsNoFailure() async throws {
+    let scratch = try ScratchFolder()
+    let file = scratch.path.appending("db.sqlite")
+    let log = scratch.path.appending("db.sqlite-wal")
+    try Data([1, 2, 3]).write(to: URL(fileURLWithPath: file.string))
+    let toggling = Task.detached {
+      while !Task.isCancelled {
+        try Data(count: 40).write(to: URL(fileURLWithPath: log.string))
+        try FileManager.default.removeItem(atPath: log.string)
+      }
+    }
+    defer { toggling.cancel() }
+    for _ in 0..<3000 { _ = try DatabaseImage(reading: file) }
+  }
+
   @Test(arguments: [512, 4096, 65536])
   func theLogIsReadAsSQLiteDoes(pageSize: Int) async throws {
     let scratch = try ScratchFolder()
