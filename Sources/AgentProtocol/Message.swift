@@ -3,7 +3,7 @@ package enum AgentProtocol {
   /// The newest version this build speaks.
   package static let version = 6
   /// The oldest version this build still speaks.
-  package static let oldestVersion = 5
+  package static let oldestVersion = 6
   /// The first word of either hello; anything else on the port is not an agent.
   package static let magic = "slipway-agent"
   /// The virtio-serial port's name; in the guest it is `/dev/virtio-ports/` and this.

@@ -69,13 +69,13 @@ import Testing
   private func hostMessages() throws -> [HostMessage] {
     let secret = SecretFile(name: "sign.key", variable: "SLIPWAY_SIGN_KEY", text: "hush")
     let requests = try zip(1..., steps()).map { HostMessage.request(id: $0, step: $1) }
-    return [.hello(oldestVersion: 5, version: 6, build: "b1")] + requests + [
+    return [.hello(oldestVersion: 6, version: 6, build: "b1")] + requests + [
       .request(id: 99, step: .activate(system: "/s"), secrets: [secret]), .debugShell(id: 100), .powerOff,
     ]
   }
 
   private let agentMessages: [AgentMessage] = [
-    .hello(oldestVersion: 5, version: 6, build: "b1"), .reply(id: 1),
+    .hello(oldestVersion: 6, version: 6, build: "b1"), .reply(id: 1),
     .reply(
       id: 2, failure: StepFailure(message: "m", command: "c", output: ["one", "two"], remedy: "r")),
     .reply(id: 3, failure: StepFailure(message: "m")), .event(.heartbeat),
