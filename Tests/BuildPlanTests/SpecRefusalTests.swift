@@ -96,6 +96,12 @@ import Testing
     refusesWithHost("copyChannel") { $0.copyChannel = .path("/nix/store/x") }
     refusesWithHost("configFile") { $0.configFile = "/etc/hosts" }
     refusesWithHost("contents") { $0.contents = [ContentEntry(source: "/etc/hosts", target: "/etc/hosts")] }
+    // A folder that the boot partition is in.
+    refusesWithHost("contents") { $0.contents = [ContentEntry(source: "/etc", target: "/")] }
+    refusesWithHost("contents") {
+      $0.espMountPoint = "/boot/efi"
+      $0.contents = [ContentEntry(source: "/etc", target: "/boot")]
+    }
     refusesWithHost("system") {
       $0.contents = [ContentEntry(source: "/etc/hosts", target: "/boot/hosts")]
     }

@@ -39,7 +39,10 @@ extension ResolvedSpec {
     ] where isGiven {
       throw SpecError(key, "the image has no root", remedy: "Leave it out, or set store to \"image\"")
     }
-    for content in contents where !reach([content], into: mounts) {
+    for content in contents {
+      // Not what a partition is mounted below: that is in the root as well.
+      let within = mounts.filter { $0.components.count <= content.entry.components.count }
+      guard !reach([content], into: within) else { continue }
       throw SpecError(
         content.key, "'\(content.entry.target)' would be in the root, which the image has not",
         remedy: "Leave it out, or set store to \"image\"")
