@@ -39,7 +39,8 @@ struct KernelModuleFile: Hashable {
     packing = Packing(rawValue: suffix)
     guard path.hasSuffix(".ko") || unpackedPath.hasSuffix(".ko") else {
       throw Fault.file(
-        folder.appending(path), reason: "it is no kernel module: .ko, .ko.xz, .ko.zst and .ko.gz are known")
+        folder.appending(path), reason: "it is not a kernel module: .ko, .ko.xz, .ko.zst and .ko.gz are known"
+      )
     }
   }
 

@@ -36,7 +36,7 @@ struct ByteReader {
   mutating func guid(_ field: String) throws(EFIFault) -> GUID {
     let place = offset
     guard let guid = GUID(littleEndian: try take(16, field)) else {
-      throw EFIFault(at: place, "\(field) is no GUID")
+      throw EFIFault(at: place, "\(field) is not a GUID")
     }
     return guid
   }

@@ -16,7 +16,7 @@ package struct Certificate: Hashable, Sendable {
     do {
       outline = try Outline(derEncoded: bytes)
     } catch {
-      throw EFIFault(at: 0, "this is no certificate in DER")
+      throw EFIFault(at: 0, "this is not a certificate in DER")
     }
     guard outline.keyAlgorithm == Self.rsa else {
       throw EFIFault(at: 0, "the public key is not RSA, and firmware verifies with no other")
@@ -78,7 +78,7 @@ extension ASN1Node {
   /// The nodes of a sequence.
   fileprivate func children() throws(EFIFault) -> ASN1NodeCollection.Iterator {
     guard identifier == .sequence, case .constructed(let nodes) = content else {
-      throw EFIFault(at: 0, "a field is no sequence")
+      throw EFIFault(at: 0, "a field is not a sequence")
     }
     return nodes.makeIterator()
   }

@@ -47,7 +47,7 @@ package struct StoreLayout: Hashable, Sendable {
     }
     // Records are padded to it; the last one of an odd store could be read, and not be written again.
     guard size.isMultiple(of: 4) else {
-      throw EFIFault(at: storeOffset + 16, "the store's size, \(size) bytes, is no multiple of 4")
+      throw EFIFault(at: storeOffset + 16, "the store's size, \(size) bytes, is not a multiple of 4")
     }
     storeEnd = storeOffset + size
     guard try header.integer(UInt16.self, "the store's state") == 0xfe5a else {

@@ -56,7 +56,7 @@ extension VariableValue {
       guard ["on", "off"].contains(text) else { throw Fault(.badInput, "\(name) is on or off") }
       self = .isOn(text == "on")
     case .path:
-      guard let path = DevicePath(text) else { throw Fault(.badInput, "'\(text)' is no device path") }
+      guard let path = DevicePath(text) else { throw Fault(.badInput, "'\(text)' is not a device path") }
       self = .path(path)
     case .language:
       guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) else {

@@ -72,7 +72,7 @@ struct SourceFile: ~Copyable {
       throw .source(file.path, doing: "examine", Errno(rawValue: errno))
     }
     guard status.st_mode & S_IFMT == S_IFREG else {
-      throw .sourceChanged(file.path, "it is no file any more")
+      throw .sourceChanged(file.path, "it is not a regular file any more")
     }
     guard UInt64(status.st_size) == file.size else {
       throw .sourceChanged(file.path, "it had \(file.size) bytes and has \(status.st_size)")

@@ -69,7 +69,7 @@ struct FATGeometry: Hashable {
         }
       }
     }
-    throw Fault(.failed, "\(ByteSize(bytes: sectors * sectorSize)) is no size of a FAT filesystem")
+    throw Fault(.failed, "\(ByteSize(bytes: sectors * sectorSize)) cannot be the size of a FAT filesystem")
   }
 
   /// Nil where the table of this width cannot count the clusters, or they are so few that it would be another's.

@@ -63,7 +63,7 @@ extension PartitionType: Codable {
     let text = try container.decode(String.self)
     guard let type = PartitionType(text) else {
       throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "'\(text)' is no partition type")
+        in: container, debugDescription: "'\(text)' is not a partition type")
     }
     self = type
   }

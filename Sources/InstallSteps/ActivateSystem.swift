@@ -10,7 +10,7 @@ extension StepContext {
   func activate(in chroot: Chroot) async throws {
     let system = chroot.system
     guard chroot.has("\(system)/activate") else {
-      throw StepFailure(message: "\(system) is no NixOS system: it has no 'activate'")
+      throw StepFailure(message: "\(system) is not a NixOS system: it has no 'activate'")
     }
     try await attempt("activation", chroot.command("\(system)/activate"))
     let tmpfiles = "\(system)/sw/bin/systemd-tmpfiles"

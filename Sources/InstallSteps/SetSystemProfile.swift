@@ -14,7 +14,7 @@ extension StepContext {
     try checkMountPoint(root)
     guard Files.exists("\(system)/init", inRoot: root) else {
       throw StepFailure(
-        message: "\(system) is not in the target's store, or is no NixOS system: it has no init; "
+        message: "\(system) is not in the target's store, or is not a NixOS system: it has no init; "
           + "the closure that was copied does not belong to this system")
     }
     let profiles = "\(root)/nix/var/nix/profiles"

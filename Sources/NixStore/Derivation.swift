@@ -2,7 +2,7 @@
 enum Derivation {
   /// Reads the first list of a derivation: tuples of output name, store path, hash algorithm, hash.
   ///
-  /// - Returns: the outputs whose path is known, in the file's order; nil when the text is no derivation.
+  /// - Returns: the outputs whose path is known, in the file's order; nil when the text is not a derivation.
   static func outputs(of text: some Collection<UInt8>) -> [(name: String, path: StorePath)]? {
     var rest = text[...]
     if rest.starts(with: "DrvWithVersion(".utf8) {

@@ -101,7 +101,7 @@ private func closure(of roots: [StorePath], in database: Database) throws -> Clo
 private func info(_ row: Row, references: [StorePath]) throws -> StorePathInfo {
   let path = try storePath(row.decode(forColumn: "path"))
   guard let hash = NarHash(try row.decode(String.self, forColumn: "hash")) else {
-    throw malformedRow("the hash of \(path) is no SHA-256")
+    throw malformedRow("the hash of \(path) is not a SHA-256 hash")
   }
   let size = try row.decode(UInt64.self, forColumn: "narSize")
   return StorePathInfo(

@@ -91,7 +91,7 @@ package enum NixDatabase {
       } catch let failure as PathFailure {
         throw damaged("\(failure)")
       }
-      guard let outputs = Derivation.outputs(of: text) else { throw damaged("'\(file)' is no derivation") }
+      guard let outputs = Derivation.outputs(of: text) else { throw damaged("'\(file)' is not a derivation") }
       for output in outputs {
         try database.execute(
           sql: "INSERT INTO DerivationOutputs (drv, id, path) VALUES (?, ?, ?)",

@@ -97,7 +97,7 @@ package struct StoreLocation: Hashable, Sendable {
       let name = inside.first
     else {
       throw failure(
-        "it leads to '\(reached)', which is no object of \(self.directory)",
+        "it leads to '\(reached)', which is not an object in \(self.directory)",
         "Give a path of \(StorePath.storeDirectory), or, as the system, one of a chroot store as '/mnt/nix/store/…'; "
           + "all paths of an image are of one store.")
     }

@@ -30,7 +30,7 @@ struct BuildSummary {
   /// What the system's bootloader did to the variables; of the firmware's own only how many there are.
   private var variables: [String] {
     let changes = result.manifest.efiVariableChanges ?? []
-    let lines = changes.filter { !$0.isFirmwares }.map { change in
+    let lines = changes.filter { !$0.isFirmwareOwned }.map { change in
       "EFI variable \(change.kind.rawValue): \(Self.name(change.variable)) = \(change.value)"
     }
     let count = changes.count - lines.count

@@ -58,7 +58,7 @@ struct SpecOptions: ParsableArguments {
     let bytes = try InputFile.read(file, "the script of \(key)", limit: InputFile.textLimit)
     guard let text = String(validating: bytes, as: UTF8.self), !text.isEmpty, !text.utf8.contains(0) else {
       throw SpecError(
-        key, "the script \(file) \(bytes.isEmpty ? "is empty" : "is no UTF-8 text")",
+        key, "the script \(file) \(bytes.isEmpty ? "is empty" : "is not UTF-8 text")",
         remedy: "Give a file with a shell script")
     }
     return .text(text)

@@ -72,7 +72,8 @@ import Testing
       let index = try String(decoding: contents(of: folder.appending("modules.dep")), as: UTF8.self)
       try write(Array(index.replacing(".ko:", with: ".ko.lz4:").utf8), to: folder.appending("modules.dep"))
       let error = try #require(throws: Fault.self) { try KernelFiles.newestKernel(under: root) }
-      #expect("\(error)".contains(".ko.lz4' cannot be used") && "\(error)".contains("it is no kernel module"))
+      #expect(
+        "\(error)".contains(".ko.lz4' cannot be used") && "\(error)".contains("it is not a kernel module"))
     }
   }
 

@@ -72,7 +72,7 @@ import Testing
       let error = await #expect(throws: Fault.self) { try await hook(script).run(in: scratch) }
       #expect(error?.message.hasPrefix("postVM failed: ") == true)
       if script.contains("$(") && script.contains("undefinedfn") {
-        #expect(error?.message.contains("'undefinedfn', which is no command") == true)
+        #expect(error?.message.contains("'undefinedfn', which is neither a command") == true)
       }
       let left = try FileManager.default.contentsOfDirectory(atPath: scratch.string)
       #expect(left.isEmpty)

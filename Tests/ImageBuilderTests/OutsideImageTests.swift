@@ -115,7 +115,7 @@ import Testing
           #expect(try Manifest.read(from: scratch.string).images.count == 1)
         } else {
           let error = #expect(throws: Fault.self) { _ = try Manifest.read(from: scratch.string) }
-          #expect(error?.message.contains("no file of its folder") == true)
+          #expect(error?.message.contains("not the name of a file beside it") == true)
         }
       }
       try HostFiles.remove(file)

@@ -107,9 +107,9 @@ import Testing
       let changes = try SealedVariables(sealing: work, for: outputs(), enrolling: nil).changes
       let global = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
       let next = try #require(changes.first { $0.variable == "BootNext-\(global)" })
-      #expect(next.kind == .added && next.value == "0007" && !next.isFirmwares)
+      #expect(next.kind == .added && next.value == "0007" && !next.isFirmwareOwned)
       let other = try #require(changes.first { $0.variable == "Timeout-\(global)" })
-      #expect(other.kind == .added && other.isFirmwares)
+      #expect(other.kind == .added && other.isFirmwareOwned)
       #expect(changes.count == 2)
     }
   }

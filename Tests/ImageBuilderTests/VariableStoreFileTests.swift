@@ -124,13 +124,13 @@ import Testing
       func message(_ path: FilePath) -> String? {
         refusal { _ = try VariableStoreFile(path.string).read() }?.message
       }
-      #expect(message(folder) == "\(folder) is no file that can be read")
-      #expect(message("/nowhere/vars.fd") == "/nowhere/vars.fd is no file that can be read")
+      #expect(message(folder) == "\(folder) is not a regular file that can be read")
+      #expect(message("/nowhere/vars.fd") == "/nowhere/vars.fd is not a regular file that can be read")
       let large = folder.appending("large.fd")
       try HostFiles.makeSparseFile(large, bytes: 256 << 20 + 1)
       #expect(message(large) == "\(large) is larger than any variable store")
       try HostFiles.write(Array(bytes.dropLast(1 << 18)), to: store)
-      #expect(message(store)?.hasPrefix("\(store) is no healthy variable store: ") == true)
+      #expect(message(store)?.hasPrefix("\(store) is not an intact variable store: ") == true)
     }
   }
 }

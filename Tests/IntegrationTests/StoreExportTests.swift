@@ -81,7 +81,7 @@ import Testing
     let template = try read(FilePath(Self.template))
     #expect(Set(changes.map(\.variable)) == Set(store.variables.map(\.key.description)))
     #expect(template.variables.isEmpty && changes.allSatisfy { $0.kind == .added })
-    let own = changes.filter { !$0.isFirmwares }.map(\.variable)
+    let own = changes.filter { !$0.isFirmwareOwned }.map(\.variable)
     #expect(own.contains("BootOrder-\(GUID.globalVariable)"), "\(own)")
     for name in own {
       // Names of UEFI itself are told without their GUID.

@@ -97,7 +97,7 @@ struct LiveStoreTests {
     let queue = try DatabaseQueue(path: file.string)
     try await queue.write { try $0.execute(sql: "UPDATE ValidPaths SET hash = 'md5:0'") }
     try queue.close()
-    try await expectUnreadable("is no SHA-256")
+    try await expectUnreadable("is not a SHA-256 hash")
     try FileManager.default.removeItem(atPath: file.string)
     try await expectUnreadable("db.sqlite' does not exist")
     try write(String(repeating: "no database ", count: 100), to: file)

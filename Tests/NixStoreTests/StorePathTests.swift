@@ -113,10 +113,10 @@ struct StoreLocationTests {
     try link(scratch.appending("inside"), to: "\(path)/bin")
     try link(scratch.appending("odd"), to: "/nix/store/.links")
     for (text, reason) in [
-      ("/etc", "no object of \(fixture.location.directory)"), ("absent", "No such file"),
+      ("/etc", "not an object in \(fixture.location.directory)"), ("absent", "No such file"),
       ("loop", "Too many levels"),
       ("inside", "Give \(path) itself"), ("odd", "not the name of a store object"),
-      ("/nix/store", "no object of \(fixture.location.directory)"),
+      ("/nix/store", "not an object in \(fixture.location.directory)"),
     ] {
       let error = #expect(throws: Fault.self) {
         try fixture.location.storePath(of: text, from: scratch)

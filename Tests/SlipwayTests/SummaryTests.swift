@@ -16,10 +16,10 @@ internal import Testing
     let identifier = try #require(GUID("eb7a7888-8512-5708-a006-03bc295c8db2"))
     let change = Manifest.VariableChange(
       kind: .added, variable: "BootOrder-8be4df61-93ca-11d2-aa0d-00e098032b8c", value: "0001,0000",
-      isFirmwares: false)
+      isFirmwareOwned: false)
     let own = Manifest.VariableChange(
       kind: .added, variable: "Attempt 1-59324945-ec44-4c0d-b1cd-9db139df070c", value: "00",
-      isFirmwares: true)
+      isFirmwareOwned: true)
     let name = "nixos.\(format.fileExtension)"
     let manifest = Manifest(
       spec: ImageSpec(), system: "/nix/store/x",

@@ -54,11 +54,11 @@ extension ContentEntry {
     }
     for name in [user, group].compactMap(\.self) {
       guard !name.isEmpty, name.utf8.allSatisfy(Self.isNameByte) else {
-        throw fault("'\(name)' is no name of a user or group", "Use letters, digits, '-', '_' and '.'")
+        throw fault("'\(name)' is not the name of a user or group", "Use letters, digits, '-', '_' and '.'")
       }
       guard name.utf8.contains(where: { !Self.isDigit($0) }) || Self.isOwnerNumber(name) else {
         throw fault(
-          "'\(name)' is no number of a user or group", "Use a number below \(ContentOwner.firstMarker)")
+          "'\(name)' is not the number of a user or group", "Use a number below \(ContentOwner.firstMarker)")
       }
     }
   }

@@ -117,7 +117,7 @@ extension ContentMode: Codable {
     let container = try decoder.singleValueContainer()
     let text = try container.decode(String.self)
     guard let mode = Self(text) else {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: "'\(text)' is no mode")
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: "'\(text)' is not a file mode")
     }
     self = mode
   }

@@ -58,7 +58,7 @@ extension ResolvedSpec {
     }
     guard spec.efiFirmwareNeedsSMM == nil || spec.firmwareCode != nil else {
       throw SpecError(
-        "efiFirmwareNeedsSMM", "there is no firmware of yours that it could be about",
+        "efiFirmwareNeedsSMM", "it applies only to firmware that the spec names, and this one names none",
         remedy: "Leave it out, or give efiFirmware or OVMF")
     }
     guard spec.secureBoot == nil || spec.efiFirmwareNeedsSMM != false else {
@@ -87,7 +87,8 @@ extension ResolvedSpec {
     }
     guard spec.efiVarsForm == .raw, spec.stripFirmwareVariables == true else { return }
     throw SpecError(
-      "stripFirmwareVariables", "the firmware's own bytes have all of its variables",
+      "stripFirmwareVariables",
+      "the firmware's own bytes hold all variables, and none can be left out of them",
       remedy: "Leave it out, or set efiVarsForm to \"canonical\"")
   }
 

@@ -50,7 +50,7 @@ extension PartitionEntry {
       try entry.checkFilesystem()
       try entry.checkType(in: table)
       guard names.insert(entry.name).inserted else {
-        throw fault("the name '\(entry.name)' is taken", "Give each partition a name of its own")
+        throw fault("the name '\(entry.name)' is taken", "Give each partition a different name")
       }
       guard let components = entry.components else { continue }
       try entry.checkMountPoint(components)
@@ -130,7 +130,7 @@ func isAbsolute(_ place: String) -> Bool {
 func checkLabel(_ label: String, of kind: FilesystemKind, key: String) throws(SpecError) {
   guard label.isEmpty || kind.isKnown else {
     throw SpecError(
-      key, "how mkfs.\(kind.rawValue) takes a label is not known, and '\(label)' is one",
+      key, "Slipway does not know how to give mkfs.\(kind.rawValue) the label '\(label)'",
       remedy: key == "label"
         ? "Leave label out, and give the tool's own option by mkfsOptions" : "Leave the label out")
   }

@@ -69,7 +69,7 @@ struct SpecReader {
     let text = try text()
     guard let type = PartitionType(text) else {
       throw SpecError(
-        key, "'\(text)' is no partition type", remedy: "Write a GUID, or a hexadecimal number for an MBR")
+        key, "'\(text)' is not a partition type", remedy: "Write a GUID, or a hexadecimal number for an MBR")
     }
     return type
   }
@@ -101,7 +101,7 @@ struct SpecReader {
     let text = try text()
     guard let mode = ContentMode(text) else {
       throw SpecError(
-        key, "'\(text)' is no mode",
+        key, "'\(text)' is not a file mode",
         remedy: "Write an octal text such as \"0644\", 7777 at most, or changes such as \"u=rwX,go=rX\"")
     }
     return mode

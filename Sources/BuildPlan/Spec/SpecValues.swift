@@ -39,7 +39,7 @@ extension ResolvedSpec {
     try checkLabel(label, of: kind, key: "label")
     guard spec.rootFSUID == nil || kind.takesUUID else {
       throw SpecError(
-        "rootFSUID", "how mkfs.\(kind.rawValue) takes a UUID is not known, if it does",
+        "rootFSUID", "Slipway does not know how to give mkfs.\(kind.rawValue) a UUID",
         remedy: "Leave it out, and give the tool's own option by mkfsOptions")
     }
     return label
@@ -53,7 +53,8 @@ extension ResolvedSpec {
     for format in formats {
       guard let unit = format.diskUnit, bytes.bytes % unit.bytes != 0 else { continue }
       throw SpecError(
-        "diskSize", "\(bytes.bytes) bytes are no multiple of \(unit), as the format \(format.rawValue) needs",
+        "diskSize",
+        "\(bytes.bytes) bytes are not a multiple of \(unit), as the format \(format.rawValue) needs",
         remedy: "Use \"auto\", or a multiple of \(unit.bytes >> 20)M")
     }
     // Never rounded: a size that somebody gives is that of the disk.
@@ -138,7 +139,7 @@ extension ResolvedSpec {
         names[2...].allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }), !device.hasControlCharacter
       else {
         throw SpecError(
-          "grubDevice", "'\(device)' is no path of a device",
+          "grubDevice", "'\(device)' is not the path of a device",
           remedy: "Write boot.loader.grub.device, as \"/dev/sda\"")
       }
     }

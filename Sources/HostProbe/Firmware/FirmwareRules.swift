@@ -153,7 +153,7 @@ extension FirmwarePair {
     }
   }
 
-  /// Refuses a template that is no variable store.
+  /// Refuses a template that is not a variable store.
   ///
   /// - Parameters:
   ///   - bytes: its flash image.
@@ -168,7 +168,7 @@ extension FirmwarePair {
   }
 
   private func unreadableTemplate(_ error: any Error, _ kind: Fault.Kind = .hostNotAble) -> Fault {
-    Fault(kind, "\(variablesTemplate) is no variable store: \(error)", remedy: FirmwareSearch.remedy)
+    Fault(kind, "\(variablesTemplate) is not a variable store: \(error)", remedy: FirmwareSearch.remedy)
   }
 
   /// Refuses code without Secure Boot.

@@ -36,7 +36,7 @@ package struct FlashFile: Hashable, Sendable {
     } catch {
       throw unusable("\(error)")
     }
-    guard status.kind == .file else { throw unusable("it is no file") }
+    guard status.kind == .file else { throw unusable("it is not a regular file") }
     let header = Qcow2Header(start)
     self.path = path
     isQcow2 = header != nil

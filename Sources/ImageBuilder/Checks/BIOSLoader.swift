@@ -41,7 +41,7 @@ enum BIOSLoader {
     _ second: UInt64, on disk: DiskFile, _ table: DiskTable
   ) throws(Errno) -> String? {
     guard isFree(second, 1, in: table) else {
-      return "GRUB's boot code loads sector \(second), which is no place for a loader on this disk"
+      return "GRUB's boot code loads sector \(second), which is not a place for a loader on this disk"
     }
     let sector = try disk.sector(second, size: 512)
     guard sector.contains(Array("loading\0".utf8)) else {
@@ -52,7 +52,8 @@ enum BIOSLoader {
       let (start, sectors) = (sector.littleEndian(at: offset, 8), sector.littleEndian(at: offset + 8, 2))
       if sectors == 0 { break }
       guard isFree(start, sectors, in: table) else {
-        return "GRUB's core image has \(sectors) sectors from \(start), which is no place for it on this disk"
+        return
+          "GRUB's core image has \(sectors) sectors from \(start), which is not a place for it on this disk"
       }
       let (offset, size) = (start * 512, Int(sectors) * 512)
       guard isMostlyFilled(try disk.bytes(size, at: offset), size) else {
@@ -60,7 +61,7 @@ enum BIOSLoader {
       }
       count += 1
     }
-    return count > 0 ? nil : "GRUB's core image has no list of its blocks"
+    return count > 0 ? nil : "GRUB's core image has no block list"
   }
 
   /// Whether sectors are in front of the first partition of an MBR, or in a partition of any kind: as a rule the BIOS

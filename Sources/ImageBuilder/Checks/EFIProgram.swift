@@ -28,7 +28,7 @@ struct EFIProgram: Sendable {
   init(_ bytes: [UInt8]) throws(Fault) {
     guard let optional = Self.optionalHeader(of: bytes),
       let headersEnd = bytes.number(optional + 60, 4), let directories = bytes.number(optional + 108, 4)
-    else { throw Fault(.failed, "it is no EFI program for a 64-bit processor") }
+    else { throw Fault(.failed, "it is not an EFI program for a 64-bit processor") }
     self.bytes = bytes
     self.headersEnd = headersEnd
     checksum = optional + 64

@@ -32,7 +32,7 @@ struct ProgramSignature {
     let root = try DER.parse(bytes.prefix(try derValue(bytes[...]).endIndex))
     var outer = try root.children()
     guard try ASN1ObjectIdentifier(derEncoded: outer.taken()) == [1, 2, 840, 113549, 1, 7, 2] else {
-      throw Fault(.failed, "its signature is no PKCS #7 SignedData")
+      throw Fault(.failed, "its signature is not PKCS #7 SignedData")
     }
     var wrapper = try outer.taken().children()
     var fields = try wrapper.taken().children()

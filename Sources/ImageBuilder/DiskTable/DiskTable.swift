@@ -120,7 +120,7 @@ extension DiskTable {
       compare("the disk's signature", signature, "\(wanted)")
     }
     for entry in entries where !layout.partitions.contains(where: { $0.number == entry.number }) {
-      differences.append("there is a partition \(entry.number) that nobody asked for")
+      differences.append("there is a partition \(entry.number) that the plan does not have")
     }
     for wanted in layout.partitions {
       guard let entry = entries.first(where: { $0.number == wanted.number }) else {

@@ -21,7 +21,7 @@ struct GPTHeader: Hashable {
     var header = Array(sector.prefix(length))
     header.replaceSubrange(16..<20, with: [0, 0, 0, 0])
     guard UInt64(crc32(header)) == sector.littleEndian(at: 16, 4) else {
-      throw DamagedGPT("has a wrong checksum of its header")
+      throw DamagedGPT("has a header with a wrong checksum")
     }
     guard sector.littleEndian(at: 24, 8) == place else { throw DamagedGPT("is not where it says it is") }
     let (count, size) = (sector.littleEndian(at: 80, 4), sector.littleEndian(at: 84, 4))
@@ -31,7 +31,7 @@ struct GPTHeader: Hashable {
     let (offset, isTooLarge) = sector.littleEndian(at: 72, 8).multipliedReportingOverflow(by: sectorSize)
     let table = isTooLarge ? [] : try disk.bytes(Int(count * size), at: offset)
     guard table.count == Int(count * size), UInt64(crc32(table)) == sector.littleEndian(at: 88, 4) else {
-      throw DamagedGPT("has a wrong checksum of its entries")
+      throw DamagedGPT("has entries with a wrong checksum")
     }
     guard let guid = GUID(littleEndian: Array(sector[56..<72])) else { throw DamagedGPT("has no GUID") }
     self.guid = guid

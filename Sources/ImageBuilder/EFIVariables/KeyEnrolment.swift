@@ -79,7 +79,7 @@ package struct KeyEnrolment: Sendable {
     do {
       return try Certificate.all(in: bytes)
     } catch {
-      throw Fault(.badInput, "\(file) is no certificate that firmware takes: \(error)")
+      throw Fault(.badInput, "\(file) is not a certificate that firmware accepts: \(error)")
     }
   }
 

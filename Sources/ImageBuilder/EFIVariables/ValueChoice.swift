@@ -21,13 +21,13 @@ package enum ValueChoice: Sendable {
     case .loadOption(let description, let texts, let isActive, let data):
       guard key.isLoadOption else {
         throw Fault(
-          .badInput, "\(key.name) is no load option, so that it has no description and no path",
+          .badInput, "\(key.name) is not a load option, so it has neither a description nor a path",
           remedy: "Give its value with --data, --hex or --file")
       }
       let paths = try texts.map { text in
         guard let path = DevicePath(text) else {
           throw Fault(
-            .badInput, "'\(text)' is no device path",
+            .badInput, "'\(text)' is not a device path",
             remedy: #"Write it as in HD(1,GPT,8be4df61-93ca-11d2-aa0d-00e098032b8c,0x800,0x64000)/\EFI\A.EFI"#
           )
         }
@@ -84,7 +84,8 @@ extension VariableStoreFile {
       throw Fault(.badInput, "\(file): \(context.debugDescription)")
     } catch {
       throw Fault(
-        .badInput, "\(file) is no document of variables, as 'slipway efivars show --json' writes it: \(error)"
+        .badInput,
+        "\(file) is not a JSON document of variables, as 'slipway efivars show --json' writes it: \(error)"
       )
     }
     try edit(into: out) { store in for variable in variables { try store.set(variable) } }

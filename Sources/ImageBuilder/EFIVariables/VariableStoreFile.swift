@@ -62,7 +62,7 @@ package struct VariableStoreFile: Sendable {
 
   private func bytes() throws -> [UInt8] {
     guard let status = try? FileStatus(of: FilePath(path)), status.kind == .file else {
-      throw Fault(.badInput, "\(path) is no file that can be read", remedy: "Check the path")
+      throw Fault(.badInput, "\(path) is not a regular file that can be read", remedy: "Check the path")
     }
     guard status.size <= Self.limit else {
       throw Fault(.badInput, "\(path) is larger than any variable store", remedy: "Check the path")
@@ -86,7 +86,7 @@ package struct VariableStoreFile: Sendable {
     do {
       return try VariableStore(reading: bytes)
     } catch {
-      throw Fault(.badInput, "\(path) is no healthy variable store: \(error)")
+      throw Fault(.badInput, "\(path) is not an intact variable store: \(error)")
     }
   }
 }

@@ -46,7 +46,7 @@ public struct Manifest: Codable, Hashable, Sendable {
     /// Its value for people; of a changed one the old and the new.
     public var value: String
     /// Whether it is one that the firmware makes by itself at each boot.
-    public var isFirmwares: Bool
+    public var isFirmwareOwned: Bool
   }
 
   /// The manifest's own version; raised when a key changes its meaning.

@@ -17,7 +17,7 @@ enum Channel {
       path = try store.storePath(of: text, from: FilePath(FileManager.default.currentDirectoryPath))
     } catch {
       throw SpecError(
-        key, "'\(text)' is no path of the Nix store\((error as? Fault).map { ": \($0.cause)" } ?? "")",
+        key, "'\(text)' is not a path in the Nix store\((error as? Fault).map { ": \($0.cause)" } ?? "")",
         remedy: "Add the folder with 'nix-store --add', and give the path that it prints")
     }
     guard

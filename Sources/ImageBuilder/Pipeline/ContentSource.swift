@@ -72,7 +72,8 @@ enum ContentSource: Sendable {
       return try WholeFile.read(path, limit: streamLimit)
     } catch let failure as PathFailure where failure.reason == .fileTooLarge {
       throw SpecError(
-        key, "'\(path)' has more than \(streamLimit >> 20) MiB, and is no file that can be read twice",
+        key,
+        "'\(path)' has more than \(streamLimit >> 20) MiB, and is not a regular file, which could be read again",
         remedy: "Write it to a file first")
     } catch let failure as PathFailure {
       throw fault(path, key, failure.reason)

@@ -58,7 +58,7 @@ struct FailureLog {
 
   private func write(_ error: Fault, _ log: BuildLog, _ console: FilePath) async throws {
     guard !HostFiles.exists(path) || isOurs else {
-      throw Fault(.failed, "\(path) exists, and is no log of a failed build")
+      throw Fault(.failed, "\(path) exists, and is not the log of a failed build")
     }
     let temporary = path.removingLastComponent().appending(ClaimedFolder.uniqueName(".slipway-log-"))
     // The process may be killed in the moment in which the log has this name.

@@ -97,7 +97,7 @@ struct GuestSession: Sendable {
     try planned.secrets.map { name in
       guard let secret = secrets.first(where: { $0.name == name }) else {
         throw Fault(
-          .failed, "the step \(planned.step.name) needs the secret '\(name)', which there is none of")
+          .failed, "the step \(planned.step.name) needs the secret '\(name)', which this build does not have")
       }
       return secret
     }

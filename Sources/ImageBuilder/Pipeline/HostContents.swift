@@ -164,7 +164,7 @@ private struct ContentFinder {
     guard !(content.isSecret && inStore) else {
       throw SpecError(
         content.key, "'\(path)' is in the Nix store, where everybody can read it",
-        remedy: "Keep a secret out of the store; use contents for what is none")
+        remedy: "Keep a secret out of the store, or use contents for a file that is not secret")
     }
     var bytes = Array(content.entry.target.utf8)
     if byName, !isFolder || content.entry.isPattern { bytes += [UInt8(ascii: "/")] + (name ?? []) }

@@ -54,7 +54,7 @@ struct HostHook {
     guard HostFiles.exists(missing) else { return }
     let name = String(decoding: try HostFiles.read(missing).prefix(200), as: UTF8.self)
     throw Fault(
-      .failed, "\(self.name) failed: it calls '\(name)', which is no command and no function",
+      .failed, "\(self.name) failed: it calls '\(name)', which is neither a command nor a function",
       remedy: "Define it in the script, or have the program that it is in PATH")
   }
 

@@ -53,7 +53,7 @@ struct SealedVariables: Sendable {
     {
       Manifest.VariableChange(
         kind: kind, variable: printable(variable.key.description), value: value,
-        isFirmwares: variable.isRemadeByFirmware)
+        isFirmwareOwned: variable.isRemadeByFirmware)
     }
     return difference.added.map { change(.added, $0, $0.text) }
       + difference.changed.map { change(.changed, $0.new, StoreDifference.text($0)) }

@@ -31,7 +31,7 @@ struct StagedTree: Sendable {
             bytes.baseAddress.map { symlink($0.assumingMemoryBound(to: CChar.self), place) } ?? -1
           }
         }
-      default: throw Fault(.badInput, "'\(node.path)' is no file, folder or link")
+      default: throw Fault(.badInput, "'\(node.path)' is not a file, folder or link")
       }
     }
     // Not before they are full: nothing can be made in a folder without write permission.

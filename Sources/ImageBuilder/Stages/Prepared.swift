@@ -90,7 +90,8 @@ struct Prepared: Sendable {
     guard kind.isReadOnly else { return nil }
     guard let work else {
       recorder.warn(
-        "the size of a \(kind.rawValue) store is known once it is made; the plan has that of its files")
+        "the size of a \(kind.rawValue) store is known only after the build; the plan shows the size of its files"
+      )
       return nil
     }
     let file = work.appending("store.\(kind.rawValue)")

@@ -42,7 +42,7 @@ extension Manifest {
       guard !name.isEmpty, name != ".", name != "..", !name.utf8.contains(where: { $0 == 0 || $0 == 0x2f })
       else {
         throw Fault(
-          .badInput, "\(file) names '\(name)', which is no file of its folder",
+          .badInput, "\(file) names '\(name)', which is not the name of a file beside it",
           remedy: "Give the image by --image, if it is one to trust")
       }
     }

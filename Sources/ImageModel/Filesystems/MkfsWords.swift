@@ -83,8 +83,8 @@ extension MkfsGrammar {
         options += try short(word.dropFirst(), &rest)
       } else {
         throw Fault(
-          .badInput, "'\(word)' is no option of \(name); the device is Slipway's to name",
-          remedy: "Give options only, each word as a text of its own")
+          .badInput, "'\(word)' is not an option of \(name); the device is Slipway's to name",
+          remedy: "Give options only, each word as a separate string")
       }
     }
     return options
