@@ -176,9 +176,9 @@ private func write(_ bytes: [UInt8], at offset: Int64, to disk: FilePath) throws
   /// `next`, `core`, blocks from, blocks, filled of them.
   @Test(arguments: [
     (TableFormat.mbr, [UInt64(1), 1, 2, 60, 0], "overwritten"), (.mbr, [9, 1, 2, 60, 60], "does not begin"),
-    (.mbr, [0, 1, 2, 60, 60], "not a place"), (.mbr, [1 << 40, 1, 2, 60, 60], "no place"),
+    (.mbr, [0, 1, 2, 60, 60], "not a place"), (.mbr, [1 << 40, 1, 2, 60, 60], "not a place"),
     (.mbr, [1, 1, 2000, 60, 60], "not a place"), (.mbr, [1, 1, 2, 0, 0], "no block list"),
-    (.gpt, [1, 1, 2, 60, 60], "not a place"), (.gpt, [2048, 2048, 4090, 20, 20], "no place"),
+    (.gpt, [1, 1, 2, 60, 60], "not a place"), (.gpt, [2048, 2048, 4090, 20, 20], "not a place"),
     (.gpt, [2048, 2048, 2049, 60, 9], "overwritten"),
   ])
   func grubThatLoadsNothingIsFound(table: TableFormat, numbers: [UInt64], words: String) async throws {
