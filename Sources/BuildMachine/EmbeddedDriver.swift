@@ -18,6 +18,9 @@ enum EmbeddedDriver {
     if let cache = cacheFolder() {
       try FileManager.default.createSymbolicLink(
         atPath: root.appending("cache").string, withDestinationPath: cache)
+    } else {
+      // libvirt keeps some of its state in the user's folders whatever its root, and does not start without them.
+      setenv("XDG_RUNTIME_DIR", root.string, 0)
     }
     EmbeddedReaper.start()
   }

@@ -35,14 +35,17 @@ import Testing
     }
   }
 
+  /// The home is one that does not exist, and none is made.
   @Test func a4WithoutVariablesTheFallbackPathBoots() async throws {
     try await withScratchDirectory { scratch in
-      let out = scratch.appending("r")
+      let (out, home) = (scratch.appending("r"), scratch.appending("nobody"))
       let system = try await TestSystem.path("tiny-notouch")
-      let built = try await SlipwayCommand.run([
-        "build", "--system", system, "--out", out.string, "--format", "qcow2", "--no-touch-efi-vars",
-      ])
+      let built = try await SlipwayCommand.run(
+        [
+          "build", "--system", system, "--out", out.string, "--format", "qcow2", "--no-touch-efi-vars",
+        ], environment: ["HOME": home.string])
       try #require(built.status == 0, "\(built.errors)")
+      #expect(!FileManager.default.fileExists(atPath: home.string))
       #expect(try await VirtFirmware.linuxBootManager(in: out.appending("efi-vars.fd")) == nil)
       let image = out.appending("nixos.qcow2").string
       try await SubprocessRunner().run("qemu-img", "check", image)
