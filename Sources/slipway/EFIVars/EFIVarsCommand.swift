@@ -8,7 +8,8 @@ struct EFIVarsCommand: ParsableCommand {
     abstract: "Read, check, edit and compare EFI variable stores.",
     discussion: """
       A store that is damaged is refused, with the byte at which it is wrong. What edits a store replaces it in one \
-      step, or writes a new file with --out, and refuses one that a running machine uses.
+      step, or writes a new file with --out, and refuses one that a running machine uses. Stores may be raw or in qcow2; \
+      what is written has the format of what was read.
       """,
     subcommands: [
       EFIVarsShowCommand.self, EFIVarsGetCommand.self, EFIVarsSetCommand.self, EFIVarsDeleteCommand.self,
