@@ -15,6 +15,7 @@ struct EFIVarsCommand: ParsableCommand {
       EFIVarsShowCommand.self, EFIVarsGetCommand.self, EFIVarsSetCommand.self, EFIVarsDeleteCommand.self,
       EFIVarsDiffCommand.self, EFIVarsCheckCommand.self, EFIVarsCanonicaliseCommand.self,
       EFIVarsBootNextCommand.self, EFIVarsEnrollCommand.self, EFIVarsNewCommand.self,
+      EFIVarsExportCommand.self, EFIVarsImportCommand.self,
     ])
 }
 
