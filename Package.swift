@@ -89,8 +89,10 @@ let package = Package(
     .target(
       name: "HostProbe",
       dependencies: ["Basics", "CLinux", "BuildPlan", "EFIVariables", "ImageModel", "Command", systemPackage]),
+    // zlib, for the variables of EC2 instances; headers only.
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     // The firmware's variable store: read, edit, compare, make canonical.
-    .target(name: "EFIVariables", dependencies: ["Basics", "ImageModel", asn1]),
+    .target(name: "EFIVariables", dependencies: ["Basics", "CZlib", "ImageModel", asn1]),
     // libvirt's C API.
     .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
     // Connections, domains, events and errors; knows nothing of images.

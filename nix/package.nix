@@ -7,6 +7,7 @@
 , e2fsprogs
 , libvirt
 , sqlite
+, zlib
   # A toolchain of Swift 6.2 or later with bin/swift, which compiles and links by itself and has the static standard library:
   # the agent is one static executable.
 , swift
@@ -36,7 +37,7 @@ stdenv.mkDerivation {
   };
 
   nativeBuildInputs = [ autoPatchelfHook pkg-config python3 toolchain ];
-  buildInputs = [ e2fsprogs libvirt sqlite ];
+  buildInputs = [ e2fsprogs libvirt sqlite zlib ];
 
   # There is no network: the packages are folders of this one, for those that need each other too.
   postPatch = ''

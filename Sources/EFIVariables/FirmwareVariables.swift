@@ -51,7 +51,8 @@ extension VariableKey {
     .lang: [Array("eng".utf8), Array("eng\0".utf8)], .platformLang: [Array("en".utf8), Array("en\0".utf8)],
     .certificates: [[4, 0, 0, 0]], .vendorKeys: [[1]], .customMode: [[0]],
   ]
-  private static let certificates = VariableKey(
+  /// Which certificates may change the variables that no key of Secure Boot's may.
+  static let certificates = VariableKey(
     GUID(high: 0xd9be_e56e_75dc_49d9, low: 0xb4d7_b534_210f_637a), VariableName(known: "certdb"))
   private static let vendorKeys = VariableKey(
     GUID(high: 0x9073_e4e0_60ec_4b6e, low: 0x9903_4c22_3c26_0f3c), VariableName(known: "VendorKeysNv"))

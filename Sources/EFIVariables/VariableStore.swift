@@ -44,6 +44,16 @@ package struct VariableStore: Hashable, Sendable {
     variables = []
   }
 
+  /// A store with other variables, of the layout of another.
+  ///
+  /// - Parameter variables: with unique keys.
+  /// - Throws: `EFIFault` for a variable that `set` refuses.
+  package init(_ variables: [Variable], like template: VariableStore) throws(EFIFault) {
+    self = template
+    for variable in variables { try check(variable) }
+    self.variables = variables
+  }
+
   /// Checks that a firmware would take this store in the place of another.
   ///
   /// - Throws: `EFIFault` when size or headers differ. A firmware boots with such a store all the same, and
@@ -67,12 +77,16 @@ extension VariableStore {
   /// - Throws: `EFIFault` when it has no data, which firmware takes for a deletion, or a time or count for which
   ///   a plain store has no room.
   package mutating func set(_ variable: Variable) throws(EFIFault) {
+    try check(variable)
+    replace(variable)
+  }
+
+  private func check(_ variable: Variable) throws(EFIFault) {
     guard !variable.data.isEmpty else { throw EFIFault(at: 0, "\(variable.key) has no data") }
     let isPlain = variable.time == .zero && variable.monotonicCount == 0 && variable.publicKeyIndex == 0
     guard layout.isAuthenticated || isPlain else {
       throw EFIFault(at: 0, "\(variable.key) is authenticated, and the store keeps no times")
     }
-    replace(variable)
   }
 
   /// Adds or replaces a variable that is known to be one that the store can keep.

@@ -2,11 +2,13 @@ internal import Basics
 package import FoundationEssentials
 internal import ImageModel
 
-/// Variables in the JSON of virt-firmware: what `virt-fw-vars --output-json` writes and `--set-json` reads.
+/// Variables in the JSON of virt-firmware and of QEMU: what `virt-fw-vars --output-json` writes and `--set-json` reads, and
+/// what QEMU's device `uefi-vars` keeps (`qapi/uefi.json` in its source).
 ///
 /// `{"version":2,"variables":[{"name":…,"guid":…,"attr":7,"data":"<hex>","time":"<hex>"}]}`. The time is there
 /// unless it is zero. `count` and `pkidx`, of the deprecated authentication, are this module's own; virt-firmware
-/// ignores them, and they are there unless they are zero.
+/// ignores them, and they are there unless they are zero. python-uefivars calls the time `timestamp`, which is read too. A
+/// `digest` of the signer's certificate is refused.
 package enum VariablesJSON {
   package static func encode(_ variables: [Variable]) throws -> Data {
     let encoder = JSONEncoder()
@@ -41,6 +43,8 @@ package enum VariablesJSON {
     var attr: UInt32
     var data: String
     var time: String?
+    var timestamp: String?
+    var digest: String?
     var count: UInt64?
     var pkidx: UInt32?
 
@@ -59,8 +63,13 @@ package enum VariablesJSON {
       guard let data = Hexadecimal.bytes(data), !data.isEmpty else {
         throw invalid("\(key) has no data in hexadecimal")
       }
+      let time = time ?? timestamp
       guard let time = EFITime(bytes: time.map { Hexadecimal.bytes($0) ?? [] } ?? EFITime.zero.bytes) else {
         throw invalid("the time of \(key) is not sixteen bytes in hexadecimal")
+      }
+      // Some write a digest of zeros for none.
+      guard digest?.allSatisfy({ $0 == "0" }) ?? true else {
+        throw invalid(HypervisorFormat.boundToSigner(key))
       }
       return Variable(
         key, VariableAttributes(rawValue: attr), data, time: time, monotonicCount: count ?? 0,

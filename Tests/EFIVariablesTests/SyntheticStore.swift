@@ -80,3 +80,20 @@ struct SplitMix: RandomNumberGenerator {
 
   mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
 }
+
+/// A variable with odd names, any attributes and, unless it is for a plain store, a time and counts.
+func randomVariable(_ generator: inout SplitMix, _ isAuthenticated: Bool) throws -> Variable {
+  let letters = Array("aZ0 /\"\\é\u{301}字🥾")
+  let name = String(
+    (0..<Int.random(in: 1...9, using: &generator)).map { _ in
+      letters.randomElement(using: &generator) ?? "a"
+    })
+  let vendor = try #require(GUID(bytes: generator.bytes(16)))
+  return try Variable(
+    #require(VariableKey(vendor, name)),
+    VariableAttributes(rawValue: UInt32.random(in: 0...255, using: &generator)),
+    generator.bytes(Int.random(in: 1...300, using: &generator)),
+    time: #require(EFITime(bytes: isAuthenticated ? generator.bytes(16) : EFITime.zero.bytes)),
+    monotonicCount: isAuthenticated ? generator.next() : 0,
+    publicKeyIndex: isAuthenticated ? UInt32(truncatingIfNeeded: generator.next()) : 0)
+}

@@ -4,7 +4,8 @@ package enum FuzzedParser: String, CaseIterable, Sendable {
   // A user's, or Nix's.
   case spec, manifest, closureInfo, derivation, writeAheadLog
   // The host's.
-  case firmwareDescriptor, variableStore, variablesJSON, certificate, devicePath, executable, modules, sfdisk
+  case firmwareDescriptor, variableStore, variablesJSON, awsVariables, qemuVariables
+  case certificate, devicePath, executable, modules, sfdisk
   // A guest's.
   case agentFrames, console
   // A host's, in the guest.
@@ -21,6 +22,8 @@ package enum FuzzedParser: String, CaseIterable, Sendable {
     case .firmwareDescriptor: Inputs.firmwareDescriptor(bytes)
     case .variableStore: Inputs.variableStore(bytes)
     case .variablesJSON: Inputs.variablesJSON(bytes)
+    case .awsVariables: Inputs.awsVariables(bytes)
+    case .qemuVariables: Inputs.qemuVariables(bytes)
     case .certificate: Inputs.certificate(bytes)
     case .devicePath: Inputs.devicePath(bytes)
     case .executable: Inputs.executable(bytes)

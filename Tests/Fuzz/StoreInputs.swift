@@ -27,6 +27,36 @@ extension Inputs {
     for variable in variables { check(variable) }
   }
 
+  /// Variables of an EC2 instance: the whole text, or behind a byte of zero what is compressed in it, which nothing would
+  /// reach by chance.
+  static func awsVariables(_ bytes: [UInt8]) {
+    let read =
+      bytes.first == 0
+      ? try? AWSVariables.variables(in: Array(bytes.dropFirst()))
+      : try? AWSVariables(reading: bytes).variables(dictionary: nil)
+    guard let variables = read else { return }
+    comeBack(variables, from: .aws) { try AWSVariables(reading: $0).variables(dictionary: nil) }
+    for variable in variables { check(variable) }
+  }
+
+  /// Variables of QEMU's, which other tools write with more fields.
+  static func qemuVariables(_ bytes: [UInt8]) {
+    guard HypervisorFormat(of: bytes) == .qemuJSON, let variables = try? VariablesJSON.decode(Data(bytes))
+    else { return }
+    comeBack(variables, from: .qemuJSON) { try VariablesJSON.decode(Data($0)) }
+  }
+
+  private static func comeBack(
+    _ variables: [Variable], from format: HypervisorFormat, _ decode: ([UInt8]) throws -> [Variable]
+  ) {
+    guard let written = try? format.encode(variables) else { return }
+    precondition(HypervisorFormat(of: written) == format, "the format is not told")
+    let kept = variables.map { Variable($0.key, $0.attributes, $0.data, time: $0.time) }
+    guard let again = try? decode(written), again == kept else {
+      preconditionFailure("the variables changed by being written")
+    }
+  }
+
   static func certificate(_ bytes: [UInt8]) {
     _ = try? Certificate.all(in: bytes)
     _ = try? Certificate(der: bytes)

@@ -3,6 +3,7 @@
 Usage: python3 Tests/Fuzz/seeds.py Tests/Fuzz/Seeds     (the other seeds there are real files, cut short)
 """
 
+import base64
 import json
 import pathlib
 import sqlite3
@@ -10,6 +11,7 @@ import struct
 import sys
 import tempfile
 import uuid
+import zlib
 
 GLOBAL = uuid.UUID("8be4df61-93ca-11d2-aa0d-00e098032b8c")
 DATABASE = uuid.UUID("d719b2cb-3d3a-4596-a3bc-dad00e67656f")
@@ -65,6 +67,43 @@ def store(authenticated):
     return (volume + body).ljust(0x800, b"\xff")
 
 
+def crc32c(data):
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return value ^ 0xFFFFFFFF
+
+
+VARIABLES = [
+    ("Boot0001", GLOBAL, 7, load_option(), None),
+    ("BootOrder", GLOBAL, 7, b"\1\0", None),
+    ("ConOut", GLOBAL, 7, console(), None),
+    ("db", DATABASE, 0x27, signatures(), struct.pack("<H14x", 2025)),
+]
+
+
+def aws():
+    content = struct.pack("<Q", len(VARIABLES))
+    for name, vendor, attributes, data, time in VARIABLES:
+        content += struct.pack("<Q", len(name)) + name.encode() + struct.pack("<Q", len(data)) + data
+        content += vendor.bytes_le + struct.pack("<I", attributes)
+        if time:
+            content += time + struct.pack("<Q", 32) + bytes(32)
+    checked = bytes(4) + zlib.compress(content, 9)
+    text = base64.b64encode(b"AMZNUEFI" + struct.pack("<I", crc32c(checked)) + checked)
+    return text, b"\0" + content
+
+
+def qemu():
+    variables = []
+    for name, vendor, attributes, data, time in VARIABLES:
+        variable = {"guid": str(vendor), "name": name, "attr": attributes, "data": data.hex()}
+        variables.append(variable | ({"time": time.hex()} if time else {}))
+    return json.dumps({"version": 2, "variables": variables}, indent=4).encode()
+
+
 AGENT = [
     {"hello": {"build": "1", "magic": "slipway-agent", "oldestVersion": 5, "version": 5}},
     {"event": {"_0": {"heartbeat": {}}}},
@@ -114,6 +153,9 @@ def write(parser, name, data):
 
 for kind in ["authenticated", "plain"]:
     write("variableStore", kind, store(kind == "authenticated"))
+for kind, data in zip(["text", "unpacked"], aws()):
+    write("awsVariables", kind, data)
+write("qemuVariables", "store.json", qemu())
 write("devicePath", "binary", console())
 TEXT = "PciRoot(0x0)/Pci(0x1f,0x0)/Serial(0x0)/Uart(115200,8,N,1)/VenMsg(00000000-0000-0000-0000-000000000000,00)"
 write("devicePath", "text", TEXT.encode())

@@ -92,7 +92,7 @@ private let hostileNames = [
       let (store, out) = (scratch.appending("store.fd"), scratch.appending("out.fd"))
       try HostFiles.write(HostFiles.read("/usr/share/OVMF/OVMF_VARS_4M.fd"), to: store)
       chmod(store.string, source)
-      try VariableStoreFile(store.string).edit(into: out.string) { _ in }
+      try await VariableStoreFile(store.string).edit(into: out.string) { _ in }
       #expect(try FileStatus(of: out).permissions & ~copy == 0)
     }
   }

@@ -12,7 +12,7 @@ import Testing
     ["schema"],
     ["efivars"], ["efivars", "show"], ["efivars", "get"], ["efivars", "set"], ["efivars", "delete"],
     ["efivars", "diff"], ["efivars", "check"], ["efivars", "canonicalise"], ["efivars", "boot-next"],
-    ["efivars", "enroll"], ["efivars", "new"],
+    ["efivars", "enroll"], ["efivars", "new"], ["efivars", "export"], ["efivars", "import"],
   ])
   func helpIsTheGoldenText(command: [String]) async throws {
     let result = try await SlipwayCommand.run(command + ["--help"], environment: ["COLUMNS": "100"])

@@ -141,6 +141,34 @@ import Testing
     }
   }
 
+  @Test func exportsAndImportsForHypervisors() async throws {
+    try await withScratchDirectory { scratch in
+      let qcow2 = scratch.appending("vars.qcow2").string
+      try await SubprocessRunner().run("qemu-img", "convert", "-O", "qcow2", Self.enrolled, qcow2)
+      for format in ["aws", "qemu-json"] {
+        let file = scratch.appending(format).string
+        let printed = try await efivars("export", Self.enrolled, "--format", format).output
+        _ = try await efivars("export", qcow2, "--format", format, "--out", file)
+        let written = try String(contentsOfFile: file, encoding: .utf8)
+        #expect(printed.trimmingCharacters(in: .newlines) == written.trimmingCharacters(in: .newlines))
+        #expect(
+          try await efivars("export", qcow2, "--format", format, "--out", file, status: 2).cause.contains(
+            "exists"))
+        for template in [Self.template, qcow2] {
+          let out = scratch.appending("\(format)-of-\(FilePath(template).stem ?? "")").string
+          let counted = try await efivars("import", file, "--template", template, "--out", out)
+          #expect(counted.output == "\(try store(Self.enrolled).variables.count) variables imported")
+          _ = try await efivars("diff", out, Self.enrolled)
+          let magic = try Data(contentsOf: URL(fileURLWithPath: out)).prefix(3)
+          #expect((magic == Data("QFI".utf8)) == (template == qcow2))
+        }
+      }
+      #expect(
+        try await efivars("import", qcow2, "--template", qcow2, "--out", "/x", status: 2).cause.contains(
+          "neither"))
+    }
+  }
+
   private static func pausedMachine(with store: String) async throws {
     do {
       let folder = FilePath(store).removingLastComponent()

@@ -60,6 +60,24 @@ package struct VirtFirmware: Sendable {
     return try Data(contentsOf: URL(fileURLWithPath: scratch.appending("list.json").string))
   }
 
+  /// A store of any format as an option for the output, such as `--output-aws`, has it.
+  package func output(_ option: String, of store: [UInt8]) async throws -> [UInt8] {
+    let input = scratch.appending("output-in")
+    try write(store, input)
+    let output = scratch.appending("output-out")
+    try await SubprocessRunner().run(tool, "--input", input.string, option, output.string)
+    return try Array(Data(contentsOf: URL(fileURLWithPath: output.string)))
+  }
+
+  /// The file with the preset dictionary of AWS's format.
+  package static func awsDictionary() async throws -> FilePath {
+    let script =
+      "import virt.firmware.varstore.aws as a, pathlib; print(pathlib.Path(a.__file__).parent.parent)"
+    let folder = try await SubprocessRunner().run(
+      TestSystem.repository(".cache/tools/bin/python"), "-c", script)
+    return FilePath(folder.trimmingCharacters(in: .whitespacesAndNewlines)).appending("aws/dict.v0")
+  }
+
   package static func listed(_ json: Data) throws -> Set<Listed> {
     struct Document: Decodable {
       struct Entry: Decodable {

@@ -54,6 +54,7 @@ let
         python3 = null;
         libvirt = null;
         sqlite = null;
+        zlib = null;
         swift.version = "5.10.1";
       };
       make = given:

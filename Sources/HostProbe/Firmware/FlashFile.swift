@@ -50,10 +50,11 @@ package struct FlashFile: Hashable, Sendable {
             ? "and encrypted" : "with a backing file or an external data file, and those are not read"),
         remedy: "Make one file of it: qemu-img convert -O raw IN OUT")
     }
-    guard size <= Self.limit else {
+    let largest = max(size, status.size)
+    guard largest <= Self.limit else {
       throw Fault(
         kind,
-        "the firmware file \(path) is qcow2 of \(ByteSize(bytes: size)), and no flash image is that large",
+        "the firmware file \(path) is qcow2 of \(ByteSize(bytes: largest)), and no flash image is that large",
         remedy: "Check the path")
     }
   }
@@ -67,13 +68,34 @@ package struct FlashFile: Hashable, Sendable {
   package func raw(named name: String, in folder: String, _ runner: any CommandRunner) async throws -> String
   {
     guard isQcow2 else { return path }
-    try await convert(to: name, in: folder, runner)
+    let copy = "\(name).qcow2"
+    defer { try? TreeRemover.remove(FilePath(folder).appending(copy)) }
+    try await convert(["-f", "qcow2", "-O", "raw", copy, name], copy: copy, in: folder, runner)
     return "\(folder)/\(name)"
   }
 
-  /// Tools get names of ours only, in the folder that they run in: a path can be more than a name to them.
-  private func convert(to name: String, in folder: String, _ runner: any CommandRunner) async throws {
-    let link = "\(name).qcow2"
+  /// The file's bytes with another flash image of the same size in it. What else a file in qcow2 has, such as snapshots and the
+  /// size of its clusters, stays as it is.
+  ///
+  /// - Parameters:
+  ///   - image: the flash image.
+  ///   - folder: a private folder.
+  ///   - runner: runs qemu-img.
+  /// - Throws: `Fault`, `PathFailure`, `CancellationError`.
+  package func replacing(with image: [UInt8], in folder: String, _ runner: any CommandRunner) async throws
+    -> [UInt8]
+  {
+    guard isQcow2 else { return image }
+    let (raw, copy) = ("new.fd", "new.qcow2")
+    try WholeFile.write(image, to: FilePath(folder).appending(raw), mode: 0o600)
+    try await convert(["-n", "-f", "raw", "-O", "qcow2", raw, copy], copy: copy, in: folder, runner)
+    return try WholeFile.read(FilePath(folder).appending(copy))
+  }
+
+  /// Runs a conversion with a copy of the file: it may be locked, and a path can be more than a name to a tool.
+  private func convert(
+    _ arguments: [String], copy: String, in folder: String, _ runner: any CommandRunner
+  ) async throws {
     let fault = { (reason: String, details: [String]) in
       Fault(
         .badInput,
@@ -81,11 +103,8 @@ package struct FlashFile: Hashable, Sendable {
         remedy: "Check it: qemu-img check FILE; or convert it by hand: qemu-img convert -O raw IN OUT")
     }
     do {
-      let place = FilePath(folder).appending(link)
-      try Folder.link(place, to: FilePath(path))
-      defer { try? TreeRemover.remove(place) }
-      try await runner.run(
-        Command("qemu-img", ["convert", "-q", "-f", "qcow2", "-O", "raw", link, name], folder: folder))
+      try WholeFile.copy(FilePath(path), to: FilePath(folder).appending(copy), mode: 0o600)
+      try await runner.run(Command("qemu-img", ["convert", "-q"] + arguments, folder: folder))
     } catch let failure as CommandFailure {
       throw fault(failure.summary, failure.evidence)
     } catch let failure as PathFailure {

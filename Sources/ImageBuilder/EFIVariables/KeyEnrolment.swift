@@ -59,7 +59,7 @@ package struct KeyEnrolment: Sendable {
   /// - Throws: `Fault`.
   package func enrol(in file: VariableStoreFile, out: String?) async throws {
     let keys = try await keys()
-    try file.edit(into: out) { try $0.enrol(keys, owner: owner ?? SecureBootKeys.owner) }
+    try await file.edit(into: out) { try $0.enrol(keys, owner: owner ?? SecureBootKeys.owner) }
   }
 
   private func lists(_ names: [String], _ owner: GUID) throws -> [SignatureList] {

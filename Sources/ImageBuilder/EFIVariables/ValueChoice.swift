@@ -58,8 +58,8 @@ extension VariableStoreFile {
   package func set(
     _ choice: ValueChoice, attributes: VariableAttributes?, into out: String?,
     _ key: (VariableStore) throws -> VariableKey
-  ) throws {
-    try edit(into: out) { store in
+  ) async throws {
+    try await edit(into: out) { store in
       let key = try key(store)
       let data = try choice.data(for: key)
       var variable = store[key] ?? Variable(key, key.usualAttributes, data, time: key.usualTime)
@@ -75,11 +75,20 @@ extension VariableStoreFile {
   ///
   /// - Returns: how many there were.
   /// - Throws: `Fault`.
-  package func set(json file: String, into out: String?) throws -> Int {
+  package func set(json file: String, into out: String?) async throws -> Int {
     let bytes = try InputFile.read(file, "the document", limit: InputFile.textLimit)
-    let variables: [Variable]
+    let variables = try Self.variables(json: bytes, of: file)
+    try await edit(into: out, with: file) { store in for variable in variables { try store.set(variable) } }
+    return variables.count
+  }
+
+  /// The variables of a document.
+  ///
+  /// - Parameter file: what it is called.
+  /// - Throws: `Fault`.
+  static func variables(json bytes: [UInt8], of file: String) throws -> [Variable] {
     do {
-      variables = try VariablesJSON.decode(Data(bytes))
+      return try VariablesJSON.decode(Data(bytes))
     } catch DecodingError.dataCorrupted(let context) {
       throw Fault(.badInput, "\(file): \(context.debugDescription)")
     } catch {
@@ -88,7 +97,5 @@ extension VariableStoreFile {
         "\(file) is not a JSON document of variables, as 'slipway efivars show --json' writes it: \(error)"
       )
     }
-    try edit(into: out) { store in for variable in variables { try store.set(variable) } }
-    return variables.count
   }
 }

@@ -6,6 +6,8 @@ internal import ImageModel
 internal import SystemPackage
 
 /// A variable store in a file: read, or edited so that nobody ever sees half of an edit.
+///
+/// It may be in qcow2, and is then edited in qcow2.
 package struct VariableStoreFile: Sendable {
   /// The file as it was named.
   package let path: String
@@ -14,9 +16,15 @@ package struct VariableStoreFile: Sendable {
     self.path = path
   }
 
-  /// - Throws: `Fault` for a file that cannot be read, and with the offset for one that is no healthy store.
-  package func read() throws -> VariableStore {
-    try store(in: bytes())
+  /// - Throws: `Fault` for a file that cannot be read, and with the offset for one that is no healthy store;
+  ///   `CancellationError`.
+  package func read() async throws -> VariableStore {
+    let bytes = try await bytes()
+    do {
+      return try VariableStore(reading: bytes)
+    } catch {
+      throw Fault(.badInput, "\(path) is no healthy variable store: \(error)")
+    }
   }
 
   /// Edits the store, in its place or into a new file.
@@ -24,23 +32,27 @@ package struct VariableStoreFile: Sendable {
   /// In its place, it is locked from the reading to the replacement, as QEMU locks it: neither a machine that runs
   /// nor one that starts meanwhile loses the edit.
   ///
-  /// - Parameter out: the file to make; nil to replace the store itself.
-  /// - Throws: `Fault`; also for a store that a running machine uses, and an edit that the store refuses.
+  /// - Parameters:
+  ///   - out: the file to make, in the store's format; nil to replace the store itself.
+  ///   - source: a file that goes into the edit, and may be private.
+  /// - Throws: `Fault`; also for a store that a running machine uses, and an edit that the store refuses;
+  ///   `CancellationError`.
   package func edit<Result>(
-    into out: String?, _ body: (inout VariableStore) throws -> Result
-  ) throws -> Result {
+    into out: String?, with source: String? = nil, _ body: (inout VariableStore) throws -> Result
+  ) async throws -> Result {
     let lock = try StoreLock(path, exclusive: out == nil)
     defer { lock.release() }
-    var store = try read()
-    let (result, edited): (Result, [UInt8])
+    var store = try await read()
+    let (result, image): (Result, [UInt8])
     do {
       result = try body(&store)
-      edited = try store.serialized()
+      image = try store.serialized()
     } catch let fault as EFIFault {
       throw Fault(.badInput, fault.reason)
     }
+    let edited = try await flashFile(FilePath(path), with: image)
     if let out {
-      try Self.write(edited, to: out, notMorePublicThan: path)
+      try Self.write(edited, to: out, notMorePublicThan: [path] + [source].compactMap(\.self))
     } else {
       try FileReplacement.write(edited, to: path, like: path)
     }
@@ -49,18 +61,18 @@ package struct VariableStoreFile: Sendable {
 
   /// Writes a new file, all or nothing.
   ///
-  /// - Parameter source: a file of which it is a copy, and which may be private.
+  /// - Parameter sources: files of which it is a copy, and which may be private.
   /// - Throws: `Fault`; also when there is such a file.
   package static func write(
-    _ bytes: [UInt8], to out: String, notMorePublicThan source: String? = nil
+    _ bytes: [UInt8], to out: String, notMorePublicThan sources: [String] = []
   ) throws {
     guard !HostFiles.exists(FilePath(out)) else {
       throw Fault(.badInput, "\(out) exists", remedy: "Remove it, or choose another --out")
     }
-    try FileReplacement.write(bytes, to: out, like: nil, notMorePublicThan: source)
+    try FileReplacement.write(bytes, to: out, like: nil, notMorePublicThan: sources)
   }
 
-  private func bytes() throws -> [UInt8] {
+  private func bytes() async throws -> [UInt8] {
     guard let status = try? FileStatus(of: FilePath(path)), status.kind == .file else {
       throw Fault(.badInput, "\(path) is not a regular file that can be read", remedy: "Check the path")
     }
@@ -68,7 +80,8 @@ package struct VariableStoreFile: Sendable {
       throw Fault(.badInput, "\(path) is larger than any variable store", remedy: "Check the path")
     }
     do {
-      return try WholeFile.read(FilePath(path))
+      let bytes = try WholeFile.read(FilePath(path))
+      return Qcow2Header(bytes) == nil ? bytes : try await flashBytes(FilePath(path))
     } catch let failure as PathFailure {
       throw Fault(.badInput, "\(failure)", remedy: "Check its permissions")
     }
@@ -76,19 +89,6 @@ package struct VariableStoreFile: Sendable {
 
   /// AAVMF's have 64 MiB.
   private static let limit = 256 << 20
-
-  private func store(in bytes: [UInt8]) throws -> VariableStore {
-    guard Qcow2Header(bytes) == nil else {
-      throw Fault(
-        .badInput, "\(path) is in the format qcow2, and a variable store is read and edited raw",
-        remedy: "Convert it: qemu-img convert -O raw IN OUT")
-    }
-    do {
-      return try VariableStore(reading: bytes)
-    } catch {
-      throw Fault(.badInput, "\(path) is not an intact variable store: \(error)")
-    }
-  }
 }
 
 /// The lock that QEMU has on the files of a machine that runs.
@@ -140,18 +140,18 @@ private struct StoreLock {
 private enum FileReplacement {
   /// - Parameters:
   ///   - model: a file whose mode and owner the new one gets.
-  ///   - source: a file of which it is a copy; only who can read that one can read the new one.
+  ///   - sources: files of which it is a copy; only who can read each can read the new one.
   static func write(
-    _ bytes: [UInt8], to path: String, like model: String?, notMorePublicThan source: String? = nil
+    _ bytes: [UInt8], to path: String, like model: String?, notMorePublicThan sources: [String] = []
   ) throws {
     // Through a link the file is replaced, not the link.
     let place = FilePath(model == nil ? path : resolved(path))
     let folder = place.removingLastComponent()
-    let limit = source.map { (try? FileStatus(of: FilePath($0)))?.mode ?? 0o600 } ?? 0o666
+    let limit = sources.reduce(0o666) { $0 & ((try? FileStatus(of: FilePath($1)))?.mode ?? 0o600) }
     do {
       try WholeFile.make(
         place, replacingBy: model == nil ? nil : folder.appending(temporaryName(of: place)),
-        mode: model == nil ? limit & 0o666 : 0o600
+        mode: model == nil ? limit : 0o600
       ) { file in
         try file.writeAll(bytes)
         if let model, let status = try? FileStatus(of: FilePath(model)) {

@@ -70,11 +70,4 @@ extension FormatTraits {
 
   private static let metadataRegion = GUID(high: 0x8b7c_a206_4790_4b9a, low: 0xb8fe_575f_050f_886e)
   private static let page83 = GUID(high: 0xbeca_12ab_b2e6_4523, low: 0x93ef_c309_e000_c746)
-
-  /// CRC-32C (RFC 3720, appendix B.4), bit by bit, as it covers two pages.
-  private static func crc32C(_ bytes: [UInt8]) -> UInt32 {
-    ~bytes.reduce(UInt32.max) { sum, byte in
-      (0..<8).reduce(sum ^ UInt32(byte)) { value, _ in value >> 1 ^ (value & 1 == 1 ? 0x82f6_3b78 : 0) }
-    }
-  }
 }

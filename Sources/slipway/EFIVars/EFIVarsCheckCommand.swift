@@ -24,7 +24,7 @@ struct EFIVarsCheckCommand: AsyncParsableCommand {
   var format: ImageFormat?
 
   func run() async throws {
-    let store = try VariableStoreFile(store).read()
+    let store = try await VariableStoreFile(store).read()
     let disk = try await cancellingOnSignals { try await BootDiskReader().read(image: image, format: format) }
     let check = DiskCheck(of: store, on: disk)
     guard check.problems.isEmpty else {

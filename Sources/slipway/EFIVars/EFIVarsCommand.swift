@@ -8,12 +8,14 @@ struct EFIVarsCommand: ParsableCommand {
     abstract: "Read, check, edit and compare EFI variable stores.",
     discussion: """
       A store that is damaged is refused, with the byte at which it is wrong. What edits a store replaces it in one \
-      step, or writes a new file with --out, and refuses one that a running machine uses.
+      step, or writes a new file with --out, and refuses one that a running machine uses. Stores may be raw or in qcow2; \
+      what is written has the format of what was read.
       """,
     subcommands: [
       EFIVarsShowCommand.self, EFIVarsGetCommand.self, EFIVarsSetCommand.self, EFIVarsDeleteCommand.self,
       EFIVarsDiffCommand.self, EFIVarsCheckCommand.self, EFIVarsCanonicaliseCommand.self,
       EFIVarsBootNextCommand.self, EFIVarsEnrollCommand.self, EFIVarsNewCommand.self,
+      EFIVarsExportCommand.self, EFIVarsImportCommand.self,
     ])
 }
 

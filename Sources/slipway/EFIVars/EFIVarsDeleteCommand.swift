@@ -4,15 +4,15 @@ internal import EFIVariables
 internal import ImageBuilder
 
 /// `slipway efivars delete`
-struct EFIVarsDeleteCommand: ParsableCommand {
+struct EFIVarsDeleteCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "delete", abstract: "Take a variable out of a store.")
 
   @OptionGroup var storeOptions: StoreOptions
   @OptionGroup var variable: VariableOptions
 
-  func run() throws {
-    try VariableStoreFile(storeOptions.store).edit(into: storeOptions.out) { store in
+  func run() async throws {
+    try await VariableStoreFile(storeOptions.store).edit(into: storeOptions.out) { store in
       let key = try VariableKey(variable.name, vendor: variable.vendor, in: store)
       guard store.delete(key) else {
         throw Fault(

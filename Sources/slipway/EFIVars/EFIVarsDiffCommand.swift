@@ -4,7 +4,7 @@ internal import EFIVariables
 internal import ImageBuilder
 
 /// `slipway efivars diff`
-struct EFIVarsDiffCommand: ParsableCommand {
+struct EFIVarsDiffCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "diff",
     abstract: "Compare two stores, variable by variable.",
@@ -16,9 +16,9 @@ struct EFIVarsDiffCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("The other.", valueName: "b"))
   var second: String
 
-  func run() throws {
+  func run() async throws {
     let difference = StoreDifference(
-      from: try VariableStoreFile(first).read(), to: try VariableStoreFile(second).read())
+      from: try await VariableStoreFile(first).read(), to: try await VariableStoreFile(second).read())
     try DataOutput.standard.write(lines: difference.lines)
     if !difference.isEmpty { throw ExitCode.failure }
   }

@@ -4,7 +4,7 @@ internal import EFIVariables
 internal import ImageBuilder
 
 /// `slipway efivars get`
-struct EFIVarsGetCommand: ParsableCommand {
+struct EFIVarsGetCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "get", abstract: "Print the value of a variable.")
 
@@ -19,8 +19,8 @@ struct EFIVarsGetCommand: ParsableCommand {
   @Option(name: .shortAndLong, help: ArgumentHelp("File to write the bytes to.", valueName: "file"))
   var out: String?
 
-  func run() throws {
-    let store = try VariableStoreFile(store).read()
+  func run() async throws {
+    let store = try await VariableStoreFile(store).read()
     let key = try VariableKey(variable.name, vendor: variable.vendor, in: store)
     guard let found = store[key] else {
       throw Fault(

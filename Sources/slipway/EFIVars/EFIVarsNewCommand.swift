@@ -3,7 +3,7 @@ internal import EFIVariables
 internal import ImageBuilder
 
 /// `slipway efivars new`
-struct EFIVarsNewCommand: ParsableCommand {
+struct EFIVarsNewCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "new",
     abstract: "Make a store with no variables, of the layout of another.")
@@ -15,7 +15,7 @@ struct EFIVarsNewCommand: ParsableCommand {
   @Option(name: .shortAndLong, help: ArgumentHelp("File to make.", valueName: "file"))
   var out: String
 
-  func run() throws {
-    try VariableStoreFile(from).edit(into: out) { $0 = VariableStore(emptyLike: $0) }
+  func run() async throws {
+    try await VariableStoreFile(from).edit(into: out) { $0 = VariableStore(emptyLike: $0) }
   }
 }

@@ -5,7 +5,7 @@ internal import ImageBuilder
 internal import ImageModel
 
 /// `slipway efivars set`
-struct EFIVarsSetCommand: ParsableCommand {
+struct EFIVarsSetCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "set",
     abstract: "Give a variable a value.",
@@ -60,16 +60,16 @@ struct EFIVarsSetCommand: ParsableCommand {
     help: ArgumentHelp("File to make, instead of replacing the store.", valueName: "file"))
   var out: String?
 
-  func run() throws {
+  func run() async throws {
     let file = VariableStoreFile(store)
     if let json {
       guard name == nil, try choices().isEmpty else { throw Self.oneValue }
-      let count = try file.set(json: json, into: out)
+      let count = try await file.set(json: json, into: out)
       try DataOutput.standard.write(lines: ["\(count) variables set"])
       return
     }
     guard let name, let choice = try choices().first, try choices().count == 1 else { throw Self.oneValue }
-    try file.set(choice, attributes: attributes.map { VariableAttributes(rawValue: $0) }, into: out) {
+    try await file.set(choice, attributes: attributes.map { VariableAttributes(rawValue: $0) }, into: out) {
       try VariableKey(name, vendor: vendor, in: $0)
     }
   }

@@ -6,7 +6,7 @@ internal import ImageBuilder
 internal import ImageModel
 
 /// `slipway efivars show`
-struct EFIVarsShowCommand: ParsableCommand {
+struct EFIVarsShowCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "show", abstract: "List the variables of a store, with their values.")
 
@@ -16,8 +16,8 @@ struct EFIVarsShowCommand: ParsableCommand {
   @Flag(help: "Print the JSON that 'virt-fw-vars --set-json' and 'slipway efivars set --json' read.")
   var json = false
 
-  func run() throws {
-    let store = try VariableStoreFile(store).read()
+  func run() async throws {
+    let store = try await VariableStoreFile(store).read()
     let variables = store.variables.sorted { $0.key < $1.key }
     if json {
       let json = String(decoding: try VariablesJSON.encode(variables), as: UTF8.self)
