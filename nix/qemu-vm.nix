@@ -8,8 +8,8 @@ let
   vm = config.virtualisation;
   file = modulesPath + "/virtualisation/qemu-vm.nix";
 
-  # The image is no option of that module, but what it has from this file. So the module is evaluated as it is, with
-  # another function in the place of this one.
+  # The image is not an option of that module: it is what this file of nixpkgs makes. So the module is evaluated as it is,
+  # with another function in the place of that one.
   make = "make-disk-image.nix";
   imported = path: if baseNameOf path == make then systemImage (import path) else import path;
 
@@ -26,12 +26,12 @@ let
         slipway = cfg.package;
         efiFirmware = vm.efi.firmware;
         efiVariables = vm.efi.variables;
-        # The "0M" that is given is what a size too generous leaves there. Here it would be exact, and the root full.
+        # nixpkgs asks for "0M", as its sizes are generous. Here they are exact, and a machine needs room in its root.
         additionalSpace = "256M";
       } // lib.optionalAttrs hasHostStore {
         partitionTableType = if vm.useEFIBoot then "efi" else "legacy+boot";
         additionalSpace = null;
-        # What is in a root that is not there.
+        # There is no root with a system in it that could have fixed identifiers.
         deterministic = false;
       } // cfg.arguments // lib.optionalAttrs hasHostStore {
         extraSpec = {
