@@ -9,7 +9,7 @@ AGENT_LIMIT := 14000000
 # lld comes with the Swift toolchain, and merges a linker script into its own layout.
 AGENT_FLAGS := -Xswiftc -static-executable -Xswiftc -use-ld=lld -Xlinker -T -Xlinker $(abspath scripts/agent.ld)
 DEMO := .cache/demo
-SYSTEMS := tiny tiny-b tiny-notouch tiny-many tiny-secrets f2fs demo demo-notouch secure \
+SYSTEMS := tiny tiny-b tiny-notouch tiny-many tiny-secrets f2fs f2fs-shared demo demo-notouch secure \
   grub-bios grub-bios-sda grub-efi grub-xbootldr xbootldr \
   $(addprefix broken-,bootloader entry file no-switch full-esp full-root full-variables panic silent emergency boot-panic)
 # Swift Testing only: with XCTest on, the run first claims "Executed 0 tests".

@@ -47,6 +47,8 @@
         default = ./nix/module.nix;
         # `system.build.images.slipway`, for `nixos-rebuild build-image --image-variant slipway`.
         image-variant = ./nix/image-module.nix;
+        # Virtual machines that start from an image of Slipway's, in the place of virtualisation/qemu-vm.nix.
+        qemu-vm = ./nix/qemu-vm.nix;
       };
       lib.makeDiskImage = import ./nix/make-disk-image.nix;
       checks = eachSystem (system: packages system // lib.optionalAttrs hasSources { image = image system; });

@@ -21,6 +21,19 @@ struct BootsBench {
     try await compare(
       "A build of the system tiny, and a bare boot of the same domain", ways, rounds: options.rounds)
     print("  peak memory of slipway \(memory / 1024) MiB")
+    try await compareBootPartitions(bare)
+  }
+
+  /// Images whose store is the host's.
+  private func compareBootPartitions(_ bare: BareBoot) async throws {
+    var ways: [Way] = [.timed("bare OVMF + kernel + poweroff") { try await bare.run() }]
+    for name in ["tiny", "demo", "grub-efi"] {
+      let build = SlipwayRun(
+        slipway: options.slipway, system: try await options.system(name), scratch: scratch,
+        arguments: ["--store", "host"])
+      ways.append(Way(name: "slipway build --store host, \(name)") { try await build.build().seconds })
+    }
+    try await compare("Builds of the boot partitions alone", ways, rounds: options.rounds)
   }
 }
 

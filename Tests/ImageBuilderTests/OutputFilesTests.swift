@@ -44,6 +44,26 @@ import Testing
     return String(decoding: try HostFiles.read(list), as: UTF8.self).split(separator: "\n").map(String.init)
   }
 
+  /// Hydra passes over a line that it cannot read.
+  @Test(arguments: ["nixos", "my image", "a<b>c", "ä"]) func hydraReadsEachLine(_ name: String) async throws {
+    let images = ImageFormat.allCases.map { format in
+      OutputImage(
+        disk: "d", format: format, file: "\(name).\(format.fileExtension)", identifier: GUID(high: 1, low: 1))
+    }
+    try await withScratchDirectory { scratch in
+      try await OutputFolder.with(scratch.appending("out").string, force: false) { folder in
+        let files = OutputFiles(
+          outputs: OutputPlan(
+            images: images, efiVariables: nil, efiVarsForm: nil, stripFirmwareVariables: nil),
+          folder: folder)
+        try files.writeProducts()
+        let products = try products(files).map { HydraProduct(line: $0) }
+        #expect(products.map(\.?.path) == images.map { "\(scratch)/out/\($0.file)" })
+        #expect(products.allSatisfy { $0?.type == "file" && $0?.subtype.hasSuffix("-image") == true })
+      }
+    }
+  }
+
   @Test(arguments: [
     // Azure, Hyper-V, Linode and VMware.
     ("cp $diskImage $out/nixos.vhd; rm $diskImage", "nixos.vhd"),

@@ -75,6 +75,28 @@ import Testing
     }
   }
 
+  /// As NixOS's tests have it: the root is in memory, and the store is the host's.
+  @Test func itStartsWithAStoreThatTheHostShares() async throws {
+    try await withScratchDirectory { scratch in
+      let system = try await TestSystem.path("f2fs-shared")
+      let out = scratch.appending("a")
+      try await build(system, out, [])
+      let shares = HostShare.allCases.filter(\.isAvailable)
+      #expect(shares.contains(.ninePFS))
+      for share in shares {
+        let shown = try await ConsoleSession.run(
+          image: out.appending("nixos.img"), format: "raw", variables: out.appending("efi-vars.fd"),
+          share: share, scratch: scratch,
+          commands: [
+            "echo system=$(readlink /run/booted-system || readlink /run/current-system) end-$((6 * 7))"
+          ],
+          until: "end-42")
+        #expect(shown.contains("mounted store (\(share.rawValue)) on /nix/store"), "\(shown.suffix(2000))")
+        #expect(shown.contains("system=\(system) "), "\(shown.suffix(2000))")
+      }
+    }
+  }
+
   @Test func itIsNotVerifiedAlone() async throws {
     let result = try await SlipwayCommand.run([
       "build", "--system", "/nix/store/none", "--store", "host", "--verify", "--out", "/nowhere/x",

@@ -22,6 +22,7 @@ import Testing
       let products = try String(
         contentsOfFile: out.appending("nix-support/hydra-build-products").string, encoding: .utf8)
       #expect(products == "file qcow2-image \(path)/nixos.qcow2\n")
+      #expect(HydraProduct(line: products.dropLast())?.path == "\(path)/nixos.qcow2")
       #expect(try await VirtFirmware.linuxBootManager(in: out.appending("efi-vars.fd")) != nil)
       let verified = try await SlipwayCommand.run(["verify", out.string])
       #expect(verified.status == 0, "\(verified.errors)")
@@ -54,21 +55,25 @@ import Testing
     try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted()
   }
 
+  /// By SSH, with a store of the builder's own; neither user is root.
   @Test func aRemoteBuilderBuilds() async throws {
     try await withScratchDirectory { scratch in
-      let socket = scratch.appending("builder").appending("socket")
-      let builder = try await NixUser(
-        home: socket.removingLastComponent(), settings: ["trusted-users = nobody"])
-      let uri = "unix://\(socket)?root=\(builder.root)"
+      let builder = try await NixUser(home: scratch.appending("builder"))
+      let server = try await SSHServer(
+        home: scratch.appending("ssh"), environment: builder.nixEnvironment.merging(["TMPDIR": "/tmp"]) { $1 }
+      )
+      let uri = "ssh://127.0.0.1?remote-store=\(builder.root)"
       let user = try await NixUser(
-        home: scratch.appending("home"), settings: ["max-jobs = 0", "builders = \(uri) x86_64-linux - 8 1"])
+        home: scratch.appending("home"),
+        settings: ["max-jobs = 0", "builders = \(uri) x86_64-linux \(server.key) 8 1"],
+        sshOptions: server.options)
       let arguments = try await arguments()
       try await user.add(closureOf: arguments["system"] ?? "")
-      try await builder.serve(at: socket) {
+      try await server.serve {
         let (path, log) = try await user.build(
           TestSystem.repository("nix/tests/image.nix"), arguments: arguments)
         #expect(
-          log.contains { $0.hasPrefix("building") && $0.contains("-disk-image.drv' on 'unix://") }, "\(log)")
+          log.contains { $0.hasPrefix("building") && $0.contains("-disk-image.drv' on 'ssh://") }, "\(log)")
         for name in ["nixos.qcow2", "efi-vars.fd"] {
           #expect(FileManager.default.fileExists(atPath: user.file(of: path).appending(name).string))
           #expect(FileManager.default.fileExists(atPath: builder.file(of: path).appending(name).string))

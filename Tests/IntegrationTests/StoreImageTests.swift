@@ -83,7 +83,7 @@ import Testing
       let products = try String(
         contentsOfFile: out.appending("nix-support/hydra-build-products").string, encoding: .utf8)
       let types = products.split(separator: "\n").map { $0.split(separator: " ")[1] }
-      #expect(types == ["raw.tar.gz-image", "vpc-image", "vmdk-image", "raw-image"])
+      #expect(types == ["raw-tar-gz-image", "vpc-image", "vmdk-image", "raw-image"])
     }
   }
 

@@ -73,6 +73,7 @@ in
   tiny-b = tiny { name = "tiny-b"; kernelParams = common.kernelParams ++ [ "generation=b" ]; };
   tiny-secrets = tiny { name = "tiny-secrets"; initrdSecrets."/secrets/key" = "/etc/secrets/key"; };
   f2fs = tiny { name = "f2fs"; };
+  f2fs-shared = tiny { name = "f2fs-shared"; rootInitrd = initrd { mountRoot = "mountShare"; }; };
   demo = demo { name = "demo"; };
   demo-notouch = demo { name = "demo-notouch"; canTouchEfiVariables = false; };
   secure = tiny { name = "secure"; signer = packages.sbsigntool; };

@@ -2,8 +2,10 @@
 { lib, image }:
 let
   version = builtins.head (builtins.match ".*linux-image-([^_]*)_.*" (builtins.unsafeDiscardStringContext "${image}"));
-  # Filesystems that Debian's cloud kernel lacks, and the hash that f2fs names by its alias.
-  further = if builtins.match ".*-cloud-.*" version == null then [ "f2fs" "jfs" "crc32_generic" ] else [ ];
+  # Filesystems that Debian's cloud kernel lacks, the hash that f2fs names by its alias, and what the host shares.
+  further =
+    if builtins.match ".*-cloud-.*" version == null
+    then [ "f2fs" "jfs" "crc32_generic" "9p" "9pnet_virtio" "virtiofs" ] else [ ];
 
   # Names for `modprobe`; their dependencies come along. What is built in (ext4, NVMe, tmpfs, EFI stub) is not named.
   wanted = [

@@ -11,10 +11,11 @@ package enum ConsoleSession {
   /// - Parameters:
   ///   - variables: the EFI variables; nil for a BIOS.
   ///   - further: raw disks beside the image.
+  ///   - share: how the machine is given the host's store, under the tag `store`; nil for not at all.
   /// - Returns: everything that the console showed.
   package static func run(
-    image: FilePath, format: String, variables: FilePath?, further: [FilePath] = [], scratch: FilePath,
-    commands: [String], until end: String
+    image: FilePath, format: String, variables: FilePath?, further: [FilePath] = [],
+    share: HostShare? = nil, scratch: FilePath, commands: [String], until end: String
   ) async throws -> String {
     var machine = [
       "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "1024", "-smp", "2", "-display", "none",
@@ -22,6 +23,8 @@ package enum ConsoleSession {
       "-drive", "if=virtio,format=\(format),snapshot=on,file=\(image)",
     ]
     for disk in further { machine += ["-drive", "if=virtio,format=raw,snapshot=on,file=\(disk)"] }
+    let socket = scratch.appending("share.socket")
+    machine += share?.arguments(socket: socket) ?? []
     if let variables {
       let copy = scratch.appending("console-vars.fd")
       _ = try await Subprocess.run(
@@ -32,7 +35,11 @@ package enum ConsoleSession {
       ]
     }
     return try await Subprocess.run(
-      .name("qemu-system-x86_64"), arguments: Arguments(machine), input: .inputWriter, output: .sequence,
+      .name("sh"),
+      arguments: Arguments(
+        ["-c", "\(share?.preparation(socket: socket) ?? "")\nexec \"$@\"", "sh", "qemu-system-x86_64"]
+          + machine),
+      input: .inputWriter, output: .sequence,
       error: .discarded
     ) { execution in
       var typist = Typist(commands: commands)

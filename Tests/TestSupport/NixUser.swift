@@ -9,14 +9,18 @@ package import SystemPackage
 /// them; nothing else of the host.
 package struct NixUser: Sendable {
   private let home: FilePath
+  private let sshOptions: String
   /// The folder that stands for `/` in the store.
   package let root: FilePath
 
   /// Makes the user's folders and settings in `home`, which does not exist yet.
   ///
-  /// - Parameter settings: lines of nix.conf on top of those that every user has.
-  package init(home: FilePath, settings: [String] = []) async throws {
+  /// - Parameters:
+  ///   - settings: lines of nix.conf on top of those that every user has.
+  ///   - sshOptions: options of the `ssh` that reaches remote builders.
+  package init(home: FilePath, settings: [String] = [], sshOptions: String = "") async throws {
     self.home = home
+    self.sshOptions = sshOptions
     root = home.appending("root")
     try FileManager.default.createDirectory(atPath: home.string, withIntermediateDirectories: true)
     let lines =
@@ -56,25 +60,6 @@ package struct NixUser: Sendable {
     return (path, log.withLock(\.self))
   }
 
-  /// Runs `body` while this user's store takes builds of others on a socket.
-  package func serve(at socket: FilePath, _ body: @escaping @Sendable () async throws -> Void) async throws {
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      // Without an end of its own; cancelling kills it.
-      group.addTask {
-        _ = try await run(
-          "env", ["NIX_DAEMON_SOCKET_PATH=\(socket)", "nix-daemon", "--store", root.string])
-      }
-      group.addTask {
-        while !FileManager.default.fileExists(atPath: socket.string) {
-          try await Task.sleep(for: .milliseconds(20))
-        }
-        try await body()
-      }
-      defer { group.cancelAll() }
-      _ = try await group.next()
-    }
-  }
-
   @discardableResult
   private func run(
     _ program: String, _ arguments: [String], log: @escaping @Sendable (String) -> Void = { _ in }
@@ -84,12 +69,16 @@ package struct NixUser: Sendable {
       Command(words[0], Array(words.dropFirst())), log: log)
   }
 
+  /// Where Nix finds what is this user's.
+  package var nixEnvironment: [String: String] {
+    ["NIX_CONF_DIR": home.string, "NIX_STATE_DIR": home.appending("state").string]
+  }
+
   private var environment: [String: String] {
-    [
-      "HOME": home.string, "USER": "nobody", "TMPDIR": "/tmp", "NIX_CONF_DIR": home.string,
-      "NIX_STATE_DIR": home.appending("state").string,
+    nixEnvironment.merging([
+      "HOME": home.string, "USER": "nobody", "TMPDIR": "/tmp", "NIX_SSHOPTS": sshOptions,
       "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin",
-    ]
+    ]) { $1 }
   }
 
   /// What Slipway and the stub of nixpkgs run, with the files that these read.

@@ -11,6 +11,7 @@ rec {
   unique = builtins.foldl' (seen: item: if elem item seen then seen else seen ++ [ item ]) [ ];
   genAttrs = names: value: builtins.listToAttrs (map (name: { inherit name; value = value name; }) names);
   hasPrefix = prefix: text: builtins.substring 0 (builtins.stringLength prefix) text == prefix;
+  hasInfix = infix: text: builtins.length (builtins.split (builtins.replaceStrings [ "." ] [ "\\." ] infix) text) > 1;
   removePrefix = prefix: text:
     if hasPrefix prefix text then builtins.substring (builtins.stringLength prefix) (-1) text else text;
   splitString = separator: text: filter builtins.isString (builtins.split separator text);

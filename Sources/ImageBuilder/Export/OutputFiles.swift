@@ -43,10 +43,11 @@ struct OutputFiles {
 
   private func isThere(_ name: String) -> Bool { HostFiles.isRegularFile(folder.work.appending(name)) }
 
-  /// A path with a space is quoted, as Hydra wants it.
+  /// A path with a space, '<' or '>' is quoted: Hydra reads no line with such a path otherwise.
   private func product(_ image: OutputImage) -> String {
     let path = folder.destination.appending(image.file).string
-    return "file \(image.format.productType)-image \(path.contains(" ") ? "\"\(path)\"" : path)\n"
+    return
+      "file \(image.format.productType)-image \(path.contains { " <>".contains($0) } ? "\"\(path)\"" : path)\n"
   }
 
   /// Sizes and digests of every file that is there, and makes them survive a power failure.
@@ -85,6 +86,6 @@ struct OutputFiles {
 }
 
 extension ImageFormat {
-  /// What Hydra calls it: as make-disk-image does, by the format alone.
-  fileprivate var productType: String { isPacked ? rawValue : qemuName }
+  /// What Hydra calls it: as make-disk-image does, by the format alone. Hydra passes over a word with a dot.
+  fileprivate var productType: String { isPacked ? rawValue.replacing(".", with: "-") : qemuName }
 }

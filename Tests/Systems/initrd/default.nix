@@ -1,10 +1,11 @@
-# Stage 1: a busybox that finds the root filesystem by its label, as NixOS does with `fileSystems."/".device`.
+# Stage 1: a busybox that finds the root filesystem by its label, as NixOS does with `fileSystems."/".device`;
+# or with `mountRoot = "mountShare"` takes the store that the host shares.
 { lib, packages, linux }:
-{ rootLabel ? "nixos", beforeMount ? "" }:
+{ rootLabel ? "nixos", beforeMount ? "", mountRoot ? "mountDisk" }:
 let
   modules = [ "virtio_pci" "virtio_blk" "virtio_scsi" "sd_mod" "virtio_console" "xfs" "btrfs" "crc32c_generic" ]
     ++ linux.further;
-  init = lib.script "stage-1-init.sh" (lib.substitute ./init.sh { inherit rootLabel beforeMount; });
+  init = lib.script "stage-1-init.sh" (lib.substitute ./init.sh { inherit rootLabel beforeMount mountRoot; });
 in lib.run "initrd-linux-${linux.version}" {
   inherit modules init;
   inherit (packages) busybox;

@@ -1,0 +1,2 @@
+# What nixpkgs makes the image with.
+arguments: "make-disk-image"

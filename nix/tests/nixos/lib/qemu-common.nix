@@ -1,0 +1,2 @@
+# A file that is imported beside the image's.
+"qemu-common"
