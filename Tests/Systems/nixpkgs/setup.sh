@@ -12,7 +12,6 @@ fi
 
 # What has inputs finds these before the programs that every builder has.
 PATH=
-HOST_PATH=
 addToSearchPath() {
   if [ -d "$2" ]; then export "$1=${!1:+${!1}:}$2"; fi
 }
@@ -35,8 +34,6 @@ runHook() {
 runPhase() {
   if [ -n "${!1:-}" ]; then eval "${!1}"; else "$1"; fi
 }
-
-echoCmd() { printf '%s\n' "$*"; }
 
 # substitute FROM TO (--replace[-fail|-warn|-quiet] OLD NEW | --subst-var NAME | --subst-var-by NAME TEXT)...
 substitute() {
