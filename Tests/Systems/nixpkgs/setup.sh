@@ -54,6 +54,8 @@ substitute() {
     fi
     text=${text//"$old"/"$new"}
   done
+  # A copy of a file in the store may not be written to.
+  if [ -e "$to" ]; then chmod +w "$to"; fi
   printf %s "$text" > "$to"
 }
 substituteInPlace() {
