@@ -1,5 +1,6 @@
 # Systems of NixOS's own modules, out of a checkout of nixpkgs, with their packages from ../nixpkgs, and how Slipway makes an
-# image of each: `flags` for the command line, `image` by nix/make-disk-image.nix. `slipway`: where it is installed.
+# image of each: `flags` for the command line, `image` by nix/make-disk-image.nix; `second` is its next generation.
+# `slipway`: where it is installed.
 { nixpkgs, debs, manifest, slipway ? "/usr/local" }:
 let
   pkgs = import ../nixpkgs { inherit nixpkgs debs manifest; };
@@ -72,11 +73,14 @@ let
 in
 {
   names = builtins.attrNames systems;
+  # Those that are taken to a second generation: one for each way to start.
+  generations = [ "systemd-boot" "grub-bios" "grub-efi" ];
   systems = lib.mapAttrs
     (name: { modules, image, flags ? [ ], boots ? [ "" ], extraSpec ? { } }:
       let system = evaluate name modules; in {
         inherit (system) config;
         inherit (system.config.system.build) toplevel;
+        second = (evaluate name (modules ++ [{ boot.kernelParams = [ "generation=2" ]; }])).config.system.build.toplevel;
         inherit boots;
         flags = [ "--partition-table-type" image.partitionTableType ]
           ++ lib.optional (image.touchEFIVars or false) "--touch-efi-vars"
