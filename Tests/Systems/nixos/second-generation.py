@@ -17,7 +17,7 @@ import time
 
 FIRMWARE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 PROFILE = "/nix/var/nix/profiles/system"
-SECONDS = 600
+SECONDS = 900
 
 
 class Console:
