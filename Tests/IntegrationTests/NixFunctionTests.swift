@@ -6,13 +6,13 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// `nix/make-disk-image.nix` and `nix/module.nix`, evaluated and built by Debian's Nix with a stub of nixpkgs.
+/// `nix/make-disk-image.nix` and `nix/module.nix`, evaluated and built by Debian's Nix with packages in nixpkgs' shape.
 @Suite(.virtualMachines, .serialized) struct NixFunctionTests {
   @Test func anOrdinaryUserBuildsInASandbox() async throws {
     try await withScratchDirectory { scratch in
       let user = try await NixUser(home: scratch.appending("home"))
       let arguments = try await arguments()
-      try await user.add(closureOf: arguments["system"] ?? "")
+      try await add(packagesOf: arguments, to: user)
       let (path, log) = try await user.build(
         TestSystem.repository("nix/tests/image.nix"), arguments: arguments)
       let out = user.file(of: path)
@@ -35,7 +35,7 @@ import Testing
       let home = scratch.appending("home")
       let user = try await NixUser(home: home, settings: ["sandbox = false"])
       let arguments = try await arguments()
-      try await user.add(closureOf: arguments["system"] ?? "")
+      try await add(packagesOf: arguments, to: user)
       let before = try names(in: home)
       let (path, log) = try await user.build(
         TestSystem.repository("nix/tests/overridden.nix"), arguments: arguments)
@@ -68,7 +68,7 @@ import Testing
         settings: ["max-jobs = 0", "builders = \(uri) x86_64-linux \(server.key) 8 1"],
         sshOptions: server.options)
       let arguments = try await arguments()
-      try await user.add(closureOf: arguments["system"] ?? "")
+      try await add(packagesOf: arguments, to: user)
       try await server.serve {
         let (path, log) = try await user.build(
           TestSystem.repository("nix/tests/image.nix"), arguments: arguments)
@@ -107,7 +107,9 @@ import Testing
   @Test func argumentsBecomeKeysOfTheSpec() async throws {
     let evaluation = try await evaluation()
     let specs = evaluation.specs
-    expect(specs["efi"], has: #"{"touchEFIVars": true, "efiFirmware": "/usr/share/OVMF/OVMF_CODE_4M.fd"}"#)
+    expect(specs["efi"], has: #"{"touchEFIVars": true}"#)
+    let firmware = try #require(specs["efi"]?["efiFirmware"] as? String)
+    #expect(firmware.hasPrefix("/nix/store/") && firmware.hasSuffix("/FV/OVMF_CODE.fd"))
     expect(specs["untouched"], has: #"{"touchEFIVars": false, "installBootLoader": false}"#)
     expect(specs["fixed"], has: #"{"diskSize": 2048, "bootSize": "128M"}"#)
     expect(specs["grub"], has: #"{"grubDevice": ["/dev/sda", "/dev/disk/by-id/b"]}"#)
@@ -240,12 +242,30 @@ import Testing
     }
   }
 
-  /// What every expression of `nix/tests` is given: the system, and what of the host stands for packages.
+  /// What every expression of `nix/tests` is given: the system, Slipway, and the packages of the set.
   private func arguments() async throws -> [String: String] {
-    [
+    let cache = TestSystem.repository(".cache/systems")
+    try await SubprocessRunner().run(TestSystem.repository("Tests/Systems/fetch-debs"), cache, "nixpkgs")
+    return [
       "system": try await TestSystem.path("tiny"), "slipway": SlipwayCommand.prefix.string,
-      "kernel": try GuestKernel.path(), "kernelModules": "/usr/lib/modules/\(try GuestKernel.version())",
+      "debs": cache + "/debs", "manifest": cache + "/nixpkgs.debs",
     ]
+  }
+
+  /// Nix as root uses it here: without a daemon, and without the group nixbld.
+  private static let hostSettings = [
+    "--option", "build-users-group", "", "--option", "sandbox", "false", "--option", "substituters", "",
+  ]
+
+  /// Builds what the image of `nix/tests/image.nix` is built of in the host's store, and copies it into the user's.
+  private func add(packagesOf arguments: [String: String], to user: NixUser) async throws {
+    let words = arguments.sorted { $0.key < $1.key }.flatMap { ["--argstr", $0.key, $0.value] }
+    let inputs = try await SubprocessRunner().run(
+      Command(
+        "nix-build",
+        [TestSystem.repository("nix/tests/image.nix"), "-A", "inputs", "--no-out-link"] + words
+          + Self.hostSettings))
+    try await user.add(closureOf: inputs)
   }
 
   private struct Evaluation {
@@ -265,7 +285,8 @@ import Testing
     let output = try await SubprocessRunner().run(
       Command(
         "nix-instantiate",
-        ["--eval", "--strict", "--json", TestSystem.repository("nix/tests/evaluation.nix")] + words))
+        ["--eval", "--strict", "--json", TestSystem.repository("nix/tests/evaluation.nix")] + words
+          + Self.hostSettings))
     let all = try #require(try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any])
     return Evaluation(
       specs: try #require(all["specs"] as? [String: [String: Any]]),

@@ -81,7 +81,7 @@ package struct NixUser: Sendable {
     ]) { $1 }
   }
 
-  /// What Slipway and the stub of nixpkgs run, with the files that these read.
+  /// What Slipway runs that is no package of the set, with the files that it reads.
   private static func hostPaths() async throws -> [String] {
     let programs = ["/bin", "/sbin", "/lib", "/lib64", "/usr", "/boot"]
     let settings = ["alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "mke2fs.conf"]

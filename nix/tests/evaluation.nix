@@ -1,9 +1,13 @@
 # What can be seen without a build: `nix-instantiate --eval --strict --json` gives the specs by name, and for each
 # refusal whether it was refused.
-{ system, slipway, kernel, kernelModules }:
+{ system, slipway, debs, manifest }:
 let
   lib = import ./lib.nix;
-  pkgs = import ./pkgs.nix { inherit slipway kernel kernelModules; };
+  pkgs = import ../../Tests/Systems/nixpkgs { inherit lib debs manifest; } // {
+    inherit slipway;
+    # Where a channel would be made of.
+    path = ./channel;
+  };
   toplevel = builtins.storePath system;
   config = {
     system.build.toplevel = toplevel;
@@ -15,7 +19,7 @@ let
   withLoader = loader: config // { boot.loader = config.boot.loader // loader; };
 
   image = arguments: import ../make-disk-image.nix
-    ({ inherit pkgs lib config; copyChannel = false; } // pkgs.debian // arguments);
+    ({ inherit pkgs lib config; copyChannel = false; } // arguments);
   specOf = arguments: (image arguments).spec;
 
   # A module's options at their defaults, with `settings` over them, and what the module sets. `release` is the nixpkgs

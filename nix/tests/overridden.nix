@@ -1,5 +1,5 @@
 # The image of ./image.nix, changed as make-disk-image's callers change theirs.
-{ system, slipway, kernel, kernelModules }@arguments:
+{ system, slipway, debs, manifest }@arguments:
 (import ./image.nix (arguments // {
   more = {
     # What the machine that installs has, for the log.

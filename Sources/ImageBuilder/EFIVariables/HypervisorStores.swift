@@ -57,7 +57,7 @@ extension VariableStoreFile {
       }
       return try store.variables(dictionary: dictionary)
     } catch let fault as EFIFault {
-      throw Fault(.badInput, "\(file) is no healthy variable store of AWS: \(fault)")
+      throw Fault(.badInput, "\(file) is not an intact variable store of AWS: \(fault)")
     }
   }
 

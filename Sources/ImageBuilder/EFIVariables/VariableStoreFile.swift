@@ -16,14 +16,14 @@ package struct VariableStoreFile: Sendable {
     self.path = path
   }
 
-  /// - Throws: `Fault` for a file that cannot be read, and with the offset for one that is no healthy store;
+  /// - Throws: `Fault` for a file that cannot be read, and with the offset for one that is not an intact store;
   ///   `CancellationError`.
   package func read() async throws -> VariableStore {
     let bytes = try await bytes()
     do {
       return try VariableStore(reading: bytes)
     } catch {
-      throw Fault(.badInput, "\(path) is no healthy variable store: \(error)")
+      throw Fault(.badInput, "\(path) is not an intact variable store: \(error)")
     }
   }
 

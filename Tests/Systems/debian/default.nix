@@ -32,8 +32,8 @@ let
   scanned = removeAttrs files kernel;
 
   # What needs what is read from the packages themselves, during evaluation.
-  graph = builtins.fromJSON (builtins.readFile
-    (run "graph.json" { debs = builtins.attrValues scanned; SHAPE = shape; } "python3 ${tools}/graph.py $out $debs"));
+  graphFile = run "graph.json" { debs = builtins.attrValues scanned; SHAPE = shape; } "python3 ${tools}/graph.py $out $debs";
+  graph = builtins.fromJSON (builtins.readFile graphFile);
 
   groupOf = builtins.listToAttrs (builtins.concatMap
     (group: map (name: { inherit name; value = group; }) groups.${group}.debs or [ group ])
@@ -72,6 +72,7 @@ let
   packages = builtins.mapAttrs relocate
     (builtins.mapAttrs (_: _: { }) (removeAttrs scanned (builtins.attrNames groupOf)) // groups);
 in packages // {
+  inherit graphFile;
   # With a link for each of its commands.
   busybox = run "busybox" { busybox = packages.busybox-static; } ''
     mkdir -p $out/bin

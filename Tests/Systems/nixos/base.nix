@@ -3,7 +3,7 @@
 {
   imports = [ (modulesPath + "/profiles/minimal.nix") ./debian.nix ];
 
-  boot.kernelParams = [ "console=tty0" "console=ttyS0,115200" "mitigations=off" "random.trust_cpu=on" ];
+  boot.kernelParams = [ "console=tty0" "console=ttyS0,115200" "mitigations=off" "random.trust_cpu=on" "no_timer_check" "systemd.default_device_timeout_sec=300" ];
   boot.initrd.availableKernelModules = [ "virtio_pci" "virtio_blk" "virtio_scsi" "virtio_net" "ahci" "nvme" "sd_mod" ];
   boot.loader.timeout = lib.mkDefault 0;
   boot.loader.grub.splashImage = null;
@@ -24,4 +24,6 @@
   security.wrappers = lib.mkForce { };
   services = { lvm.enable = false; nscd.enable = false; };
   system = { disableInstallerTools = true; nssModules = lib.mkForce [ ]; };
+  # The set's program for it is written in Python, and would read a hundred files before each reboot.
+  systemd.shutdownRamfs.enable = false;
 }

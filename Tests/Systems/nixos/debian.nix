@@ -24,6 +24,7 @@ let
   };
   links = removeAttrs early [ "/usr/lib/systemd" ] // {
     "/lib/modules" = "/run/booted-system/kernel-modules/lib/modules";
+    "/usr/sbin/unix_chkpwd" = "${pkgs.pam}/bin/unix_chkpwd";
   } // lib.optionalAttrs config.boot.loader.grub.enable {
     "/usr/lib/grub" = "${pkgs.grub2}/lib/grub";
     "/usr/share/grub" = "${pkgs.grub2}/share/grub";
@@ -37,10 +38,10 @@ in
     '')
     links) + ''
     # bootctl follows no links here.
-    rm -f /usr/lib/systemd
+    rm -rf /usr/lib/systemd
     mkdir -p /usr/lib/systemd
-    ln -sfn ${systemdLib}/* /usr/lib/systemd/
-    rm -rf /usr/lib/systemd/boot
+    ln -s ${systemdLib}/* /usr/lib/systemd/
+    rm /usr/lib/systemd/boot
     cp -r ${systemd}/lib/systemd/boot /usr/lib/systemd/
   '';
   # The activation of a system with a systemd in its initrd is done by that.
@@ -49,4 +50,5 @@ in
   # Debian has these in packages of their own, or has them no more.
   systemd.suppressedSystemUnits = [ "systemd-vconsole-setup.service" "systemd-nspawn@.service" ];
   systemd.oomd.enable = false;
+  security.pam.services.login.updateWtmp = lib.mkForce false;
 }

@@ -1,11 +1,13 @@
 # Systems of NixOS's own modules, out of a checkout of nixpkgs, with their packages from ../nixpkgs, and how Slipway makes an
-# image of each: `flags` for the command line, `image` by nix/make-disk-image.nix. `slipway`: where it is installed.
+# image of each: `flags` for the command line, `image` by nix/make-disk-image.nix; `second` is its next generation. `platforms`
+# are the images of NixOS's own modules. `slipway`: where it is installed.
 { nixpkgs, debs, manifest, slipway ? "/usr/local" }:
 let
-  pkgs = import ../nixpkgs { inherit nixpkgs debs manifest; };
+  pkgs = import ../nixpkgs { inherit nixpkgs debs manifest; overlays = [ (_: _: { inherit slipway; }) ]; };
   inherit (pkgs) lib;
 
-  evaluate = name: modules: import (nixpkgs + "/nixos/lib/eval-config.nix") {
+  evaluate = evaluateWith pkgs;
+  evaluateWith = pkgs: name: modules: import (nixpkgs + "/nixos/lib/eval-config.nix") {
     system = "x86_64-linux";
     inherit pkgs;
     modules = [ ./base.nix { networking.hostName = name; } ] ++ modules;
@@ -69,21 +71,27 @@ let
       extraSpec.partitions = [{ name = "data"; size = "64M"; fsType = "ext4"; mountPoint = "/data"; label = "data"; }];
     };
   };
+  platforms = import ./platforms.nix { inherit lib pkgs evaluateWith; };
 in
 {
+  inherit platforms;
   names = builtins.attrNames systems;
+  # Those that are taken to a second generation: one for each way to start.
+  generations = [ "systemd-boot" "grub-bios" "grub-efi" ];
+  platformNames = builtins.attrNames platforms;
   systems = lib.mapAttrs
     (name: { modules, image, flags ? [ ], boots ? [ "" ], extraSpec ? { } }:
       let system = evaluate name modules; in {
         inherit (system) config;
         inherit (system.config.system.build) toplevel;
+        second = (evaluate name (modules ++ [{ boot.kernelParams = [ "generation=2" ]; }])).config.system.build.toplevel;
         inherit boots;
         flags = [ "--partition-table-type" image.partitionTableType ]
           ++ lib.optional (image.touchEFIVars or false) "--touch-efi-vars"
           ++ lib.optional (!(image.touchEFIVars or false)) "--no-touch-efi-vars"
           ++ flags;
         image = import ../../../nix/make-disk-image.nix ({
-          inherit pkgs lib slipway extraSpec;
+          inherit pkgs lib extraSpec;
           inherit (system) config;
           name = "image-${name}";
           copyChannel = false;

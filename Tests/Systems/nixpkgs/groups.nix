@@ -56,7 +56,6 @@
     debs = [ "grub-common" "grub2-common" "grub-pc-bin" "grub-efi-amd64-bin" ];
     with' = [ "bash" "coreutils" "grep" "sed" "gawk" ];
   };
-  qemu.debs = [ "qemu-system-x86" "qemu-system-common" "qemu-system-data" "qemu-utils" "seabios" "ipxe-qemu" ];
   binutils.debs = [ "binutils" "binutils-common" "binutils-x86-64-linux-gnu" "libbinutils" "libctf0" "libctf-nobfd0" "libgprofng0" "libsframe1" ];
   # Debian picks the program of this name by its alternatives.
   bash.after = "[ -e $out/bin/sh ] || ln -s bash $out/bin/sh";
@@ -69,6 +68,4 @@
   kbd.with' = [ "bash" ];
   e2fsprogs.with' = [ "bash" ];
   xfsprogs.with' = [ "bash" ];
-  libc6 = { debs = [ "libc6" ]; only = [ "bin/ldd" ]; with' = [ "bash" ]; };
-  ovmf.only = [ "share/OVMF" ];
 }

@@ -41,7 +41,7 @@ def needs(path):
 
 def add(path):
     path = os.path.normpath(path)
-    if path in done or not path.startswith("/"):
+    if path in done or not path.startswith("/nix/store/"):
         return
     done.add(path)
     parent = os.path.dirname(path)

@@ -74,8 +74,6 @@ rec {
         ignoreCollisions = true;
         # depmod replaces what is a link to one of the trees.
         postBuild = ''
-          for release in $out/lib/modules/*/ $out/lib/modules; do :; done
-          rm -rf links && mkdir links
           if [ -L $out/lib/modules ] || [ -L $out/lib ]; then
             source=$(readlink -f $out/lib/modules)
             rm -rf $out/lib && mkdir -p $out/lib/modules

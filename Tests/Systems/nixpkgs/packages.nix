@@ -65,7 +65,7 @@ trivial // kernels // initrds // perls // packages {
   gnupatch = "patch"; gnused = "sed"; gnutar = "tar"; gptfdisk = "gdisk"; gzip = "gzip"; iproute2 = "iproute2"; iputils = "iputils-ping";
   jq = "jq"; kbd = "kbd"; less = "less"; libarchive = "libarchive-tools"; libcap = "libcap2-bin"; logrotate = "logrotate"; lvm2 = "lvm2";
   mdadm = "mdadm"; mkpasswd = "whois"; mtools = "mtools"; ncurses = "ncurses-bin"; openssh = "openssh-client"; pam = "pam";
-  linux-pam = "pam"; parted = "parted"; patch = "patch"; patchelf = "patchelf"; procps = "procps"; qemu = "qemu"; qemu_kvm = "qemu";
+  linux-pam = "pam"; parted = "parted"; patch = "patch"; patchelf = "patchelf"; procps = "procps";
   rsync = "rsync"; squashfsTools = "squashfs-tools"; sudo = "sudo"; time = "time"; tzdata = "tzdata"; xfsprogs = "xfsprogs"; xz = "xz-utils";
   zstd = "zstd"; util-linuxMinimal = "util-linux"; su = "util-linux"; nettools = "iproute2"; host = "bind9-host"; fuse3 = "fuse3"; fuse = "fuse3";
   iana-etc = "netbase"; kexec-tools = "kmod";
@@ -74,6 +74,8 @@ trivial // kernels // initrds // perls // packages {
   _type = "pkgs";
   __splicedPackages = self;
   path = nixpkgs;
+  # What is read when the set is evaluated.
+  packageGraph = debian.graphFile;
   config = { allowUnfree = false; allowAliases = false; };
   stdenvNoCC = stdenv;
   inherit (hostPlatform) system;
@@ -96,7 +98,15 @@ trivial // kernels // initrds // perls // packages {
   '';
   busybox-sandbox-shell = package "busybox" { };
   dbus = package "dbus" { debian = "dbus"; daemon = self.dbus; };
-  glibc = package "glibc" { getent = self.getent; };
+  glibc = package "glibc" {
+    inherit (self) getent;
+    # glibc itself cannot name the bash that is linked with it.
+    bin = runCommand "glibc-bin" { } ''
+      mkdir -p $out/bin
+      cp -L ${debian.glibc}/bin/* $out/bin/
+      sed -i -e '1s|.*|#!${debian.bash}/bin/bash|' -e 's|^RTLDLIST=.*|RTLDLIST=${debian.glibc}/lib/ld-linux-x86-64.so.2|' $out/bin/ldd
+    '';
+  };
   getent = programOf debian.glibc [ "getent" ];
   getconf = programOf debian.glibc [ "getconf" ];
   glibcLocales = runCommand "glibc-locales" { } "mkdir -p $out/lib/locale";
@@ -108,6 +118,25 @@ trivial // kernels // initrds // perls // packages {
   libxcrypt = package "libxcrypt" { debian = "libcrypt1"; enabledCryptSchemeIds = [ "y" "gy" "7" "2b" "2y" "2a" "6" ]; };
   netcat = runCommand "netcat" { } "mkdir -p $out/bin; ln -s ${debian.netcat-openbsd}/bin/nc.openbsd $out/bin/nc";
   nix = package "nix" { meta.mainProgram = "nix"; };
+  # The host's, as the libvirt is that Slipway is linked with: neither that libvirt nor that firmware goes with a QEMU of
+  # another Debian.
+  qemu_kvm = runCommand "qemu-of-the-host" { } ''
+    mkdir -p $out/bin
+    ln -s /usr/bin/qemu-system-x86_64 /usr/bin/qemu-img $out/bin/
+  '';
+  OVMF.fd = runCommand "ovmf-of-the-host"
+    {
+      passthru = {
+        firmware = "${self.OVMF.fd}/FV/OVMF_CODE.fd";
+        variables = "${self.OVMF.fd}/FV/OVMF_VARS.fd";
+        systemManagementModeRequired = false;
+      };
+    } ''
+    mkdir -p $out/FV
+    cp /usr/share/OVMF/OVMF_CODE_4M.fd $out/FV/OVMF_CODE.fd
+    cp /usr/share/OVMF/OVMF_VARS_4M.fd $out/FV/OVMF_VARS.fd
+  '';
+
   python3 = package "python3" { pythonVersion = "3.13"; };
   shadow = package "shadow" { su = package "util-linux" { }; shellPath = "/bin/nologin"; };
   systemd = package "systemd" {
@@ -127,13 +156,6 @@ trivial // kernels // initrds // perls // packages {
   which = writeShellScriptBin "which" ''command -v "$@"'';
 
   grub2 = import ./grub.nix { inherit package; };
-  OVMF = { fd = self.OVMF.firmwareFiles; firmwareFiles = package "OVMF" {
-    debian = "ovmf";
-    firmware = "${debian.ovmf}/share/OVMF/OVMF_CODE_4M.fd";
-    variables = "${debian.ovmf}/share/OVMF/OVMF_VARS_4M.fd";
-    systemManagementModeRequired = false;
-  }; };
-
   cacert = runCommand "cacert" { outputs = [ "out" "unbundled" "p11kit" "hashed" ]; } ''
     mkdir -p $out/etc/ssl/certs $unbundled $p11kit/etc/ssl/trust-source $hashed
     cat ${debian.ca-certificates}/share/ca-certificates/mozilla/*.crt > $out/etc/ssl/certs/ca-bundle.crt

@@ -12,7 +12,6 @@ fi
 
 # What has inputs finds these before the programs that every builder has.
 PATH=
-HOST_PATH=
 addToSearchPath() {
   if [ -d "$2" ]; then export "$1=${!1:+${!1}:}$2"; fi
 }
@@ -36,8 +35,6 @@ runPhase() {
   if [ -n "${!1:-}" ]; then eval "${!1}"; else "$1"; fi
 }
 
-echoCmd() { printf '%s\n' "$*"; }
-
 # substitute FROM TO (--replace[-fail|-warn|-quiet] OLD NEW | --subst-var NAME | --subst-var-by NAME TEXT)...
 substitute() {
   local from=$1 to=$2 text old new mode
@@ -57,6 +54,8 @@ substitute() {
     fi
     text=${text//"$old"/"$new"}
   done
+  # A copy of a file in the store may not be written to.
+  if [ -e "$to" ]; then chmod +w "$to"; fi
   printf %s "$text" > "$to"
 }
 substituteInPlace() {
