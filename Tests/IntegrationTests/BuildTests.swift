@@ -55,6 +55,22 @@ import Testing
     }
   }
 
+  /// Formats that libvirt knows, and VHDX, which it does not.
+  @Test func imagesOfOtherHypervisorsBoot() async throws {
+    try await withScratchDirectory { scratch in
+      let out = scratch.appending("r").string
+      let formats = ["vdi", "vpc", "vmdk", "vhdx"]
+      let built = try await SlipwayCommand.run(
+        ["build", "--system", try await TestSystem.path("tiny"), "--out", out]
+          + formats.flatMap { ["--format", $0] })
+      try #require(built.status == 0, "\(built.errors)")
+      for format in formats {
+        let verified = try await SlipwayCommand.run(["verify", out, "--format", format])
+        #expect(verified.status == 0, "\(format): \(verified.errors)")
+      }
+    }
+  }
+
   /// The guest's own kernel has packed modules here, of all sorts, loaded at boot and on demand.
   @Test(arguments: [("xfs", ["xz"]), ("btrfs", ["zst", "xz", "", "gz"])])
   func otherRootFilesystemsBoot(filesystem: String, packings: [String]) async throws {

@@ -121,10 +121,12 @@ public struct Verification: Sendable {
       }
       // Made by qemu-img it would be everybody's to read where the folder is not this user's alone.
       try HostFiles.makePrivateFile(overlay)
-      try await runner.run(
-        tools.command(
-          "qemu-img",
-          ["create", "-q", "-f", "qcow2", "-b", image, "-F", artefacts.format.qemuName, "disk.qcow2"]))
+      // libvirt knows no VHDX, and below an overlay has QEMU read it as a raw disk: a copy takes the overlay's place.
+      let words =
+        artefacts.format == .vhdx
+        ? ["convert", "-f", artefacts.format.qemuName, "-O", "qcow2", image, "disk.qcow2"]
+        : ["create", "-q", "-f", "qcow2", "-b", image, "-F", artefacts.format.qemuName, "disk.qcow2"]
+      try await runner.run(tools.command("qemu-img", words))
     }
   }
 
