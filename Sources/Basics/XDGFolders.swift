@@ -30,6 +30,11 @@ package struct XDGFolders: Hashable, Sendable {
     return XDGFolders(environment: Dictionary(uniqueKeysWithValues: values))
   }
 
+  /// Names a folder to libraries that need one for sockets and locks, where the environment names none.
+  package static func giveRuntimeFolder(_ path: String) {
+    setenv("XDG_RUNTIME_DIR", path, 0)
+  }
+
   private static func isFolder(_ path: String) -> Bool {
     var status = stat()
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR

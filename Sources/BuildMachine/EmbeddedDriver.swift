@@ -20,7 +20,7 @@ enum EmbeddedDriver {
         atPath: root.appending("cache").string, withDestinationPath: cache)
     } else {
       // libvirt keeps some of its state in the user's folders whatever its root, and does not start without them.
-      setenv("XDG_RUNTIME_DIR", root.string, 0)
+      XDGFolders.giveRuntimeFolder(root.string)
     }
     EmbeddedReaper.start()
   }
