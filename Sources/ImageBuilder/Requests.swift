@@ -107,8 +107,8 @@ public struct BuildRequest: Hashable, Sendable {
 /// One verification, as it is asked for.
 public struct VerifyRequest: Hashable, Sendable {
   /// The sign of life that every system with a serial console gives: a prompt for a user's name, at the end of what
-  /// the console shows.
-  public static let loginPrompt = #"\blogin: ?$"#
+  /// the console shows, or with a message of the kernel's or of systemd's behind it: `[  OK  ] …`, or an indented one.
+  public static let loginPrompt = #"\blogin: ?(?=$|\[| {2})"#
 
   /// The output folder of a build; its manifest names the rest.
   public var folder: String?

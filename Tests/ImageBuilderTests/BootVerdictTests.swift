@@ -4,12 +4,28 @@ import Testing
 @testable import ImageBuilder
 
 @Suite struct BootVerdictTests {
-  private let login = #"login: ?$"#
+  private let login = VerifyRequest.loginPrompt
 
   @Test func aLoginPromptIsUp() throws {
     var verdict = try BootVerdict(expect: login)
     #expect(verdict.read("Welcome to NixOS\r\n\r\nnixos lo") == .open)
     #expect(verdict.read("gin: ") == .up("nixos login: "))
+  }
+
+  /// A unit that starts later, or a driver, writes behind it before it is read.
+  @Test(arguments: [
+    "[  OK  ] Started dbus.service.\r\n", "[   12.5] random: crng init done\r\n",
+    "         Starting nscd...\r\n",
+  ])
+  func aPromptWithAMessageBehindItIsUp(message: String) throws {
+    var verdict = try BootVerdict(expect: login)
+    #expect(verdict.read("\r\nnixos login: \(message)") == .up("nixos login: "))
+  }
+
+  @Test(arguments: ["Last login: Fri Nov 27 on tty1\n", "login: failed for root\n", "pam_login: [x]\n"])
+  func otherWordsOfALoginAreNone(console: String) throws {
+    var verdict = try BootVerdict(expect: login)
+    #expect(verdict.read("noise\n\(console)more\n") == .open)
   }
 
   @Test func controlSequencesBetweenTheWordsDoNotHideIt() throws {

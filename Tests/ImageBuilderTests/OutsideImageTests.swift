@@ -78,7 +78,7 @@ import Testing
 
   /// What a manifest from somewhere else might say.
   @Test(arguments: [
-    (#""version": 999"#, "version 999"), (#""version": 3, "images": 7"#, "not a manifest of this version"),
+    (#""version": 999"#, "version 999"), (#""version": 4, "images": 7"#, "not a manifest of this version"),
     (#""ver": 2"#, "not a manifest of this version"),
   ])
   func aManifestOfAnotherVersionIsRefused(content: String, words: String) async throws {

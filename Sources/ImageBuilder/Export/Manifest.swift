@@ -74,7 +74,7 @@ public struct Manifest: Codable, Hashable, Sendable {
 extension Manifest {
   static let fileName = "manifest.json"
   /// The version that is written, and the only one that is read.
-  public static let currentVersion = 3
+  public static let currentVersion = 4
 
   /// The manifest as sorted, indented JSON.
   func json() throws -> [UInt8] {
