@@ -190,6 +190,7 @@ let package = Package(
       dependencies: [
         "Basics",
         "AgentProtocol", "Appliance", "CLinux", "EFIVariables", "HostProbe", "ImageBuilder", "BuildPlan",
+        "InstallSteps",
         "NixStore", "Ext4", "Ext4Geometry", "Command", "ImageModel", "TestSupport",
         systemPackage,
       ]),

@@ -1,4 +1,4 @@
-package import ImageModel
+public import ImageModel
 
 /// One thing the agent does, fully decided by the plan. The one step that runs a free-form command is the spec's own script.
 ///
@@ -34,6 +34,41 @@ package enum InstallStep: Hashable, Codable, Sendable {
   /// Remove what must not be shared between machines, unmount everything, flush the disk. `kept` are absolute paths of
   /// `machineState` that stay, because the spec's contents have brought them.
   case finish(disk: BlockDevice, kept: [String])
+  /// In the place of `finish`: remove what must not be shared between machines, and write what was installed onto a disk
+  /// of its own (`Handover`). The host makes the image from that, and what the guest wrote to the target is thrown away.
+  case handOver(to: BlockDevice, trees: [HandedTree], regions: [DiskRegion], kept: [String])
+}
+
+/// A filesystem of the target that is handed over.
+public struct HandedTree: Hashable, Codable, Sendable {
+  /// Where it is mounted below the target's root.
+  public var mountPoint: String
+  /// The times of the last change, in seconds since 1970, by which a file that the host has poured is told; empty for a
+  /// filesystem into which nothing was poured.
+  public var poured: [Int64]
+
+  /// Describes a filesystem.
+  public init(mountPoint: String, poured: [Int64] = []) {
+    self.mountPoint = mountPoint
+    self.poured = poured
+  }
+}
+
+/// Bytes of a disk that are in no filesystem, such as boot code.
+public struct DiskRegion: Hashable, Codable, Sendable {
+  /// What they are on: the disk, or a partition that they fill.
+  public var device: BlockDevice
+  /// Where they begin on the device.
+  public var offset: ByteSize
+  /// How many there are.
+  public var length: ByteSize
+
+  /// Describes a region.
+  public init(device: BlockDevice, offset: ByteSize, length: ByteSize) {
+    self.device = device
+    self.offset = offset
+    self.length = length
+  }
 }
 
 /// A path of the target, and whose the marked files there are.
@@ -79,6 +114,7 @@ extension InstallStep {
     case .installBootLoader: "installBootLoader"
     case .runScript: "runScript"
     case .finish: "finish"
+    case .handOver: "handOver"
     }
   }
 }

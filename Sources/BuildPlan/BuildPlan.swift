@@ -36,6 +36,8 @@ public struct PlannedDisk: Hashable, Codable, Sendable {
     case source
     /// The guest uses it, and nothing of it is exported.
     case scratch
+    /// The guest writes onto it what it has installed, and the host makes the target of that.
+    case handover
   }
 
   /// What it is for.
@@ -56,6 +58,8 @@ package enum DiskSerial {
   package static let source = "slipway-source"
   /// The disk with a root that is not exported.
   package static let scratch = "slipway-scratch"
+  /// The disk with what the guest hands over.
+  package static let handover = "slipway-handover"
 }
 
 extension [PlannedDisk] {
@@ -164,6 +168,12 @@ extension BuildPlan {
       }
       return layout
     }
+  }
+
+  /// What the guest hands over, from which the host makes the target; nil where the guest's own writes stay.
+  package var handover: (trees: [HandedTree], regions: [DiskRegion])? {
+    for case .handOver(_, let trees, let regions, _) in steps.map(\.step) { return (trees, regions) }
+    return nil
   }
 
   /// Whether the tree is poured into what becomes an image; else the guest copies it.

@@ -87,11 +87,13 @@ struct SourceFile: ~Copyable {
 enum OpenContent: ~Copyable {
   case host(SourceFile)
   case bytes([UInt8])
+  case parts(OpenParts)
 
   init(_ content: Node.Content) throws(Fault) {
     switch content {
     case .host(let file): self = .host(try SourceFile(file))
     case .bytes(let bytes): self = .bytes(bytes)
+    case .parts(let parts): self = .parts(try OpenParts(parts))
     }
   }
 
@@ -99,6 +101,7 @@ enum OpenContent: ~Copyable {
     switch self {
     case .host(let file): try file.read(into: buffer, at: offset)
     case .bytes(let bytes): buffer.copyBytes(from: bytes[Int(offset)..<Int(offset) + buffer.count])
+    case .parts(let parts): try parts.read(into: buffer, at: offset)
     }
   }
 
@@ -106,6 +109,7 @@ enum OpenContent: ~Copyable {
     switch self {
     case .host(let file): try file.data(from: offset)
     case .bytes: offset
+    case .parts(let parts): parts.data(from: offset)
     }
   }
 
@@ -113,6 +117,7 @@ enum OpenContent: ~Copyable {
     switch self {
     case .host(let file): try file.checkUnchanged()
     case .bytes: break
+    case .parts: break
     }
   }
 }
@@ -160,6 +165,7 @@ extension Node.Content {
     switch self {
     case .host(let file): file.size
     case .bytes(let bytes): UInt64(bytes.count)
+    case .parts(let parts): parts.size
     }
   }
 }

@@ -58,6 +58,11 @@ extension Fault {
     Fault(.badInput, pour: "'\(path)' is in no directory of the tree; add the directories above it")
   }
 
+  /// A node that is to stay is not in the filesystem.
+  static func notThere(_ path: TreePath) -> Fault {
+    Fault(.failed, pour: "'\(path)' is to stay as it was written, and was not written")
+  }
+
   /// ext4 cannot hold this node, or Slipway does not make it.
   static func unsupported(_ path: TreePath, _ reason: String) -> Fault {
     Fault(.badInput, pour: "'\(path)' cannot be on ext4: \(reason); leave it out or change it")

@@ -42,6 +42,26 @@ final class FilesystemHandle {
     try makeJournal()
   }
 
+  /// Opens a filesystem that was made here, to change it. Nothing is sure to be in the file before `finish`.
+  ///
+  /// - Throws: `Fault`.
+  init(opening file: FilePath, _ options: Ext4Options) throws(Fault) {
+    var handle: ext2_filsys?
+    try checked("opening the filesystem") {
+      file.withPlatformString {
+        ext2fs_open2(
+          $0, "offset=\(options.offset.bytes)", EXT2_FLAG_RW | EXT2_FLAG_64BITS, 0, 0, slipway_file_io_manager(),
+          &handle)
+      }
+    }
+    guard let handle else { throw .options("libext2fs opened none") }
+    raw = handle
+    inodeBuffer = .allocate(byteCount: Int(Self.inodeSize), alignment: 8)
+    inodeBuffer.initializeMemory(as: UInt8.self, repeating: 0)
+    raw.pointee.now = time_t(options.time)
+    try checked("reading the filesystem's tables") { ext2fs_read_bitmaps(raw) }
+  }
+
   deinit {
     inodeBuffer.deallocate()
     ext2fs_free(raw)

@@ -70,6 +70,7 @@ extension Node.Kind {
     case .blockDevice: S_IFBLK
     case .fifo: S_IFIFO
     case .socket: S_IFSOCK
+    case .kept: 0
     }
   }
 }

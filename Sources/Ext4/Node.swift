@@ -88,12 +88,44 @@ package struct HostFile: Hashable, Sendable {
   }
 }
 
+/// A file that lies in pieces in a file of the host; what no piece covers is a hole.
+package struct FileParts: Hashable, Sendable {
+  /// One piece.
+  package struct Piece: Hashable, Sendable {
+    /// Where it is in the file to be.
+    package var position: UInt64
+    /// Where it is in the file of the host.
+    package var offset: UInt64
+    /// Its length, in bytes.
+    package var length: UInt64
+
+    package init(position: UInt64, offset: UInt64, length: UInt64) {
+      self.position = position
+      self.offset = offset
+      self.length = length
+    }
+  }
+
+  package var path: FilePath
+  /// The size of the file to be, in bytes.
+  package var size: UInt64
+  /// In the order of their positions, and none over another.
+  package var pieces: [Piece]
+
+  package init(path: FilePath, size: UInt64, pieces: [Piece]) {
+    self.path = path
+    self.size = size
+    self.pieces = pieces
+  }
+}
+
 /// One name of a tree, and the inode behind it.
 package struct Node: Hashable, Sendable {
   /// Where a regular file's bytes are.
   package enum Content: Hashable, Sendable {
     case host(HostFile)
     case bytes([UInt8])
+    case parts(FileParts)
   }
 
   /// The types of inode.
@@ -105,6 +137,9 @@ package struct Node: Hashable, Sendable {
     case blockDevice(major: UInt32, minor: UInt32)
     case fifo
     case socket
+    /// What the filesystem has there already stays, with its attributes and all that is in it. Only for
+    /// `Ext4.replaceTree`.
+    case kept
   }
 
   package var path: TreePath

@@ -47,16 +47,49 @@ package enum Ext4 {
     }
   }
 
+  /// Replaces the tree of a filesystem that `pour` made, but for what the new tree keeps of it (`Node.Kind.kept`). What is
+  /// kept is neither read nor written; all that nothing uses any more reads as zeros.
+  ///
+  /// The same old tree, new tree and options give the same bytes.
+  ///
+  /// - Parameters:
+  ///   - options: those of the pour.
+  ///   - nodes: makes the new tree; it is gone through twice.
+  /// - Throws: as `pour`. The range holds anything then.
+  package static func replaceTree(
+    in file: FilePath, _ options: Ext4Options, by nodes: @escaping @Sendable () throws -> any NodeSource
+  ) async throws -> Poured {
+    try await onThread {
+      try options.check()
+      let image = try openImage(file)
+      defer { close(image.rawValue) }
+      let filesystem = try FilesystemHandle(opening: file, options)
+      let existing = ExistingTree(filesystem) { (blocks) throws(Fault) in
+        try clear(blocks, of: image, file, options)
+      }
+      var old = try nodes()
+      try existing.release(allBut: &old)
+      return try write(nodes(), to: filesystem, image, file, options, existing: existing)
+    }
+  }
+
   private static func poured(
     _ nodes: any NodeSource, to path: FilePath, _ options: Ext4Options
   ) throws -> Poured {
     try options.check()
     let file = try openImage(path, options)
     defer { close(file.rawValue) }
-    let filesystem = try FilesystemHandle(options, file: path)
+    return try write(nodes, to: FilesystemHandle(options, file: path), file, path, options)
+  }
+
+  private static func write(
+    _ nodes: any NodeSource, to filesystem: FilesystemHandle, _ file: FileDescriptor, _ path: FilePath,
+    _ options: Ext4Options, existing: ExistingTree? = nil
+  ) throws -> Poured {
     let writer = TreeWriter(
       filesystem, writer: ImageWriter(file, path: path, offset: options.offset), options: options)
-    var assembler = TreeAssembler(writer, time: Timestamp(seconds: Int64(options.time)))
+    var assembler = TreeAssembler(
+      writer, time: Timestamp(seconds: Int64(options.time)), existing: existing)
     var nodes = nodes
     try assembler.assemble(&nodes)
     try writer.finish()
@@ -69,13 +102,35 @@ package enum Ext4 {
     return poured
   }
 
+  private static func openImage(_ path: FilePath, creating: CInt = 0) throws(Fault) -> FileDescriptor {
+    let descriptor = path.withPlatformString { open($0, O_RDWR | O_CLOEXEC | creating, 0o644) }
+    guard descriptor >= 0 else { throw .image(path, doing: "open", Errno(rawValue: errno)) }
+    return FileDescriptor(rawValue: descriptor)
+  }
+
+  /// Makes blocks read as zeros: rows of them at a time.
+  private static func clear(
+    _ blocks: [UInt64], of file: FileDescriptor, _ path: FilePath, _ options: Ext4Options
+  ) throws(Fault) {
+    let size = Ext4Options.blockSize
+    var blocks = blocks.sorted()[...]
+    while let first = blocks.first {
+      let count = zip(blocks, first...).prefix { $0 == $1 }.count
+      blocks = blocks.dropFirst(count)
+      let start = Int(options.offset.bytes) + Int(first) * size
+      guard slipway_punch_hole(file.rawValue, start, count * size) == 0 else {
+        throw .image(path, doing: "clear blocks", Errno(rawValue: errno))
+      }
+    }
+  }
+
   /// Opens the image with room for the filesystem, and makes its range read as zeros.
   private static func openImage(_ path: FilePath, _ options: Ext4Options) throws(Fault) -> FileDescriptor {
     func call(_ doing: String, _ body: () -> CInt) throws(Fault) {
       guard body() == 0 else { throw .image(path, doing: doing, Errno(rawValue: errno)) }
     }
-    let descriptor = path.withPlatformString { open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o644) }
-    guard descriptor >= 0 else { throw .image(path, doing: "open", Errno(rawValue: errno)) }
+    let file = try openImage(path, creating: O_CREAT)
+    let descriptor = file.rawValue
     do throws(Fault) {
       var status = stat()
       try call("examine") { fstat(descriptor, &status) }
@@ -91,7 +146,7 @@ package enum Ext4 {
           slipway_punch_hole(descriptor, Int(options.offset.bytes), Int(options.size.bytes))
         }
       }
-      return FileDescriptor(rawValue: descriptor)
+      return file
     } catch {
       close(descriptor)
       throw error

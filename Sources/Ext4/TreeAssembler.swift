@@ -49,6 +49,8 @@ struct TreeAssembler {
 
   private let target: any TreeStore
   private let time: Timestamp
+  /// What the filesystem has already; nil for a new one.
+  private let existing: ExistingTree?
   private var open: [UnfinishedDirectory] = []
   private var links: [LinkGroup: Link] = [:]
   /// Inodes that have as many names as they can.
@@ -57,9 +59,10 @@ struct TreeAssembler {
   private var previous: TreePath?
 
   /// The time is that of what no node brings: root, if the tree has none, and `lost+found`.
-  init(_ target: any TreeStore, time: Timestamp) {
+  init(_ target: any TreeStore, time: Timestamp, existing: ExistingTree? = nil) {
     self.target = target
     self.time = time
+    self.existing = existing
   }
 
   /// Inodes used so far, the reserved ones included.
@@ -82,6 +85,7 @@ struct TreeAssembler {
 
   private mutating func add(_ node: Node) throws {
     if node.path == .root {
+      _ = existing?.nextEntry()
       guard open.isEmpty else { throw Fault.duplicate(node.path) }
       return try openRoot(node)
     }
@@ -99,11 +103,21 @@ struct TreeAssembler {
       open.removeLast()
       try target.store(directory)
     }
-    if case .directory = node.kind { return try openDirectory(node) }
+    switch node.kind {
+    case .directory: return try openDirectory(node)
+    case .kept: return try keep(node)
+    default: break
+    }
     if let group = node.linkGroup { return try addLink(node, group) }
     let inode = try newInode(node.path)
     try target.store(node, inode: inode)
     addEntry(node.path, inode: inode, type: node.kind.entryType)
+  }
+
+  private mutating func keep(_ node: Node) throws(Fault) {
+    guard let entry = existing?.nextEntry() else { throw .notThere(node.path) }
+    addEntry(node.path, inode: entry.inode, type: entry.type)
+    if entry.isDirectory { open[open.count - 1].subdirectories += 1 }
   }
 
   /// The first name of a group makes the inode. So does the one after the last that an inode can have.
@@ -131,9 +145,11 @@ struct TreeAssembler {
       UnfinishedDirectory(
         path: .root, inode: root, parent: root,
         attributes: node?.attributes ?? Attributes(mode: 0o755, time: time)))
-    let inode = try newInode(.root)
+    let inode: UInt32
+    if let existing { inode = existing.lostAndFound } else { inode = try newInode(.root) }
     addEntry(TreePath(unchecked: Self.lostAndFound), inode: inode, type: UInt8(EXT2_FT_DIR))
     open[0].subdirectories = 1
+    guard existing == nil else { return }
     try target.store(
       UnfinishedDirectory(
         path: TreePath(unchecked: Self.lostAndFound), inode: inode, parent: root,
@@ -142,7 +158,8 @@ struct TreeAssembler {
 
   private mutating func openDirectory(_ node: Node) throws(Fault) {
     guard node.linkGroup == nil else { throw .unsupported(node.path, "a directory has one name only") }
-    let inode = try newInode(node.path)
+    let inode: UInt32
+    if let entry = existing?.nextEntry() { inode = entry.inode } else { inode = try newInode(node.path) }
     let parent = open[open.count - 1].inode
     addEntry(node.path, inode: inode, type: node.kind.entryType)
     open[open.count - 1].subdirectories += 1
@@ -155,6 +172,12 @@ struct TreeAssembler {
   }
 
   private mutating func newInode(_ path: TreePath) throws(Fault) -> UInt32 {
+    if let existing {
+      guard let free = existing.freeInode(limit: target.inodeLimit) else {
+        throw .noInodes(path, have: UInt64(target.inodeLimit))
+      }
+      return free
+    }
     guard nextInode <= target.inodeLimit else { throw .noInodes(path, have: UInt64(target.inodeLimit)) }
     defer { nextInode += 1 }
     return nextInode
@@ -173,6 +196,8 @@ extension Node.Kind {
       case .blockDevice: EXT2_FT_BLKDEV
       case .fifo: EXT2_FT_FIFO
       case .socket: EXT2_FT_SOCK
+      // It has the type of what is there.
+      case .kept: EXT2_FT_UNKNOWN
       }
     return UInt8(type)
   }

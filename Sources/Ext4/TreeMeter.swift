@@ -29,7 +29,7 @@ final class TreeMeter: TreeStore {
     case .symbolicLink(let target):
       try checkLinkTarget(target, node.path)
       if target.count >= linkBytesInInode { blocks += 1 }
-    case .directory, .characterDevice, .blockDevice, .fifo, .socket: break
+    case .directory, .characterDevice, .blockDevice, .fifo, .socket, .kept: break
     }
   }
 

@@ -58,6 +58,9 @@ package struct TreePath: Hashable, Sendable {
     return [.root] + slashes.map { TreePath(unchecked: Array(bytes[..<$0])) }
   }
 
+  /// The directory that it is in; the root's is the root.
+  var parent: TreePath { TreePath(unchecked: Array(bytes[..<max(nameStart - 1, 0)])) }
+
   /// Whether it is this directory, or in it at any depth.
   package func isAtOrIn(_ directory: TreePath) -> Bool {
     let count = directory.bytes.count

@@ -32,6 +32,7 @@ final class TreeWriter: TreeStore {
     var inode = ext2_inode_large(node.kind, node.attributes, created: created)
     switch node.kind {
     case .directory: throw Fault.unsupported(node.path, "a directory needs its entries")
+    case .kept: throw Fault.notThere(node.path)
     case .file(let content): try storeFile(content, in: &inode, number, node.path)
     case .symbolicLink(let target): try storeLink(target, in: &inode, number, node.path)
     case .characterDevice(let major, let minor), .blockDevice(let major, let minor):

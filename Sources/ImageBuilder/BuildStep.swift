@@ -30,6 +30,7 @@ extension BuildStep {
   static let boot = BuildStep("boot", "boot the installer")
   static let powerOff = BuildStep("powerOff", "power the installer off")
   static let merge = BuildStep("merge", "merge the installer's writes")
+  static let seal = BuildStep("seal", "write the final disk")
   static let export = BuildStep("export", "export the disk")
   static let digest = BuildStep("digest", "digest the files")
   static let bootImage = BuildStep("boot", "boot the image")
@@ -60,6 +61,7 @@ extension BuildStep {
       self.init(step.name, "install the bootloader (switch-to-configuration boot)")
     case .runScript: self.init(step.name, "run postInstall")
     case .finish: self.init(step.name, "unmount the disk")
+    case .handOver: self.init(step.name, "hand over what was installed")
     }
   }
 

@@ -150,17 +150,32 @@ func setOwnerModeAndTime(
 func copyAttributes(
   from input: Int32, to output: Int32, name: @autoclosure () -> String
 ) throws(SystemFailure) {
+  for (attribute, value) in try extendedAttributes(of: input, name: name()) {
+    try checked("set an attribute on the copy of \(name())") {
+      fsetxattr(output, attribute + [0], value, value.count, 0)
+    }
+  }
+}
+
+/// The extended attributes of a file or directory, in the order of their names. A filesystem that has none is no error.
+func extendedAttributes(
+  of input: Int32, name: @autoclosure () -> String
+) throws(SystemFailure) -> [(name: [CChar], value: [UInt8])] {
   let size = flistxattr(input, nil, 0)
-  if size == 0 || (size == -1 && errno == EOPNOTSUPP) { return }
+  if size == 0 || (size == -1 && errno == EOPNOTSUPP) { return [] }
   try checked("list the attributes of \(name())") { size }
   var names = [CChar](repeating: 0, count: size)
   let listed = try checked("list the attributes of \(name())") { flistxattr(input, &names, names.count) }
-  for attribute in names[..<listed].split(separator: 0).map({ Array($0) + [0] }) {
-    let size = try checked("read an attribute of \(name())") { fgetxattr(input, attribute, nil, 0) }
+  var attributes: [(name: [CChar], value: [UInt8])] = []
+  for attribute in names[..<listed].split(separator: 0).map(Array.init) {
+    let size = try checked("read an attribute of \(name())") { fgetxattr(input, attribute + [0], nil, 0) }
     var value = [UInt8](repeating: 0, count: size)
     let read = try checked("read an attribute of \(name())") {
-      fgetxattr(input, attribute, &value, value.count)
+      fgetxattr(input, attribute + [0], &value, value.count)
     }
-    try checked("set an attribute on the copy of \(name())") { fsetxattr(output, attribute, value, read, 0) }
+    attributes.append((attribute, Array(value.prefix(read))))
+  }
+  return attributes.sorted { left, right in
+    left.name.lexicographicallyPrecedes(right.name) { UInt8(bitPattern: $0) < UInt8(bitPattern: $1) }
   }
 }

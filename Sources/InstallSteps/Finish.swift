@@ -10,21 +10,28 @@ extension StepContext {
   func finish(disk: BlockDevice, kept: [String]) async throws {
     try await onThread {
       let node = try devices.device(disk).node
-      try endProcesses(inRoot: root)
-      let places = try Mounts.places(atAndBelow: root)
-      for place in places {
-        try removeMachineState(below: place, except: kept.map { root + $0 }) { path in
-          emit(
-            .warning(
-              "every machine made from this image will have the \(path.dropFirst(root.count)) of its contents"
-            ))
-        }
-      }
-      warnOfHostKeys(below: root, emit: emit)
+      let places = try endInstallation(kept: kept)
       try writeBack(root)
       for place in places.reversed() { try unmountOrExplain(place) }
       try flush(node)
     }
+  }
+
+  /// Ends what still runs in the target, and removes what machines must not share.
+  ///
+  /// - Returns: what is mounted at and below the target's root, in that order.
+  func endInstallation(kept: [String]) throws -> [String] {
+    try endProcesses(inRoot: root)
+    let places = try Mounts.places(atAndBelow: root)
+    for place in places {
+      try removeMachineState(below: place, except: kept.map { root + $0 }) { path in
+        emit(
+          .warning(
+            "every machine made from this image will have the \(path.dropFirst(root.count)) of its contents"))
+      }
+    }
+    warnOfHostKeys(below: root, emit: emit)
+    return places
   }
 }
 

@@ -74,7 +74,10 @@ struct OpenDirectory {
   func path(of name: RawPath) -> String { "\(path)/\(name)" }
 
   /// The names in this directory in the order of their bytes.
-  func sortedNames() throws(SystemFailure) -> [RawPath] {
+  func sortedNames() throws(SystemFailure) -> [RawPath] { try names().sorted() }
+
+  /// The names in this directory as the filesystem gives them.
+  func names() throws(SystemFailure) -> [RawPath] {
     // fdopendir takes the descriptor over.
     let duplicate = try checked("list \(path)") { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
     guard let stream = fdopendir(duplicate) else {
@@ -91,7 +94,7 @@ struct OpenDirectory {
       if name != .here, name != .parent { names.append(name) }
     }
     guard errno == 0 else { throw SystemFailure("list \(path)", Errno(rawValue: errno)) }
-    return names.sorted()
+    return names
   }
 
   func status() throws(SystemFailure) -> stat {

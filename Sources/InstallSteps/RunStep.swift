@@ -31,6 +31,8 @@ extension InstallStep {
       case .runScript(let system, let script):
         try await context.runScript(script, in: context.preparedChroot(of: system))
       case .finish(let disk, let kept): try await context.finish(disk: disk, kept: kept)
+      case .handOver(let disk, let trees, let regions, let kept):
+        try await context.handOver(to: disk, trees: trees, regions: regions, kept: kept)
       }
     } catch {
       throw await context.explained(StepFailure(of: error), need: need)

@@ -62,9 +62,7 @@ final class Agent: Sendable {
     switch message {
     case .hello:
       throw Fault(.failed, "the host said hello twice")
-    case .powerOff:
-      sync()
-      Console.powerOff()
+    case .powerOff: Console.powerOff()
     case .request(let id, let step, let secrets):
       serve(id) { [outbox] () async throws(StepFailure) in
         let context = StepContext(commands: SubprocessRunner(isMarked: false), secrets: secrets) {

@@ -49,7 +49,7 @@ struct BareBoot {
         "clock": "\(ResolvedSpec.time)", "targetDisk": "\(scratch)/target.raw", "targetFormat": "raw",
         "sectorSize": "", "targetSerial": DiskSerial.target,
         "sourceDisk": "\(scratch)/source.img", "sourceSerial": DiskSerial.source,
-        "scratchDisk": "", "scratchSerial": "",
+        "scratchDisk": "", "scratchSerial": "", "handoverDisk": "", "handoverSerial": "",
         "agentSocket": session.agentSocket.string, "agentPort": AgentProtocol.portName,
         "debugSocket": session.debugSocket.string,
       ]

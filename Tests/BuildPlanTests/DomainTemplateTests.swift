@@ -124,7 +124,7 @@ import Testing
     "kernel": "/k/kernel", "initramfs": "/k/initramfs", "kernelCommandLine": "console=ttyS0",
     "clock": "946814400", "targetDisk": "/w/target.raw", "targetFormat": "raw",
     "targetSerial": "slipway-target", "sourceDisk": "/w/source.raw", "sourceSerial": "slipway-source",
-    "scratchDisk": "", "scratchSerial": "",
+    "scratchDisk": "", "scratchSerial": "", "handoverDisk": "", "handoverSerial": "",
     "agentSocket": "/s/agent",
     "agentPort": "org.slipway.agent.0", "sectorSize": "", "debugSocket": "/s/debug",
   ]

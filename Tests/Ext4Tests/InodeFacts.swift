@@ -54,6 +54,8 @@ struct InodeFacts: Hashable {
       (type, self.size, device) = ("block special", 0, Self.device(major, minor))
     case .fifo: (type, self.size, device) = ("FIFO", 0, nil)
     case .socket: (type, self.size, device) = ("socket", 0, nil)
+    case .file(.parts(let parts)): (type, self.size, device) = ("regular", parts.size, nil)
+    case .kept: (type, self.size, device) = ("kept", 0, nil)
     }
     mode = node.attributes.mode
     owner = node.attributes.owner

@@ -21,7 +21,7 @@ import Testing
       $0 >> 16 & 3 == 0 ? 0 : UInt8(truncatingIfNeeded: $0 / 512 * 7 ^ $0 >> 3)
     }
     try HostFiles.write(bytes, to: content)
-    try await FileRange.copy(content, to: disk, at: 7 << 20)
+    try await FileRange.copy(of: content, to: disk, at: 7 << 20)
   }
 
   /// Exports, and runs Python with the image and the disk as its arguments.

@@ -49,11 +49,11 @@ import Testing
         let content = (0..<(5 << 20)).map { UInt8(truncatingIfNeeded: $0 / 512 * 7 ^ $0 >> 3) }
         try HostFiles.makeSparseFile(disk, bytes: 64 << 20)
         try HostFiles.write(content, to: folder.appending("content"))
-        try await FileRange.copy(folder.appending("content"), to: disk, at: 7 << 20)
+        try await FileRange.copy(of: folder.appending("content"), to: disk, at: 7 << 20)
         if run == "2" {
           // Zeros that are no hole.
           try HostFiles.write(Array(repeating: 0, count: 3 << 20), to: folder.appending("zeros"))
-          try await FileRange.copy(folder.appending("zeros"), to: disk, at: 2 << 20)
+          try await FileRange.copy(of: folder.appending("zeros"), to: disk, at: 2 << 20)
         }
         try await DiskExport(runner: runner).export(raw: disk, as: images, in: folder)
         try await Task.sleep(for: .milliseconds(1100))

@@ -48,10 +48,12 @@ package struct Planner: Sendable {
     if disks[pour.device] == nil {
       disks.append(PlannedDisk(role: .source, serial: pour.device.serial, size: pour.size))
     }
+    let seal = SealPlan(spec, layout, pour)
+    if let seal { disks.append(seal.disk) }
     return BuildPlan(
       system: closure.system, disks: disks, pour: pour,
       machine: spec.onlyNixStore ? nil : machinePlan,
-      steps: spec.onlyNixStore ? [] : steps(layout, place, pour),
+      steps: spec.onlyNixStore ? [] : steps(layout, place, pour, seal),
       preVM: spec.preVM, postVM: spec.postVM, outputs: outputs, secureBoot: spec.secureBoot)
   }
 
@@ -180,7 +182,9 @@ package struct Planner: Sendable {
     }
   }
 
-  private func steps(_ layout: DiskLayout, _ root: RootPlace, _ pour: PourPlan) -> [PlannedStep] {
+  private func steps(
+    _ layout: DiskLayout, _ root: RootPlace, _ pour: PourPlan, _ seal: SealPlan?
+  ) -> [PlannedStep] {
     StepList(
       layout: layout, root: root, pour: pour,
       content: ByteSize(bytes: closure.tree.blocks * UInt64(Ext4Format.blockSize)), contents: spec.contents,
@@ -189,7 +193,7 @@ package struct Planner: Sendable {
       installBootLoader: spec.installBootLoader, touchEFIVariables: spec.touchEFIVariables,
       bootFiles: closure.bootFiles, signs: spec.secureBoot?.sign != nil, grubDevices: spec.grubDevices,
       rootOptions: spec.mkfsOptions,
-      postInstall: spec.postInstall,
+      postInstall: spec.postInstall, seal: seal,
       limit: stepTimeLimit
     ).steps
   }

@@ -24,6 +24,8 @@ struct StepList {
   let grubDevices: [String]
   let rootOptions: [String]
   let postInstall: String?
+  /// Nil where the guest's own writes stay on the disk.
+  let seal: SealPlan?
   let limit: Int?
 
   var steps: [PlannedStep] {
@@ -64,7 +66,12 @@ struct StepList {
           bootFiles: bootFiles))
     }
     if let postInstall { list.append(.runScript(system: system, script: postInstall)) }
-    list.append(.finish(disk: target, kept: kept))
+    if let seal {
+      list.append(
+        .handOver(to: seal.device, trees: seal.trees, regions: seal.regions, kept: kept))
+    } else {
+      list.append(.finish(disk: target, kept: kept))
+    }
     return list.map {
       PlannedStep(step: $0, timeLimit: limit ?? defaultLimit($0), secrets: secrets(of: $0))
     }

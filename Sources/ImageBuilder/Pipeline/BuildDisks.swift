@@ -21,7 +21,10 @@ struct BuildDisks: Sendable {
   var poured: FilePath { file(plan.disks[plan.pour.device]?.role ?? .source) }
 
   private var overlay: FilePath { work.appending("target.qcow2") }
-  private var hasOverlay: Bool { plan.machine != nil && plan.poursIntoTarget }
+  /// What is poured, or sealed later, is not for the guest to write to.
+  private var hasOverlay: Bool { plan.machine != nil && (plan.poursIntoTarget || plan.handover != nil) }
+  /// What the guest hands over.
+  var handover: FilePath { file(.handover) }
 
   private func file(_ role: PlannedDisk.Role) -> FilePath { work.appending("\(role.rawValue).raw") }
 
@@ -48,16 +51,27 @@ struct BuildDisks: Sendable {
         "sourceDisk": serial(.source).isEmpty ? "" : file(.source).string, "sourceSerial": serial(.source),
         "scratchDisk": serial(.scratch).isEmpty ? "" : file(.scratch).string,
         "scratchSerial": serial(.scratch),
+        "handoverDisk": serial(.handover).isEmpty ? "" : handover.string, "handoverSerial": serial(.handover),
         "sectorSize": DomainValues.sectorSize(try plan.target.sectorSize),
       ]
     }
+  }
+
+  /// Removes what the guest wrote, once the target is made without it.
+  ///
+  /// - Throws: `Fault`.
+  func removeGuestWrites() throws {
+    try HostFiles.remove(overlay)
+    try HostFiles.remove(handover)
   }
 
   /// Removes what only the guest needed.
   ///
   /// - Throws: `Fault`.
   func removeAllButTarget() throws {
-    for disk in plan.disks where disk.role != .target { try HostFiles.remove(file(disk.role)) }
+    for disk in plan.disks where disk.role != .target && disk.role != .handover {
+      try HostFiles.remove(file(disk.role))
+    }
   }
 
   /// Writes what the guest wrote onto the target; nothing without an overlay.

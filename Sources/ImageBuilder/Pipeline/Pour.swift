@@ -29,13 +29,7 @@ struct Pour: Sendable {
   /// - Throws: `Fault` that names the source file, when one vanishes, changes or cannot be read;
   ///   `CancellationError`.
   func run(to disk: FilePath, progress: @escaping @Sendable (UInt64) -> Void = { _ in }) async throws {
-    let filesystem = plan.filesystem
-    guard let uuid = filesystem.uuid else {
-      throw Fault(.failed, "the plan gives the filesystem that is poured no UUID")
-    }
-    let options = Ext4Options(
-      size: plan.size, offset: plan.offset, uuid: uuid, hashSeed: plan.hashSeed,
-      label: filesystem.label, time: UInt32(clamping: plan.time), inodes: filesystem.inodes)
+    let options = try Ext4Options(plan)
     let witness = TreeWitness()
     let nodes = CountedNodes(nodes: witness.watch(tree.nodes()), tell: progress)
     _ = try await Ext4.pour(nodes, to: disk, options)

@@ -53,7 +53,7 @@ struct Installed: Sendable {
   private static func pour(_ prepared: Prepared, into disks: BuildDisks, _ site: BuildSite) async throws {
     let plan = prepared.plan.pour
     if let image = prepared.storeImage {
-      try await FileRange.copy(image, to: disks.poured, at: plan.offset.bytes)
+      try await FileRange.copy(of: image, to: disks.poured, at: plan.offset.bytes)
       return try HostFiles.remove(image)
     }
     try await Pour.step(prepared, to: disks.poured, site.recorder)

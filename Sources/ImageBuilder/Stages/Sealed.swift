@@ -1,3 +1,5 @@
+internal import AgentProtocol
+internal import Basics
 internal import BuildPlan
 internal import ImageModel
 internal import SystemPackage
@@ -12,13 +14,24 @@ struct Sealed: Sendable {
   /// - Throws: `Fault`, `CancellationError`.
   static func make(from installed: Installed, at site: BuildSite) async throws -> Sealed {
     let (plan, disks) = (installed.plan, installed.disks)
-    try await disks.merge(site.recorder)
-    let layout = try plan.target
-    if plan.machine == nil {
+    if let handed = plan.handover {
+      try await site.recorder.step(.seal) {
+        let archive = try await onThread {
+          try HandoverArchive(
+            disks.handover, trees: handed.trees.count, regions: handed.regions.map(\.length.bytes),
+            keeping: handed.trees.firstIndex { !$0.poured.isEmpty }, latest: plan.pour.time)
+        }
+        try await DiskSeal(
+          plan: plan, layout: plan.target, disk: disks.target, archive: archive, runner: site.runner
+        ).run(handed.trees, handed.regions)
+        try disks.removeGuestWrites()
+      }
+    } else {
+      try await disks.merge(site.recorder)
       // Without a guest nobody has written it yet.
-      try await PartitionTableWriter(runner: site.runner).write(layout, to: disks.target)
-    } else if layout.root == nil {
-      try await BootPartitionSeal(layout: layout, disk: disks.target, time: plan.pour.time).run()
+      if plan.machine == nil {
+        try await PartitionTableWriter(runner: site.runner).write(plan.target, to: disks.target)
+      }
     }
     return Sealed(
       plan: plan, disk: disks.target,
