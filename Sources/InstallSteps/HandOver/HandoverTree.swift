@@ -14,6 +14,7 @@ package final class HandoverTree {
 
   /// The folder whose entries are whole objects: what is in them is looked at, and not handed over, unless it was changed.
   private static let store = RawPath("nix/store")
+  private static let lostAndFound = RawPath("lost+found")
 
   package init(writer: HandoverWriter, poured: [Int64]) {
     self.writer = writer
@@ -31,6 +32,8 @@ package final class HandoverTree {
     try add(.directory, path, status: directory.status(), attributesOf: directory.descriptor, directory.path)
     for name in try directory.sortedNames() {
       let entry = path.appending(name)
+      // Each ext4 filesystem has its own, for e2fsck.
+      if entry == Self.lostAndFound { continue }
       let status = try directory.status(of: name)
       guard try !isKept(name, in: directory, path, status) else {
         try writer.add(record(.kept, entry))
