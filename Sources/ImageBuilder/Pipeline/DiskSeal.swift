@@ -31,7 +31,8 @@ struct DiskSeal {
         try await writeFAT(partition, filesystem, nodes: number)
       } else {
         _ = try await Ext4.pour(
-          archive.nodes(ofTree: number), to: disk, Ext4Options(partition, filesystem, layout, time: plan.pour.time))
+          archive.nodes(ofTree: number), to: disk,
+          Ext4Options(partition, filesystem, layout, time: plan.pour.time))
       }
     }
     try await PartitionTableWriter(runner: runner).write(layout, to: disk)
@@ -76,10 +77,12 @@ extension FATNode {
     switch (path, node.kind) {
     case (let path?, .directory): self.init(path: path, kind: .directory, time: time)
     case (let path?, .file(.parts(let parts))):
-      guard parts.pieces.count <= 1, parts.pieces.first.map({ $0.position == 0 && $0.length == parts.size }) ?? (parts.size == 0)
+      guard parts.pieces.count <= 1,
+        parts.pieces.first.map({ $0.position == 0 && $0.length == parts.size }) ?? (parts.size == 0)
       else { fallthrough }
       self.init(
-        path: path, kind: .file(.part(of: parts.path, offset: parts.pieces.first?.offset ?? 0, size: parts.size)),
+        path: path,
+        kind: .file(.part(of: parts.path, offset: parts.pieces.first?.offset ?? 0, size: parts.size)),
         time: time)
     default: throw Fault(.failed, "'\(node.path)' cannot be on a FAT filesystem")
     }
