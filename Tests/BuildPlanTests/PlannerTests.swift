@@ -504,7 +504,7 @@ import Testing
     let further = try #require(throws: SpecError.self) {
       try plan(contentSizes: ["/data": sizes([64 << 20])]) {
         $0.partitions = [
-          PartitionEntry(name: "data", size: .mebibytes(512), fsType: .vfat, mountPoint: "/data")
+          PartitionEntry(name: "data", size: .mebibytes(64), fsType: .vfat, mountPoint: "/data")
         ]
       }
     }
