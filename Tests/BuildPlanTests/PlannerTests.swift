@@ -80,6 +80,15 @@ import Testing
     }
     #expect(try regions(.efi) == [first(440)])
     #expect(try regions(.none) == [first(1024)])
+    // The table of a disk of large sectors comes from the guest.
+    let large = try plan { $0.sectorSize = 4096 }
+    let sectors = try large.target.sectors
+    #expect(
+      large.handover?.regions == [
+        first(6 * 4096),
+        DiskRegion(
+          device: target, offset: ByteSize(sectors - 5, times: 4096), length: ByteSize(5, times: 4096)),
+      ])
     let gap = DiskRegion(
       device: target, offset: ByteSize(bytes: 512), length: ByteSize(bytes: 2047 * 512))
     #expect(try regions(.legacy) == [first(440), gap])

@@ -41,13 +41,21 @@ struct SealPlan {
     }
     let sector = layout.sectorSize
     var regions: [DiskRegion] = []
+    let entries = layout.gptEntrySectors
     switch layout.table {
     case .none: regions.append(region(ByteSize(bytes: 0), bootBlock))
-    case .gpt: regions.append(region(ByteSize(bytes: 0), bootCode))
+    case .gpt where layout.hostWritesTable: regions.append(region(ByteSize(bytes: 0), bootCode))
+    case .gpt:
+      // An MBR, the header, the entries; and at the end both again.
+      regions.append(region(ByteSize(bytes: 0), ByteSize(2 + entries, times: sector)))
+      regions.append(
+        region(
+          ByteSize(layout.sectors - entries - 1, times: sector), ByteSize(entries + 1, times: sector)))
     case .mbr:
-      regions.append(region(ByteSize(bytes: 0), bootCode))
       // Loaders keep more of their code between the table and the first partition.
       let first = layout.partitions.map(\.start).min() ?? 1
+      let code = layout.hostWritesTable ? bootCode : ByteSize(bytes: sector)
+      regions.append(region(ByteSize(bytes: 0), code))
       if first > 1 { regions.append(region(ByteSize(bytes: sector), ByteSize(first - 1, times: sector))) }
     }
     for partition in layout.partitions {
@@ -62,6 +70,14 @@ struct SealPlan {
     }
     return regions
   }
+}
+
+extension DiskLayout {
+  /// Whether the host can write the table: to sfdisk, a file is a disk with sectors of 512 bytes.
+  package var hostWritesTable: Bool { sectorSize == 512 }
+
+  /// Sectors with the 128 entries of a GPT, each of 128 bytes (UEFI 2.10, 5.3).
+  fileprivate var gptEntrySectors: UInt64 { 128 * 128 / sectorSize }
 }
 
 extension [Int64] {

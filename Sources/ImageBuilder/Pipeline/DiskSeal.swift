@@ -35,7 +35,7 @@ struct DiskSeal {
           Ext4Options(partition, filesystem, layout, time: plan.pour.time))
       }
     }
-    try await PartitionTableWriter(runner: runner).write(layout, to: disk)
+    if layout.hostWritesTable { try await PartitionTableWriter(runner: runner).write(layout, to: disk) }
     for (number, region) in regions.enumerated() { try await copy(region, number) }
   }
 
