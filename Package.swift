@@ -188,17 +188,16 @@ let package = Package(
     .testTarget(
       name: "ImageBuilderTests",
       dependencies: [
-        "Basics",
-        "AgentProtocol", "Appliance", "CLinux", "EFIVariables", "HostProbe", "ImageBuilder", "BuildPlan",
-        "InstallSteps",
-        "NixStore", "Ext4", "Ext4Geometry", "Command", "ImageModel", "TestSupport",
-        systemPackage,
+        "AgentProtocol", "Appliance", "Basics", "BuildPlan", "CLinux", "Command", "EFIVariables", "Ext4",
+        "Ext4Geometry", "FAT", "HostProbe", "ImageBuilder", "ImageModel", "InstallSteps", "NixStore",
+        "TestSupport", systemPackage,
       ]),
     // `make fuzz`: each parser of outside bytes, for libFuzzer. Sees what only its module sees, so debug builds only.
     .target(
       name: "Fuzz",
       dependencies: [
-        "AgentProtocol", "Appliance", "Basics", "BuildMachine", "BuildPlan", "EFIVariables", "HostProbe",
+        "AgentProtocol", "Appliance", "Basics", "BuildMachine", "BuildPlan", "EFIVariables", "Ext4", "FAT",
+        "HostProbe",
         "ImageBuilder", "ImageModel", "NixStore", "Sfdisk", grdb, sqlite, systemPackage,
       ],
       path: "Tests/Fuzz", exclude: ["Seeds", "seeds.py"]),

@@ -7,6 +7,9 @@ struct FATName: Hashable {
   /// In UTF-16; nil where the short name says all.
   let long: [UInt16]?
 
+  /// A directory has at most 2 MiB (Microsoft FAT specification, 6).
+  private static let entryLimit = 65_536
+
   /// What a directory's own entries for itself and its parent are called.
   static let this = FATName(special: ".")
   static let parent = FATName(special: "..")
@@ -26,12 +29,17 @@ struct FATName: Hashable {
   ///
   /// - Throws: `Fault` for a name that FAT cannot hold, and for two that it takes for one.
   static func all(of names: [String], in directory: String) throws(Fault) -> [FATName] {
-    var taken: Set<[UInt8]> = []
+    guard names.count <= entryLimit else {
+      throw Fault(
+        .failed, "could not write \(directory.isEmpty ? "/" : directory) to FAT",
+        cause: "a directory has at most \(entryLimit) entries, and it would have \(names.count)")
+    }
+    var taken = ShortNames()
     var folded: Set<String> = []
     var made: [String: FATName] = [:]
     // Those that are short names as they are come first, so that no made one takes theirs.
     for name in names where isShort(name) {
-      taken.insert(split(name))
+      taken.names.insert(split(name))
     }
     for name in names {
       try check(name, in: directory)
@@ -44,9 +52,7 @@ struct FATName: Hashable {
         made[name] = FATName(short: split(name), long: nil)
         continue
       }
-      let short = unique(name, besides: taken)
-      taken.insert(short)
-      made[name] = FATName(short: short, long: Array(name.utf16))
+      made[name] = FATName(short: short(for: name, besides: &taken), long: Array(name.utf16))
     }
     return names.compactMap { made[$0] }
   }
@@ -90,7 +96,7 @@ struct FATName: Hashable {
 
   /// A short name for a long one: in upper case, without what a short name cannot have, and with a number when that
   /// lost something or the name is taken (Microsoft FAT specification, 7.4).
-  private static func unique(_ name: String, besides taken: Set<[UInt8]>) -> [UInt8] {
+  private static func short(for name: String, besides taken: inout ShortNames) -> [UInt8] {
     let trimmed = name.utf8.filter { $0 != 0x20 }.drop { $0 == UInt8(ascii: ".") }
     let dot = trimmed.lastIndex(of: UInt8(ascii: "."))
     let base = shortened(dot.map { trimmed[..<$0] } ?? trimmed[...])
@@ -100,13 +106,35 @@ struct FATName: Hashable {
     let isWhole =
       !base.lost && !ending.lost && !base.bytes.isEmpty && base.bytes.count <= 8 && ending.bytes.count <= 3
       && trimmed.count == name.utf8.count
-    if isWhole, !taken.contains(plain) { return plain }
-    var number = 1
-    while true {
+    if isWhole, taken.names.insert(plain).inserted { return plain }
+    return taken.numbered { number in
       let tail = Array("~\(number)".utf8)
-      let short = padded(Array(base.bytes.prefix(8 - tail.count)) + tail, Array(ending.bytes.prefix(3)))
-      if !taken.contains(short) { return short }
-      number += 1
+      return (Array(base.bytes.prefix(8 - tail.count)), tail, Array(ending.bytes.prefix(3)))
+    }
+  }
+
+  /// The short names of a directory so far.
+  private struct ShortNames {
+    var names: Set<[UInt8]> = []
+    /// Below which number all are taken, for each beginning and ending that a name with such a number has.
+    private var firstFree: [[[UInt8]]: Int] = [:]
+
+    /// Takes the name with the lowest number that is free.
+    ///
+    /// - Parameter parts: what a number makes of the name: beginning, number, ending.
+    mutating func numbered(_ parts: (Int) -> ([UInt8], [UInt8], [UInt8])) -> [UInt8] {
+      // A directory has fewer entries than there are numbers of six digits.
+      for first in [1, 10, 100, 1000, 10_000, 100_000] {
+        let (base, _, ending) = parts(first)
+        let family = [base, ending, [UInt8(truncatingIfNeeded: "\(first)".utf8.count)]]
+        for number in (firstFree[family] ?? first)..<(first * 10) {
+          let (base, tail, ending) = parts(number)
+          let short = FATName.padded(base + tail, ending)
+          firstFree[family] = number + 1
+          if names.insert(short).inserted { return short }
+        }
+      }
+      return []
     }
   }
 

@@ -165,6 +165,15 @@ internal import Testing
     #expect(try short([".hidden", "é"]) == ["HIDDEN~1   ", "_~1        "])
   }
 
+  /// No more numbers are tried than there are names, whatever these are.
+  @Test func thousandsOfNamesWithOneBeginningAreNumbered() throws {
+    let names = (0..<30_000).map { "nixos-generation-\($0).conf" } + (0..<30_000).map { "nixo\($0) .conf" }
+    let made = try FATName.all(of: names, in: "")
+    #expect(Set(made.map(\.short)).count == names.count)
+    #expect(made[9].short == Array("NIXOS~10CON".utf8))
+    #expect(throws: Fault.self) { try FATName.all(of: (0..<65_537).map { "\($0)" }, in: "") }
+  }
+
   @Test(arguments: [
     ["a", "A"], ["a:b"], ["a."], ["a "], [String(repeating: "a", count: 256)], ["a\u{1}"], ["a\\b"],
     ["ä", "Ä"],

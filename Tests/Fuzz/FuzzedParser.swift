@@ -7,7 +7,7 @@ package enum FuzzedParser: String, CaseIterable, Sendable {
   case firmwareDescriptor, variableStore, variablesJSON, awsVariables, qemuVariables
   case certificate, devicePath, executable, modules, sfdisk
   // A guest's.
-  case agentFrames, console
+  case agentFrames, console, handover
   // A host's, in the guest.
   case hostFrames
 
@@ -31,6 +31,7 @@ package enum FuzzedParser: String, CaseIterable, Sendable {
     case .sfdisk: Inputs.sfdisk(bytes)
     case .agentFrames: Inputs.agentFrames(bytes)
     case .console: Inputs.console(bytes)
+    case .handover: Inputs.handover(bytes)
     case .hostFrames: Inputs.hostFrames(bytes)
     }
   }

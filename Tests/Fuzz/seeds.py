@@ -42,6 +42,35 @@ def signatures():
     return uuid.UUID("c1c41626-504c-4092-aca9-41f936934328").bytes_le + struct.pack("<III", 76, 0, 48) + bytes(48)
 
 
+def handover():
+    """The records of an archive: a root with what is kept and what is new, and an ESP."""
+
+    def path(name):
+        return struct.pack("<H", len(name)) + name.encode()
+
+    def attributes(mode, time, extended=()):
+        data = struct.pack("<HIIqIH", mode, 0, 30000, time, 5, len(extended))
+        for name, value in extended:
+            data += struct.pack("<B", len(name)) + name.encode() + struct.pack("<I", len(value)) + value
+        return data
+
+    def file(name, group, size, pieces, data):
+        fields = struct.pack("<QQI", group, size, len(pieces)) + b"".join(struct.pack("<QQ", *piece) for piece in pieces)
+        return b"\x07" + path(name) + attributes(0o644, 1_000_000_000) + fields + data
+
+    def directory(name):
+        return b"\x06" + path(name) + attributes(0o755, 1)
+
+    root = directory("") + directory("etc") + file("etc/a", 7, 9000, [(0, 3), (8190, 4)], b"abcdefg")
+    root += b"\x05" + path("etc/b") + struct.pack("<Q", 7)
+    root += b"\x08" + path("etc/link") + attributes(0o777, 1) + struct.pack("<H", 6) + b"/nix/x"
+    root += b"\x09" + path("fifo") + attributes(0o600, 1) + b"\x04" + path("nix")
+    root += b"\x0a" + path("socket") + attributes(0o600, 1, [("user.a", b"value"), ("user.b", b"")])
+    boot = directory("") + directory("EFI") + file("EFI/BOOTX64.EFI", 0, 4, [(0, 4)], b"MZ\0\0")
+    code = b"\x03" + struct.pack("<IQ", 0, 4) + b"\xeb\x63\x90\0"
+    return b"\x02" + struct.pack("<I", 0) + root + b"\x02" + struct.pack("<I", 1) + boot + code + b"\x01"
+
+
 def store(authenticated):
     records = b""
     for name, vendor, data, state in [
@@ -165,3 +194,4 @@ write("hostFrames", "all", frames(HOST))
 write("writeAheadLog", "one", write_ahead_log("INSERT INTO t (x) VALUES (1)"))
 GROWN = write_ahead_log("INSERT INTO t (x) VALUES (zeroblob(900))", "DELETE FROM t", "VACUUM")
 write("writeAheadLog", "grownAndShrunk", GROWN)
+write("handover", "all", handover())

@@ -1,4 +1,5 @@
 import AgentProtocol
+import Basics
 import Command
 import Ext4
 import Foundation
@@ -7,6 +8,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
+@testable import FAT
 @testable import ImageBuilder
 
 /// An archive to be, record by record.
@@ -179,6 +181,56 @@ struct HandoverTests {
       }
       #expect(Set(found.compactMap(\.linkGroup)).count == 1)
       #expect(found.count { $0.linkGroup != nil } == 2)
+    }
+  }
+
+  @Test("An archive has a bounded number of files, and of what is kept any number")
+  func bounded() async throws {
+    try await withScratchDirectory { scratch in
+      let file = scratch.appending("disk")
+      let kept = (0..<9).map { ArchiveDraft.kept("kept\($0)") }
+      func read(_ nodes: [[UInt8]]) throws {
+        try ArchiveDraft.tree(kept + nodes).write(to: file)
+        _ = try HandoverArchive(
+          file, trees: 1, regions: [], keeping: 0, latest: ArchiveDraft.latest, nodeLimit: 3)
+      }
+      try read([ArchiveDraft.file("x"), ArchiveDraft.file("y")])
+      let fault = #expect(throws: Fault.self) {
+        try read([ArchiveDraft.file("x"), ArchiveDraft.file("y"), ArchiveDraft.symbolicLink("z", [65])])
+      }
+      #expect(fault?.message.contains("z: there are too many files") == true, "\(String(describing: fault))")
+    }
+  }
+
+  @Test(
+    "What FAT cannot hold is refused by its name",
+    arguments: [
+      ([ArchiveDraft.file("EFI"), ArchiveDraft.file("efi")], "upper and lower case"),
+      ([ArchiveDraft.file("Ä"), ArchiveDraft.file("ä")], "upper and lower case"),
+      ([ArchiveDraft.file("a:b")], "cannot hold such a name"),
+      ([ArchiveDraft.symbolicLink("link", [65])], "link' cannot be on a FAT filesystem"),
+      ([ArchiveDraft.node(.fifo, Array("fifo".utf8))], "fifo' cannot be on a FAT filesystem"),
+      ([ArchiveDraft.node(.directory, [0xff])], "cannot be on a FAT filesystem"),
+      (
+        [ArchiveDraft.file("holes", size: 9, [(0, 1), (8, 1)], content: [65, 66])],
+        "holes' cannot be on a FAT filesystem"
+      ),
+      ([ArchiveDraft.file("huge", size: 1 << 32, [], content: [])], "huge' cannot be on a FAT filesystem"),
+    ])
+  func notForFAT(nodes: [[UInt8]], cause: String) async throws {
+    try await withScratchDirectory { scratch in
+      let file = scratch.appending("disk")
+      try ArchiveDraft.tree(nodes).write(to: file)
+      let archive = try HandoverArchive(
+        file, trees: 1, regions: [], keeping: nil, latest: ArchiveDraft.latest)
+      let fault = #expect(throws: Fault.self) {
+        var (handed, made) = (try archive.nodes(ofTree: 0), [FATNode]())
+        while let node = try handed.next() {
+          if node.path != .root { made.append(try FATNode(node)) }
+        }
+        _ = try FATDirectory(made)
+      }
+      #expect(fault?.message.contains(cause) == true, "\(String(describing: fault))")
     }
   }
 

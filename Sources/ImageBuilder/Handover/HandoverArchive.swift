@@ -19,12 +19,16 @@ struct HandoverArchive: Sendable {
   ///   - trees: how many trees were asked for.
   ///   - keeping: the tree that may keep what was poured; nil for none.
   ///   - latest: later times of files become this one, in seconds since 1970.
+  ///   - nodeLimit: how many nodes there may be besides those that are kept.
   /// - Throws: `Fault` for an archive that is not whole, breaks a rule, or is not what was asked for; `CancellationError`.
-  init(_ file: FilePath, trees: Int, regions: [UInt64], keeping: Int?, latest: Int64) throws {
+  init(
+    _ file: FilePath, trees: Int, regions: [UInt64], keeping: Int?, latest: Int64,
+    nodeLimit: Int = HandoverRecords.nodeLimit
+  ) throws {
     self.file = file
     self.latest = latest
     let stream = try Self.checkedRange(of: file)
-    var records = try HandoverRecords(file, stream.range, latest: latest)
+    var records = try HandoverRecords(file, stream.range, latest: latest, nodeLimit: nodeLimit)
     var (found, areas): ([Range<UInt64>], [Range<UInt64>]) = ([], [])
     var (count, open): (UInt64, UInt64?) = (0, nil)
     reading: while true {

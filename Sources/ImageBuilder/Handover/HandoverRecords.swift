@@ -24,6 +24,8 @@ struct HandoverRecords {
   /// The largest file, in bytes: 2^32 blocks of ext4.
   private static let sizeLimit: UInt64 = 1 << 44
   private static let pieceLimit: UInt32 = 1 << 20
+  /// What is remembered of an archive grows with its nodes.
+  static let nodeLimit = 4_000_000
 
   private let file: FilePath
   private let stream: HandoverStream
@@ -33,9 +35,15 @@ struct HandoverRecords {
   private var order = TreeOrder()
   /// Names of each group of links so far.
   private var links: [UInt64: Int] = [:]
+  private var nodesLeft: Int
 
-  /// - Parameter start: the number of the tree that the first records belong to.
-  init(_ file: FilePath, _ range: Range<UInt64>, latest: Int64, tree: UInt32 = 0) throws(Fault) {
+  /// - Parameters:
+  ///   - tree: the number of the tree that the first records belong to.
+  ///   - nodeLimit: how many nodes there may be besides those that are kept.
+  init(
+    _ file: FilePath, _ range: Range<UInt64>, latest: Int64, tree: UInt32 = 0, nodeLimit: Int = nodeLimit
+  ) throws(Fault) {
+    nodesLeft = nodeLimit
     self.file = file
     stream = try HandoverStream(file, range)
     self.latest = latest
@@ -89,6 +97,8 @@ struct HandoverRecords {
       return Node(path: path, kind: .file(.bytes([])), attributes: none, linkGroup: linkGroup(group))
     default: break
     }
+    nodesLeft -= 1
+    guard nodesLeft >= 0 else { throw .handover(at: start, "\(path): there are too many files") }
     let attributes = try attributes(path, start)
     switch kind {
     case .directory: return Node(path: path, kind: .directory, attributes: attributes)

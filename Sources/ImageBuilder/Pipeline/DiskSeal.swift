@@ -71,7 +71,7 @@ extension FATNode {
   /// A node that was handed over; FAT has nothing of it but its place, its bytes and its time.
   ///
   /// - Throws: `Fault` for what FAT has not.
-  fileprivate init(_ node: Node) throws {
+  init(_ node: Node) throws(Fault) {
     let path = String(validating: node.path.bytes, as: UTF8.self)
     let time = node.attributes.modified.seconds
     switch (path, node.kind) {

@@ -19,7 +19,7 @@ extension FilesystemTraits {
         },
         // FAT stores no modes, so this leaves no trace in the image; but bootctl warns of a random seed that others
         // could read, and nobody but root works in the guest.
-        mountData: "umask=0077")))
+        mountData: "umask=0077,utf8")))
 
   /// Nothing where mkfs.fat chooses.
   private static func geometry(size: UInt64, sectorSize: UInt64) -> [String] {
