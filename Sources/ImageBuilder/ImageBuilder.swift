@@ -28,7 +28,7 @@ public struct ImageBuilder: Sendable {
   /// - Throws: `SpecError` and `Fault` for a request that cannot be built, or a machine that is not able.
   public func plan() async throws -> BuildPlan {
     try await Prepared.make(
-      of: ResolvedSpec(request.spec), on: request.machine, stepTimeLimit: request.stepTimeLimit, in: nil,
+      of: resolvedSpec(), on: request.machine, stepTimeLimit: request.stepTimeLimit, in: nil,
       recorder
     ).plan
   }
@@ -42,7 +42,7 @@ public struct ImageBuilder: Sendable {
     let installer = Installer(
       machine: request.machine, template: try request.machine.domainTemplate(or: DomainTemplate.installer),
       qemuArguments: request.qemuArguments, appliance: request.appliance, debugShell: request.debugShell)
-    let spec = try ResolvedSpec(request.spec)
+    let spec = try resolvedSpec()
     try checkVerifiable(spec)
     // Before the closure is read, which takes its time.
     if !spec.onlyNixStore { try request.appliance.check(spec.guestFilesystems) }
@@ -75,9 +75,17 @@ public struct ImageBuilder: Sendable {
     let installed = try await Installed.make(from: prepared, by: installer, at: site)
     let sealed = try await Sealed.make(from: installed, at: site)
     let checked = try await Checked.make(from: sealed, at: site)
-    let exported = try await Exported.make(from: checked, of: request.spec, at: site)
+    let exported = try await Exported.make(
+      from: checked, of: request.spec, seed: spec.seed(of: sealed.plan.system), at: site)
     guard request.verify else { return exported.result }
     return try await Verified.make(from: exported, on: request.machine, at: site).result
+  }
+
+  private func resolvedSpec() throws(SpecError) -> ResolvedSpec {
+    let spec = try ResolvedSpec(request.spec)
+    guard !spec.isDeterministic else { return spec }
+    let numbers = (UInt64.random(in: 0...UInt64.max), UInt64.random(in: 0...UInt64.max))
+    return spec.individual(seed: GUID(high: numbers.0, low: numbers.1), time: Int64(Date().timeIntervalSince1970))
   }
 
   /// A failure in the words of a build; nil for what is said as it is.
