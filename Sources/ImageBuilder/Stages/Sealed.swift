@@ -22,6 +22,13 @@ struct Sealed: Sendable {
             keeping: handed.trees.firstIndex { !$0.poured.isEmpty }, latest: plan.pour.time)
           return (archive, try SealedTrees(archive, at: handed.trees.map(\.mountPoint)))
         }
+        if let record = site.trees {
+          try await onThread {
+            for (number, tree) in handed.trees.enumerated() {
+              try record.add(trees.nodes(ofTree: number), at: tree.mountPoint)
+            }
+          }
+        }
         for edit in trees.changed { SealRule.tell(edit, site.recorder) }
         try await DiskSeal(
           plan: plan, layout: plan.target, disk: disks.target, archive: archive, sealed: trees,
