@@ -190,7 +190,8 @@ extension ExistingTree {
   func freeInode(limit: UInt32) -> UInt32? {
     while lowestFree <= limit {
       defer { lowestFree += 1 }
-      guard ext2fs_test_inode_bitmap2(raw.pointee.inode_map, lowestFree) == 0, !reused.contains(lowestFree) else {
+      guard ext2fs_test_inode_bitmap2(raw.pointee.inode_map, lowestFree) == 0, !reused.contains(lowestFree)
+      else {
         continue
       }
       return lowestFree

@@ -50,7 +50,8 @@ final class FilesystemHandle {
     try checked("opening the filesystem") {
       file.withPlatformString {
         ext2fs_open2(
-          $0, "offset=\(options.offset.bytes)", EXT2_FLAG_RW | EXT2_FLAG_64BITS, 0, 0, slipway_file_io_manager(),
+          $0, "offset=\(options.offset.bytes)", EXT2_FLAG_RW | EXT2_FLAG_64BITS, 0, 0,
+          slipway_file_io_manager(),
           &handle)
       }
     }

@@ -17,7 +17,8 @@ enum HostSpace {
   /// The disks, and what a conversion writes again.
   private static func need(of prepared: Prepared) -> ByteSize {
     let conversions = prepared.plan.outputs.images.count { $0.format != .raw }
-    let copies = prepared.plan.disks.count + conversions
+    // What is handed over has nothing of the store.
+    let copies = prepared.plan.disks.count { $0.role != .handover } + conversions
     return .mebibytes(256) + ByteSize(prepared.need.content.bytes, times: UInt64(copies))
   }
 

@@ -107,7 +107,8 @@ public struct ImageBuilder: Sendable {
     let isPrivate = spec.contents.contains(where: \.isSecret)
     let exported = try await OutputFolder.with(place.string, force: false, isPrivate: isPrivate) { folder in
       try await export(
-        spec, by: installer, at: BuildSite(folder: folder, recorder: recorder, trees: trees), onAnotherMachine: true)
+        spec, by: installer, at: BuildSite(folder: folder, recorder: recorder, trees: trees),
+        onAnotherMachine: true)
     }
     try HostFiles.remove(place)
     return (exported.result.manifest, trees)
@@ -117,7 +118,8 @@ public struct ImageBuilder: Sendable {
     let spec = try ResolvedSpec(request.spec)
     guard !spec.isDeterministic else { return spec }
     let numbers = (UInt64.random(in: 0...UInt64.max), UInt64.random(in: 0...UInt64.max))
-    return spec.individual(seed: GUID(high: numbers.0, low: numbers.1), time: Int64(Date().timeIntervalSince1970))
+    return spec.individual(
+      seed: GUID(high: numbers.0, low: numbers.1), time: Int64(Date().timeIntervalSince1970))
   }
 
   /// A failure in the words of a build; nil for what is said as it is.

@@ -89,7 +89,8 @@ public struct BuildRequest: Hashable, Sendable {
   /// Describes a build.
   public init(
     spec: ImageSpec, out: String = "result", force: Bool = false, verify: Bool = false,
-    checkReproducible: Bool = false, debugShell: Bool = false, stepTimeLimit: Int? = nil, failureLog: String? = nil,
+    checkReproducible: Bool = false, debugShell: Bool = false, stepTimeLimit: Int? = nil,
+    failureLog: String? = nil,
     machine: MachineChoice = MachineChoice(), qemuArguments: [String] = [],
     appliance: ApplianceChoice = ApplianceChoice()
   ) {

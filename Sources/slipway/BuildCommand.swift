@@ -58,7 +58,8 @@ struct BuildCommand: AsyncParsableCommand {
   func run() async throws {
     let request = BuildRequest(
       spec: try specOptions.spec(), out: outputOptions.out, force: outputOptions.force, verify: verify,
-      checkReproducible: checkReproducible, debugShell: debugShell, stepTimeLimit: stepTimeout, failureLog: outputOptions.keepLog,
+      checkReproducible: checkReproducible, debugShell: debugShell, stepTimeLimit: stepTimeout,
+      failureLog: outputOptions.keepLog,
       machine: machineOptions.choice(), qemuArguments: qemuArg,
       appliance: applianceOptions.choice())
     let start = ContinuousClock.now

@@ -108,6 +108,11 @@ import Testing
         system: system, touchEFIVariables: false, disk: disk, diskNames: ["/dev/sda"],
         bootFiles: .mebibytes(0)),
       .runScript(system: system, script: "ls\n"), .finish(disk: disk, kept: ["/etc/machine-id"]),
+      .handOver(
+        to: .disk(serial: "slipway-handover"),
+        trees: [HandedTree(mountPoint: "/", poured: [1, 946_728_000]), HandedTree(mountPoint: "/boot")],
+        regions: [DiskRegion(device: disk, offset: ByteSize(bytes: 0), length: ByteSize(bytes: 440))],
+        kept: ["/etc/machine-id"]),
     ]
   }
 }

@@ -39,7 +39,7 @@ import Testing
       let target = try plan.target
       #expect(target.root == nil)
       #expect(target.size <= .mebibytes(257))
-      #expect(plan.disks.map(\.role) == [.target, .scratch])
+      #expect(plan.disks.map(\.role) == [.target, .scratch, .handover])
       #expect(plan.pour.device == .disk(serial: DiskSerial.scratch))
     }
     // What the guest copies into its place comes from a third disk.
@@ -47,7 +47,45 @@ import Testing
       $0.store = .host
       $0.fsType = .xfs
     }
-    #expect(copied.disks.map(\.role) == [.target, .scratch, .source])
+    #expect(copied.disks.map(\.role) == [.target, .scratch, .source, .handover])
+  }
+
+  /// The host makes the final disk where it can write all of it; else what the guest wrote stays.
+  @Test(arguments: [
+    (FilesystemKind.ext4, true), (.ext3, false), (.xfs, false), (.btrfs, false), (.f2fs, false),
+  ])
+  func whatTheHostCanWriteIsHandedOver(kind: FilesystemKind, isHandedOver: Bool) throws {
+    let plan = try plan { $0.fsType = kind }
+    #expect((plan.handover != nil) == isHandedOver)
+    #expect(plan.steps.last?.step.name == (isHandedOver ? "handOver" : "finish"))
+    #expect(plan.disks.contains { $0.role == .handover } == isHandedOver)
+    // A further filesystem, too, has to be one that the host writes.
+    let further = try self.plan {
+      $0.partitions = [PartitionEntry(name: "data", size: .mebibytes(512), fsType: kind, mountPoint: "/data")]
+    }
+    #expect((further.handover != nil) == isHandedOver)
+  }
+
+  /// What is handed over beside files: code, and the header of swap.
+  @Test func bootAreasAreHandedOver() throws {
+    func regions(_ table: PartitionTable) throws -> [DiskRegion] {
+      try plan {
+        $0.partitionTableType = table
+        $0.touchEFIVars = table == .efi
+      }.handover?.regions ?? []
+    }
+    let target = BlockDevice.disk(serial: DiskSerial.target)
+    func first(_ length: UInt64) -> DiskRegion {
+      DiskRegion(device: target, offset: ByteSize(bytes: 0), length: ByteSize(bytes: length))
+    }
+    #expect(try regions(.efi) == [first(440)])
+    #expect(try regions(.none) == [first(1024)])
+    let gap = DiskRegion(
+      device: target, offset: ByteSize(bytes: 512), length: ByteSize(bytes: 2047 * 512))
+    #expect(try regions(.legacy) == [first(440), gap])
+    let hybrid = try regions(.hybrid)
+    #expect(hybrid.count == 2 && hybrid[0] == first(440))
+    #expect(hybrid[1].device != target && hybrid[1].offset.bytes == 0 && hybrid[1].length.bytes > 1 << 16)
   }
 
   @Test func bootSizeIsTheEndOfTheESP() throws {
@@ -102,7 +140,8 @@ import Testing
       try plan { $0.contents = [ContentEntry(source: "/a", target: "/boot/a")] }.directPath
         == "contents are on another partition than the root")
     #expect(
-      try plan { $0.partitions = [PartitionEntry(name: "data", size: .mebibytes(300), fsType: .btrfs)] }.directPath
+      try plan { $0.partitions = [PartitionEntry(name: "data", size: .mebibytes(300), fsType: .btrfs)] }
+        .directPath
         == "the filesystem of partition 3 is btrfs")
   }
 
@@ -156,7 +195,7 @@ import Testing
   @Test func withoutABootLoaderNoStepInstallsOne() throws {
     let steps = try plan { $0.installBootLoader = false }.steps.map(\.step.name)
     #expect(!steps.contains("installBootLoader"))
-    #expect(steps.last == "finish")
+    #expect(steps.last == "handOver")
   }
 
   @Test func theRootIsMountedBeforeWhatIsInIt() throws {
@@ -164,7 +203,7 @@ import Testing
     #expect(
       steps == [
         "partitionDisk", "makeFilesystem", "mountFilesystem", "mountFilesystem", "setSystemProfile",
-        "activate", "installBootLoader", "finish",
+        "activate", "installBootLoader", "handOver",
       ])
     #expect(try plan().poursIntoTarget)
   }
@@ -177,7 +216,7 @@ import Testing
       ]
     }
     let names = plan.steps.map(\.step.name)
-    #expect(names.drop { $0 != "activate" } == ["activate", "setOwners", "installBootLoader", "finish"])
+    #expect(names.drop { $0 != "activate" } == ["activate", "setOwners", "installBootLoader", "handOver"])
     let owners = plan.steps.compactMap { if case .setOwners(_, let paths) = $0.step { paths } else { nil } }
     #expect(
       owners == [[OwnedPath(path: "/srv/a", user: "alice", group: "users", marker: ContentOwner.firstMarker)]]
@@ -227,8 +266,10 @@ import Testing
     let plan = try Planner(
       spec: ResolvedSpec(spec), closure: facts, machine: MachineFacts(firmware: nil, accelerator: .tcg)
     ).plan()
-    #expect(
-      plan.steps.last?.step == .finish(disk: .disk(serial: DiskSerial.target), kept: ["/etc/machine-id"]))
+    let kept = plan.steps.compactMap { planned in
+      if case .handOver(_, _, _, let kept) = planned.step { kept } else { nil }
+    }
+    #expect(kept == [["/etc/machine-id"]])
   }
 
   @Test func aChannelOfAStoreAloneIsOneMorePath() throws {
@@ -248,7 +289,7 @@ import Testing
     let names = plan.steps.map(\.step.name)
     #expect(
       names.drop { $0 != "activate" } == [
-        "activate", "setOwners", "installBootLoader", "runScript", "finish",
+        "activate", "setOwners", "installBootLoader", "runScript", "handOver",
       ])
     #expect(plan.postVM == "ls" && plan.preVM == nil)
   }
@@ -567,7 +608,8 @@ import Testing
     try Planner(
       spec: spec,
       closure: ClosureFacts(
-        system: "/nix/store/00000000000000000000000000000000-nixos-system-tiny", tree: tree, etcDirectories: 3, etcLinks: 20, bootFiles: .mebibytes(60),
+        system: "/nix/store/00000000000000000000000000000000-nixos-system-tiny", tree: tree,
+        etcDirectories: 3, etcLinks: 20, bootFiles: .mebibytes(60),
         contentSizes: contentSizes),
       machine: MachineFacts(
         firmware: FirmwarePair(

@@ -39,7 +39,8 @@ struct ReplaceTests {
   func unknown() async throws {
     try await withScratchDirectory { folder in
       let options = Ext4Options.test()
-      let image = try await PouredImage(ListedNodes([try .directory(""), try .file("a")]), options, in: folder)
+      let image = try await PouredImage(
+        ListedNodes([try .directory(""), try .file("a")]), options, in: folder)
       for path in ["b", "a/b"] {
         let error = await #expect(throws: (any Error).self) {
           try await Ext4.replaceTree(in: image.file, options) {
@@ -63,7 +64,9 @@ struct ReplaceTests {
       let parts = FileParts(path: source, size: 400_001, pieces: pieces)
       var expected = [UInt8](repeating: 0, count: 400_001)
       for piece in pieces {
-        for index in 0..<Int(piece.length) { expected[Int(piece.position) + index] = bytes[Int(piece.offset) + index] }
+        for index in 0..<Int(piece.length) {
+          expected[Int(piece.position) + index] = bytes[Int(piece.offset) + index]
+        }
       }
       let nodes = [try Node.directory(""), try .make("f", .file(.parts(parts)))]
       let image = try await PouredImage(ListedNodes(nodes), .test(), in: folder)
@@ -105,15 +108,18 @@ struct ReplaceTests {
       return node
     }
     let folder = Node(
-      path: TreePath("zz") ?? .root, kind: .directory, attributes: Attributes(mode: 0o755, time: Timestamp(seconds: 1)))
+      path: TreePath("zz") ?? .root, kind: .directory,
+      attributes: Attributes(mode: 0o755, time: Timestamp(seconds: 1)))
     return (
-      (new + [folder] + more).sorted { $0.path < $1.path }, (whole + [folder] + more).sorted { $0.path < $1.path }
+      (new + [folder] + more).sorted { $0.path < $1.path },
+      (whole + [folder] + more).sorted { $0.path < $1.path }
     )
   }
 
   /// Free blocks of the filesystem that do not read as zeros.
   private static func blocksInUse(_ file: FilePath) async throws -> [Int] {
-    let text = try await SubprocessRunner().run(Command("dumpe2fs", [file.string], environment: ["TZ": "UTC"]))
+    let text = try await SubprocessRunner().run(
+      Command("dumpe2fs", [file.string], environment: ["TZ": "UTC"]))
     let data = try Data(contentsOf: URL(filePath: file.string))
     var found: [Int] = []
     for line in text.split(separator: "\n") where line.contains("Free blocks: ") && line.hasPrefix("  ") {

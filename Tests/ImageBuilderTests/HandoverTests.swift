@@ -23,7 +23,9 @@ struct ArchiveDraft: Sendable {
   }
 
   /// A tree with these nodes behind its root, and the end.
-  static func tree(_ nodes: [[UInt8]]) -> ArchiveDraft { ArchiveDraft([tree(0), directory("")] + nodes + [end]) }
+  static func tree(_ nodes: [[UInt8]]) -> ArchiveDraft {
+    ArchiveDraft([tree(0), directory("")] + nodes + [end])
+  }
 
   static let end = [Handover.Kind.end.rawValue]
 
@@ -135,7 +137,9 @@ struct HandoverTests {
     #expect(digest("") == 0xef46_db37_51d8_e999)
     #expect(digest("a") == 0xd24e_c4f1_a98c_6e5b)
     #expect(digest("abc") == 0x44bc_2cf5_ad77_0999)
-    #expect(digest("abcdefghijklmnopqrstuvwxyz0123456789") == digest("abcdefghijklmnopqrstuvwxyz", then: "0123456789"))
+    #expect(
+      digest("abcdefghijklmnopqrstuvwxyz0123456789")
+        == digest("abcdefghijklmnopqrstuvwxyz", then: "0123456789"))
     func digest(_ first: String, then second: String) -> UInt64 {
       var hash = XXH64()
       for text in [first, second] { Array(text.utf8).withUnsafeBytes { hash.update($0) } }
@@ -185,7 +189,8 @@ struct HandoverTests {
       Issue.record("\(hostile.name) was taken")
     } catch {
       let text = "\(error)"
-      #expect(text.contains("cannot be taken over") && text.contains(hostile.cause), "\(hostile.name): \(text)")
+      #expect(
+        text.contains("cannot be taken over") && text.contains(hostile.cause), "\(hostile.name): \(text)")
     }
   }
 
@@ -260,25 +265,33 @@ struct Hostile: Sendable, CustomTestStringConvertible {
       "another number of records", "last record",
       header { HandoverHeader(length: $0.length, records: $0.records + 1, digest: $0.digest).bytes }),
     Hostile("no end", "ends inside a record", Draft([Draft.tree(0), Draft.directory("")])),
-    Hostile("more behind the end", "last record", Draft([Draft.tree(0), Draft.directory(""), Draft.end, Draft.end])),
+    Hostile(
+      "more behind the end", "last record", Draft([Draft.tree(0), Draft.directory(""), Draft.end, Draft.end])),
     Hostile("an unknown record", "kind", Draft([[99], Draft.end])),
-    Hostile("a tree of another number", "not asked for", Draft([Draft.tree(1), Draft.directory(""), Draft.end])),
+    Hostile(
+      "a tree of another number", "not asked for", Draft([Draft.tree(1), Draft.directory(""), Draft.end])),
     Hostile(
       "a tree too many", "not asked for",
       Draft([Draft.tree(0), Draft.directory(""), Draft.tree(1), Draft.directory(""), Draft.end])),
     Hostile("a tree missing", "missing", Draft.tree([]), trees: 2),
     Hostile("a node in no tree", "in no tree", Draft([Draft.directory(""), Draft.end])),
-    Hostile("a region too many", "not asked for", Draft([Draft.tree(0), Draft.directory(""), Draft.region(0, [1]), Draft.end])),
+    Hostile(
+      "a region too many", "not asked for",
+      Draft([Draft.tree(0), Draft.directory(""), Draft.region(0, [1]), Draft.end])),
     Hostile(
       "a region of another length", "not asked for",
       Draft([Draft.tree(0), Draft.directory(""), Draft.region(0, [1]), Draft.end]), regions: [2]),
     Hostile("a region missing", "missing", Draft.tree([]), regions: [1]),
     Hostile(
       "a region beyond the end", "should follow",
-      Draft([Draft.tree(0), Draft.directory(""), Draft.region(0, [1], length: .max), Draft.end]), regions: [.max]),
+      Draft([Draft.tree(0), Draft.directory(""), Draft.region(0, [1], length: .max), Draft.end]),
+      regions: [.max]),
     Hostile("a tree without a root", "no root", Draft([Draft.tree(0), Draft.end])),
-    Hostile("a root that is a file", "begins with its root", Draft([Draft.tree(0), Draft.file(""), Draft.end])),
-    Hostile("a first node that is no root", "begins with its root", Draft([Draft.tree(0), Draft.directory("a"), Draft.end])),
+    Hostile(
+      "a root that is a file", "begins with its root", Draft([Draft.tree(0), Draft.file(""), Draft.end])),
+    Hostile(
+      "a first node that is no root", "begins with its root",
+      Draft([Draft.tree(0), Draft.directory("a"), Draft.end])),
   ]
 
   private static let paths: [Hostile] = [
@@ -295,19 +308,25 @@ struct Hostile: Sendable, CustomTestStringConvertible {
     Hostile("twice", "twice", Draft.tree([Draft.directory("a"), Draft.file("a")])),
     Hostile("the root again", "out of order", Draft.tree([Draft.directory("")])),
     Hostile("in no directory", "in no directory", Draft.tree([Draft.file("a/b")])),
-    Hostile("in a directory that is over", "out of order", Draft.tree([
-      Draft.directory("a"), Draft.directory("b"), Draft.file("a/c"),
-    ])),
+    Hostile(
+      "in a directory that is over", "out of order",
+      Draft.tree([
+        Draft.directory("a"), Draft.directory("b"), Draft.file("a/c"),
+      ])),
     Hostile("below a file", "in no directory", Draft.tree([Draft.file("a"), Draft.file("a/b")])),
-    Hostile("below a link to a directory", "in no directory", Draft.tree([
-      Draft.symbolicLink("a", Array("/etc".utf8)), Draft.file("a/passwd"),
-    ])),
-    Hostile("below what is kept", "in no directory", Draft.tree([Draft.kept("a"), Draft.file("a/b")]), keeping: 0),
+    Hostile(
+      "below a link to a directory", "in no directory",
+      Draft.tree([
+        Draft.symbolicLink("a", Array("/etc".utf8)), Draft.file("a/passwd"),
+      ])),
+    Hostile(
+      "below what is kept", "in no directory", Draft.tree([Draft.kept("a"), Draft.file("a/b")]), keeping: 0),
     Hostile("kept where nothing was poured", "handed over itself", Draft.tree([Draft.kept("a")])),
   ]
 
   private static let attributes: [Hostile] = [
-    Hostile("a mode with a type", "mode", Draft.tree([Draft.node(.fifo, [97], Draft.attributes(mode: 0o10644))])),
+    Hostile(
+      "a mode with a type", "mode", Draft.tree([Draft.node(.fifo, [97], Draft.attributes(mode: 0o10644))])),
     Hostile(
       "a second of 10^9 nanoseconds", "time",
       Draft.tree([Draft.node(.fifo, [97], Draft.attributes(nanoseconds: 1_000_000_000))])),
@@ -332,31 +351,43 @@ struct Hostile: Sendable, CustomTestStringConvertible {
       ])),
     Hostile("a link to nothing", "target", Draft.tree([Draft.symbolicLink("a", [])])),
     Hostile("a target with a NUL", "target", Draft.tree([Draft.symbolicLink("a", [97, 0, 98])])),
-    Hostile("a target of 4096 bytes", "target", Draft.tree([Draft.symbolicLink("a", Array(repeating: 97, count: 4096))])),
+    Hostile(
+      "a target of 4096 bytes", "target",
+      Draft.tree([Draft.symbolicLink("a", Array(repeating: 97, count: 4096))])),
   ]
 
   private static let files: [Hostile] = [
     Hostile("a file of 2^63 bytes", "pieces", Draft.tree([Draft.file("a", size: 1 << 63, [], content: [])])),
     Hostile(
-      "pieces over one another", "pieces", Draft.tree([Draft.file("a", size: 9, [(0, 4), (3, 2)], content: [1, 1, 1, 1, 1, 1])])),
+      "pieces over one another", "pieces",
+      Draft.tree([Draft.file("a", size: 9, [(0, 4), (3, 2)], content: [1, 1, 1, 1, 1, 1])])),
     Hostile(
-      "pieces in the wrong order", "pieces", Draft.tree([Draft.file("a", size: 9, [(4, 2), (0, 2)], content: [1, 1, 1, 1])])),
-    Hostile("a piece beyond the end", "pieces", Draft.tree([Draft.file("a", size: 3, [(2, 2)], content: [1, 1])])),
+      "pieces in the wrong order", "pieces",
+      Draft.tree([Draft.file("a", size: 9, [(4, 2), (0, 2)], content: [1, 1, 1, 1])])),
+    Hostile(
+      "a piece beyond the end", "pieces", Draft.tree([Draft.file("a", size: 3, [(2, 2)], content: [1, 1])])),
     Hostile("an empty piece", "pieces", Draft.tree([Draft.file("a", size: 3, [(2, 0)], content: [])])),
     Hostile(
       "a length that overflows", "pieces", Draft.tree([Draft.file("a", size: 9, [(1, .max)], content: [1])])),
     Hostile(
       "bytes that are not there", "should follow",
-      Draft([Draft.tree(0), Draft.directory(""), Draft.file("a", size: 1 << 40, [(0, 1 << 40)], content: [1]), Draft.end])),
+      Draft([
+        Draft.tree(0), Draft.directory(""), Draft.file("a", size: 1 << 40, [(0, 1 << 40)], content: [1]),
+        Draft.end,
+      ])),
     Hostile(
       "more pieces than bytes", "pieces",
       Draft([Draft.tree(0), Draft.directory(""), manyPieces, Draft.end])),
     Hostile("a name of a file that is not there", "another name", Draft.tree([Draft.link("a", group: 1)])),
     Hostile(
       "a name of a file of another tree", "another name",
-      Draft([Draft.tree(0), Draft.directory(""), Draft.file("a", group: 1), Draft.tree(1), Draft.directory(""), Draft.link("a", group: 1), Draft.end]),
+      Draft([
+        Draft.tree(0), Draft.directory(""), Draft.file("a", group: 1), Draft.tree(1), Draft.directory(""),
+        Draft.link("a", group: 1), Draft.end,
+      ]),
       trees: 2),
-    Hostile("two files of one number", "number", Draft.tree([Draft.file("a", group: 1), Draft.file("b", group: 1)])),
+    Hostile(
+      "two files of one number", "number", Draft.tree([Draft.file("a", group: 1), Draft.file("b", group: 1)])),
   ]
 
   /// Says that a million pieces follow.
@@ -385,7 +416,9 @@ extension HandoverTests {
       var bytes = [UInt8](repeating: 0, count: Int(parts.size))
       let archive = try Data(contentsOf: URL(filePath: parts.path.string))
       for piece in parts.pieces {
-        for index in 0..<Int(piece.length) { bytes[Int(piece.position) + index] = archive[Int(piece.offset) + index] }
+        for index in 0..<Int(piece.length) {
+          bytes[Int(piece.position) + index] = archive[Int(piece.offset) + index]
+        }
       }
       #expect(try Data(bytes) == Data(contentsOf: URL(filePath: host.path.string)), "\(found.path)")
     default: #expect(found.kind == expected.kind, "\(found.path)")

@@ -97,7 +97,8 @@ import Testing
         table: .none, sectorSize: 512, sectors: 8, guid: GUID(high: 1, low: 2), partitions: [])
       func manifest(image: String, store: String?) -> Manifest {
         Manifest(
-          spec: ImageSpec(), system: "/nix/store/x", seed: GUID(high: 1, low: 2), time: 1, sealed: true, disk: layout,
+          spec: ImageSpec(), system: "/nix/store/x", seed: GUID(high: 1, low: 2), time: 1, sealed: true,
+          disk: layout,
           images: [
             Manifest.Image(
               OutputImage(disk: "d", format: .raw, file: image, identifier: GUID(high: 1, low: 2)))

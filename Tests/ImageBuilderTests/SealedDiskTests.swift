@@ -192,6 +192,25 @@ private func write(_ bytes: [UInt8], at offset: Int64, to disk: FilePath) throws
     }
   }
 
+  /// What `grub-install --force` writes where it finds no room for its core image.
+  @Test(
+    arguments: [
+      (TableFormat.mbr, [UInt64(1), 2, 60], nil), (.gpt, [2048, 2049, 60], nil),
+      (.mbr, [2100, 2200, 8], 2100),
+      (.mbr, [1, 2040, 60], 2040), (.gpt, [2048, 5000, 60], 5000), (.none, [1000, 1001, 8], 1000),
+      (.none, [1, 2, 60], 1),
+    ] as [(TableFormat, [UInt64], UInt64?)])
+  func blocksOfFilesAreFound(table: TableFormat, numbers: [UInt64], sector: UInt64?) async throws {
+    try await withScratchDirectory { scratch in
+      let disk = try await disk(layout(table), in: scratch)
+      try install(
+        next: numbers[0], core: numbers[0], blocks: (numbers[1], UInt16(numbers[2])), filled: 0, on: disk)
+      let sectors = try DiskFile.with(disk) { try BIOSLoader.sectorsOfGRUB(on: $0) }
+      #expect(sectors.map(\.start) == Array(numbers[0...1]) && sectors.map(\.count) == [1, numbers[2]])
+      #expect(BlockListCheck.firstInFilesystem(of: layout(table), sectors)?.sector == sector)
+    }
+  }
+
   @Test func aDiskWithoutCodeStartsNothingAndAnotherLoaderPasses() async throws {
     try await withScratchDirectory { scratch in
       let disk = try await disk(layout(.mbr), in: scratch)

@@ -32,6 +32,16 @@ enum BIOSLoader {
     return try problemOfGRUB(first.littleEndian(at: nextSector, 8), on: disk, table)
   }
 
+  /// The sectors that GRUB's code loads, as far as it says; empty for the code of another loader, and without any.
+  ///
+  /// They are numbers of sectors of 512 bytes, and are not bounded by the disk.
+  static func sectorsOfGRUB(on disk: DiskFile) throws(Errno) -> [(start: UInt64, count: UInt64)] {
+    guard try isGRUB(on: disk) else { return [] }
+    let second = try disk.bytes(512, at: 0).littleEndian(at: nextSector, 8)
+    guard second > 0, second <= UInt64(Int64.max) / 512 else { return [] }
+    return [(second, 1)] + blockList(in: try disk.sector(second, size: 512))
+  }
+
   /// Whether the code in the first sector is GRUB's.
   static func isGRUB(on disk: DiskFile) throws(Errno) -> Bool {
     try disk.bytes(codeSize, at: 0).contains(messages)
@@ -47,10 +57,8 @@ enum BIOSLoader {
     guard sector.contains(Array("loading\0".utf8)) else {
       return "GRUB's boot code loads sector \(second), and GRUB's core image does not begin there"
     }
-    var count = 0
-    for offset in stride(from: blocksEnd, to: 0x150, by: -blockSize) {
-      let (start, sectors) = (sector.littleEndian(at: offset, 8), sector.littleEndian(at: offset + 8, 2))
-      if sectors == 0 { break }
+    let list = blockList(in: sector)
+    for (start, sectors) in list {
       guard isFree(start, sectors, in: table) else {
         return
           "GRUB's core image has \(sectors) sectors from \(start), which is not a place for it on this disk"
@@ -59,9 +67,16 @@ enum BIOSLoader {
       guard isMostlyFilled(try disk.bytes(size, at: offset), size) else {
         return "GRUB's core image has been overwritten: there is nothing in \(sectors) sectors from \(start)"
       }
-      count += 1
     }
-    return count > 0 ? nil : "GRUB's core image has no block list"
+    return list.isEmpty ? "GRUB's core image has no block list" : nil
+  }
+
+  /// Where the rest of the core image is, as its first sector says.
+  private static func blockList(in sector: [UInt8]) -> [(start: UInt64, count: UInt64)] {
+    guard sector.count == 512 else { return [] }
+    return stride(from: blocksEnd, to: 0x150, by: -blockSize).lazy
+      .map { (sector.littleEndian(at: $0, 8), sector.littleEndian(at: $0 + 8, 2)) }
+      .prefix { $0.1 > 0 }.map { ($0.0, $0.1) }
   }
 
   /// Whether sectors are in front of the first partition of an MBR, or in a partition of any kind: as a rule the BIOS

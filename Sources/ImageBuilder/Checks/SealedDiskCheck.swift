@@ -11,6 +11,7 @@ extension SealedDisk {
     PartitionTableCheck(),
     FilesystemCheck(),
     BootEntryCheck(),
+    BlockListCheck(),
     LoaderCheck(),
     SignatureCheck(),
   ]

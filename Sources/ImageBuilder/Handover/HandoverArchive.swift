@@ -52,7 +52,8 @@ struct HandoverArchive: Sendable {
         }
         open = records.position
       case .region(let number, let bytes):
-        guard number == areas.count, areas.count < regions.count, UInt64(bytes.count) == regions[areas.count] else {
+        guard number == areas.count, areas.count < regions.count, UInt64(bytes.count) == regions[areas.count]
+        else {
           throw Fault.handover(at: start, "the region \(number) was not asked for there")
         }
         areas.append(bytes)

@@ -81,7 +81,9 @@ struct HandoverRecords {
     case .link:
       let group = try stream.number(UInt64.self)
       guard let names = links[group], names < Self.linkLimit else {
-        throw .handover(at: start, "\(path): it is another name of a file that did not come before, or that has too many names")
+        throw .handover(
+          at: start,
+          "\(path): it is another name of a file that did not come before, or that has too many names")
       }
       links[group] = names + 1
       return Node(path: path, kind: .file(.bytes([])), attributes: none, linkGroup: linkGroup(group))
@@ -149,7 +151,8 @@ struct HandoverRecords {
     for _ in 0..<count {
       let bytes = try stream.bytes(Int(try stream.byte()))
       let length = try stream.number(UInt32.self)
-      guard length <= Self.attributeLimit, let name = String(validating: bytes, as: UTF8.self), !bytes.contains(0),
+      guard length <= Self.attributeLimit, let name = String(validating: bytes, as: UTF8.self),
+        !bytes.contains(0),
         !attributes.contains(where: { $0.name == name })
       else { throw .handover(at: start, "\(path): one of its extended attributes is not valid") }
       attributes.append(ExtendedAttribute(name: name, value: try stream.bytes(Int(length))))
@@ -169,7 +172,8 @@ struct HandoverRecords {
     for _ in 0..<count {
       let piece = FileParts.Piece(
         position: try stream.number(UInt64.self), offset: length, length: try stream.number(UInt64.self))
-      guard piece.length > 0, piece.position >= covered, piece.position <= size, piece.length <= size - piece.position
+      guard piece.length > 0, piece.position >= covered, piece.position <= size,
+        piece.length <= size - piece.position
       else { throw .handover(at: start, "\(path): its pieces lie over one another, or beyond its end") }
       covered = piece.position + piece.length
       // No sum of pieces that lie side by side within the size is larger than it.

@@ -102,6 +102,7 @@ extension Fault {
   /// What the guest handed over is not what it should be.
   static func handover(at offset: UInt64, _ reason: String) -> Fault {
     Fault(
-      .failed, "what the guest installed cannot be taken over", cause: "at byte \(offset) of its archive: \(reason)")
+      .failed, "what the guest installed cannot be taken over",
+      cause: "at byte \(offset) of its archive: \(reason)")
   }
 }

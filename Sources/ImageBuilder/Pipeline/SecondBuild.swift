@@ -16,19 +16,25 @@ struct SecondBuild {
     let files = Self.different(first.files, second.files, by: \.path)
     guard !files.isEmpty || first != second else { return }
     let paths = trees.first.difference(from: trees.second)
-    let variables = Self.different(first.efiVariableChanges ?? [], second.efiVariableChanges ?? [], by: \.variable)
+    let variables = Self.different(
+      first.efiVariableChanges ?? [], second.efiVariableChanges ?? [], by: \.variable)
     var evidence = paths.prefix(Self.namedPaths).map(\.self)
     if paths.count > evidence.count { evidence.append("and \(paths.count - evidence.count) more") }
     evidence += variables.map { "EFI variable \($0)" }
     throw Fault(
       .failed, "the image is not reproducible",
-      cause: "a second build has another \((files.isEmpty ? [Manifest.fileName] : files).joined(separator: ", "))",
+      cause:
+        "a second build has another \((files.isEmpty ? [Manifest.fileName] : files).joined(separator: ", "))",
       remedy: remedy(isExplained: !evidence.isEmpty), evidence: evidence)
   }
 
   private func remedy(isExplained: Bool) -> String? {
-    if isExplained { return "Have the system make these at its first boot, or give them to it by contents or extraFiles" }
-    return first.directPath.map { "The guest's kernel has laid the disk out, as \($0): only ext4 and FAT are the same each time" }
+    if isExplained {
+      return "Have the system make these at its first boot, or give them to it by contents or extraFiles"
+    }
+    return first.directPath.map {
+      "The guest's kernel has laid the disk out, as \($0): only ext4 and FAT are the same each time"
+    }
   }
 
   /// The names of what is not in both, or not the same.

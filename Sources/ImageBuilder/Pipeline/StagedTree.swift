@@ -53,7 +53,8 @@ struct StagedTree: Sendable {
         guard count > 0 else { throw fault("write", path) }
         rest = rest.dropFirst(count)
       }
-    case .parts: throw Fault(.failed, "could not write '\(path)': only a disk's filesystem takes a file in pieces")
+    case .parts:
+      throw Fault(.failed, "could not write '\(path)': only a disk's filesystem takes a file in pieces")
     }
     guard fchmod(output, mode_t(mode)) == 0 else { throw fault("set the mode of", path) }
   }

@@ -17,7 +17,8 @@ final class TreeRecord: Sendable {
       let (own, others) = (attributes, other.attributes)
       return [
         ("content", content == other.content), ("mode", own.mode == others.mode),
-        ("owner", own.owner == others.owner && own.group == others.group), ("time", own.modified == others.modified),
+        ("owner", own.owner == others.owner && own.group == others.group),
+        ("time", own.modified == others.modified),
         ("extended attributes", Set(own.extended) == Set(others.extended)),
       ].filter { !$0.1 }.map(\.0)
     }

@@ -13,13 +13,16 @@ struct Exported: Sendable {
   ///   - spec: the spec as it was written, for the manifest.
   ///   - seed: what identifiers come from.
   /// - Throws: `Fault`, `CancellationError`.
-  static func make(from checked: Checked, of spec: ImageSpec, seed: GUID, at site: BuildSite) async throws -> Exported {
+  static func make(from checked: Checked, of spec: ImageSpec, seed: GUID, at site: BuildSite) async throws
+    -> Exported
+  {
     let plan = checked.plan
     let images = plan.outputs.images
     try await site.recorder.step(
       .export, detail: { _ in images.map(\.format.rawValue).joined(separator: ", ") }
     ) {
-      try await DiskExport(runner: site.runner, time: plan.pour.time).export(raw: checked.disk, as: images, in: site.work)
+      try await DiskExport(runner: site.runner, time: plan.pour.time).export(
+        raw: checked.disk, as: images, in: site.work)
     }
     let files = OutputFiles(outputs: plan.outputs, folder: site.folder)
     try files.writeProducts()

@@ -7,7 +7,8 @@ internal import ImageModel
 extension StepContext {
   /// Writes what was installed onto a disk of its own. Nothing is unmounted: what is on the target's disk by then does not
   /// matter any more.
-  func handOver(to disk: BlockDevice, trees: [HandedTree], regions: [DiskRegion], kept: [String]) async throws {
+  func handOver(to disk: BlockDevice, trees: [HandedTree], regions: [DiskRegion], kept: [String]) async throws
+  {
     try await onThread {
       _ = try endInstallation(kept: kept)
       let writer = try HandoverWriter(devices.device(disk).node)

@@ -50,7 +50,8 @@ package final class HandoverTree {
       case S_IFSOCK: try add(.socket, entry, status: status)
       default:
         throw StepFailure(
-          message: "\(directory.path(of: name)) is a device, and an image has none: the kernel makes them at each boot",
+          message:
+            "\(directory.path(of: name)) is a device, and an image has none: the kernel makes them at each boot",
           remedy: "Have the system make it when it starts (systemd.tmpfiles.rules)")
       }
     }
@@ -131,7 +132,8 @@ extension HandoverTree {
   }
 
   private func add(
-    _ kind: Handover.Kind, _ path: RawPath, status: stat, attributesOf file: Int32? = nil, _ place: String = ""
+    _ kind: Handover.Kind, _ path: RawPath, status: stat, attributesOf file: Int32? = nil,
+    _ place: String = ""
   ) throws {
     var bytes = record(kind, path)
     bytes.append(try attributes(status, of: file, place))
