@@ -42,7 +42,7 @@ in
 , format ? "raw"
 , postVM ? ""
 
-  # Identifiers. Without `deterministic` they come from the system's store path, which is as reproducible.
+  # Identifiers and times. Without `deterministic` each build has its own, and no two are the same bytes.
 , deterministic ? true
 , rootGPUID ? "F222513B-DED1-49FA-B591-20CE86A2FE7F"
 , rootFSUID ? if fsType == "ext4" then rootGPUID else null
@@ -82,6 +82,8 @@ let
   inherit (layouts.${partitionTableType}) allowsEFIVariables hasBootPartition hasESP;
   # What mke2fs makes.
   isExt = lib.elem fsType [ "ext2" "ext3" "ext4" ];
+  # Whether the disk has a root with identifiers of its own.
+  hasRoot = (extraSpec.store or "image") != "host";
   # A user or a group without the other.
   isHalfOwned = entry: ((entry.user or null) == null) != ((entry.group or null) == null);
 in
@@ -159,8 +161,9 @@ let
     contents = if contents == [ ] then null else map content contents;
     configFile = if configFile == null then null else "${configFile}";
     additionalPaths = if additionalPaths == [ ] then null else map (path: "${path}") additionalPaths;
-    rootGPUID = if deterministic then rootGPUID else null;
-    rootFSUID = if deterministic then rootFSUID else null;
+    deterministic = if deterministic then null else false;
+    rootGPUID = if deterministic && hasRoot then rootGPUID else null;
+    rootFSUID = if deterministic && hasRoot then rootFSUID else null;
     grubDevice = if installBootLoader && biosDevices != [ ] then biosDevices else null;
     copyChannel = if copyChannel then "${channel}" else null;
     preVM = if preVM == "" then null else preVM;

@@ -31,8 +31,6 @@ let
       } // lib.optionalAttrs hasHostStore {
         partitionTableType = if vm.useEFIBoot then "efi" else "legacy+boot";
         additionalSpace = null;
-        # There is no root with a system in it that could have fixed identifiers.
-        deterministic = false;
       } // cfg.arguments // lib.optionalAttrs hasHostStore {
         extraSpec = {
           store = "host";

@@ -97,6 +97,10 @@ extension InstallStep {
     "etc/machine-id",
     "var/lib/systemd/random-seed",
     "var/lib/systemd/credential.secret",
+    // NixOS makes those that its sshd is told of (services.openssh.hostKeys), of these names by default.
+    "etc/ssh/ssh_host_rsa_key", "etc/ssh/ssh_host_rsa_key.pub",
+    "etc/ssh/ssh_host_ed25519_key", "etc/ssh/ssh_host_ed25519_key.pub",
+    "etc/ssh/ssh_host_ecdsa_key", "etc/ssh/ssh_host_ecdsa_key.pub",
     // On the ESP, by bootctl.
     "loader/random-seed",
   ]

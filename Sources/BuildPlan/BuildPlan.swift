@@ -176,6 +176,25 @@ extension BuildPlan {
     return nil
   }
 
+  /// Why the guest's own writes stay on the disk, and two builds may differ; nil where the host makes every byte.
+  package var directPath: String? {
+    guard machine != nil, handover == nil else { return nil }
+    let partitions = disks.compactMap(\.layout).flatMap(\.partitions)
+    let other = partitions.compactMap { partition in
+      partition.filesystem.map { (partition: partition, kind: $0.kind, isRoot: $0.mountPoint == "/") }
+    }.first { !SealPlan.kinds.contains($0.kind) }
+    if let other {
+      return other.isRoot
+        ? "the root filesystem is \(other.kind.rawValue)"
+        : "the filesystem of partition \(other.partition.number) is \(other.kind.rawValue)"
+    }
+    for case .makeFilesystem(_, let filesystem, let options) in steps.map(\.step)
+    where filesystem.mountPoint == "/" && !options.isEmpty {
+      return "mkfsOptions are given"
+    }
+    return "contents are on another partition than the root"
+  }
+
   /// Whether the tree is poured into what becomes an image; else the guest copies it.
   package var poursIntoTarget: Bool { disks[pour.device]?.role == .target }
 

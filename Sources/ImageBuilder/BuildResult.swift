@@ -27,6 +27,8 @@ public struct BuildResult: Hashable, Sendable {
   public var loaders: [Loader]
   /// Bytes of the root that nothing uses; nil for a filesystem other than ext2 to ext4.
   public var rootFree: UInt64?
+  /// Whether a second build has made the same bytes; false where none was asked for.
+  public var isReproduced = false
   /// What ran the guest's processors; nil when no machine was started.
   public var accelerator: Accelerator.Kind?
 }

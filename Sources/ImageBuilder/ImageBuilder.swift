@@ -28,7 +28,7 @@ public struct ImageBuilder: Sendable {
   /// - Throws: `SpecError` and `Fault` for a request that cannot be built, or a machine that is not able.
   public func plan() async throws -> BuildPlan {
     try await Prepared.make(
-      of: ResolvedSpec(request.spec), on: request.machine, stepTimeLimit: request.stepTimeLimit, in: nil,
+      of: resolvedSpec(), on: request.machine, stepTimeLimit: request.stepTimeLimit, in: nil,
       recorder
     ).plan
   }
@@ -42,13 +42,15 @@ public struct ImageBuilder: Sendable {
     let installer = Installer(
       machine: request.machine, template: try request.machine.domainTemplate(or: DomainTemplate.installer),
       qemuArguments: request.qemuArguments, appliance: request.appliance, debugShell: request.debugShell)
-    let spec = try ResolvedSpec(request.spec)
+    let spec = try resolvedSpec()
     try checkVerifiable(spec)
+    try checkReproducible(spec)
     // Before the closure is read, which takes its time.
     if !spec.onlyNixStore { try request.appliance.check(spec.guestFilesystems) }
     let isPrivate = spec.contents.contains(where: \.isSecret)
     return try await OutputFolder.with(request.out, force: request.force, isPrivate: isPrivate) { folder in
-      let site = BuildSite(folder: folder, recorder: recorder)
+      let trees = request.checkReproducible ? TreeRecord() : nil
+      let site = BuildSite(folder: folder, recorder: recorder, trees: trees)
       let kept = FailureLog(for: folder.destination, at: request.failureLog, isPrivate: isPrivate)
       try log.open(in: site.work)
       do {
@@ -70,14 +72,54 @@ public struct ImageBuilder: Sendable {
   private func build(
     _ spec: ResolvedSpec, by installer: Installer, at site: BuildSite
   ) async throws -> BuildResult {
-    let prepared = try await Prepared.make(
+    var exported = try await export(spec, by: installer, at: site)
+    if let trees = site.trees {
+      let first = exported.result.manifest
+      try await recorder.step(.secondBuild) {
+        let second = try await secondBuild(of: spec, by: installer, beside: site)
+        try SecondBuild(first: first, second: second.manifest, trees: (trees, second.trees)).check()
+      }
+      exported.result.isReproduced = true
+    }
+    guard request.verify else { return exported.result }
+    return try await Verified.make(from: exported, on: request.machine, at: site).result
+  }
+
+  private func export(
+    _ spec: ResolvedSpec, by installer: Installer, at site: BuildSite, onAnotherMachine: Bool = false
+  ) async throws -> Exported {
+    var prepared = try await Prepared.make(
       of: spec, on: request.machine, stepTimeLimit: request.stepTimeLimit, in: site.work, recorder)
+    if onAnotherMachine { prepared.plan.machine = prepared.plan.machine?.other }
     let installed = try await Installed.make(from: prepared, by: installer, at: site)
     let sealed = try await Sealed.make(from: installed, at: site)
     let checked = try await Checked.make(from: sealed, at: site)
-    let exported = try await Exported.make(from: checked, of: request.spec, at: site)
-    guard request.verify else { return exported.result }
-    return try await Verified.make(from: exported, on: request.machine, at: site).result
+    return try await Exported.make(
+      from: checked, of: request.spec, seed: spec.seed(of: sealed.plan.system), at: site)
+  }
+
+  /// Builds again, and leaves nothing of it.
+  private func secondBuild(
+    of spec: ResolvedSpec, by installer: Installer, beside site: BuildSite
+  ) async throws -> (manifest: Manifest, trees: TreeRecord) {
+    let place = site.work.appending("second-build")
+    let trees = TreeRecord()
+    let isPrivate = spec.contents.contains(where: \.isSecret)
+    let exported = try await OutputFolder.with(place.string, force: false, isPrivate: isPrivate) { folder in
+      try await export(
+        spec, by: installer, at: BuildSite(folder: folder, recorder: recorder, trees: trees),
+        onAnotherMachine: true)
+    }
+    try HostFiles.remove(place)
+    return (exported.result.manifest, trees)
+  }
+
+  private func resolvedSpec() throws(SpecError) -> ResolvedSpec {
+    let spec = try ResolvedSpec(request.spec)
+    guard !spec.isDeterministic else { return spec }
+    let numbers = (UInt64.random(in: 0...UInt64.max), UInt64.random(in: 0...UInt64.max))
+    return spec.individual(
+      seed: GUID(high: numbers.0, low: numbers.1), time: Int64(Date().timeIntervalSince1970))
   }
 
   /// A failure in the words of a build; nil for what is said as it is.
@@ -88,6 +130,13 @@ public struct ImageBuilder: Sendable {
     case let error as Errno: Fault(.failed, "a system call failed: \(error)")
     default: nil
     }
+  }
+
+  private func checkReproducible(_ spec: ResolvedSpec) throws {
+    guard request.checkReproducible, !spec.isDeterministic else { return }
+    throw Fault(
+      .badInput, "a build that is not deterministic cannot be reproduced",
+      remedy: "Leave --check-reproducible out, or set deterministic to true")
   }
 
   private func checkVerifiable(_ spec: ResolvedSpec) throws {

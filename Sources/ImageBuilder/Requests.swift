@@ -71,6 +71,8 @@ public struct BuildRequest: Hashable, Sendable {
   public var force: Bool
   /// Whether the result is booted before it is kept.
   public var verify: Bool
+  /// Whether a second build has to make the same bytes for the result to be kept.
+  public var checkReproducible: Bool
   /// Whether a failed step opens a shell in the guest.
   public var debugShell: Bool
   /// Seconds after which a step counts as hung; nil for the plan's limits.
@@ -87,7 +89,8 @@ public struct BuildRequest: Hashable, Sendable {
   /// Describes a build.
   public init(
     spec: ImageSpec, out: String = "result", force: Bool = false, verify: Bool = false,
-    debugShell: Bool = false, stepTimeLimit: Int? = nil, failureLog: String? = nil,
+    checkReproducible: Bool = false, debugShell: Bool = false, stepTimeLimit: Int? = nil,
+    failureLog: String? = nil,
     machine: MachineChoice = MachineChoice(), qemuArguments: [String] = [],
     appliance: ApplianceChoice = ApplianceChoice()
   ) {
@@ -95,6 +98,7 @@ public struct BuildRequest: Hashable, Sendable {
     self.out = out
     self.force = force
     self.verify = verify
+    self.checkReproducible = checkReproducible
     self.debugShell = debugShell
     self.stepTimeLimit = stepTimeLimit
     self.failureLog = failureLog

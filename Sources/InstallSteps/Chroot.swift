@@ -46,8 +46,11 @@ struct Chroot {
   func command(_ executable: String, _ arguments: [String] = [], settings: [String: String] = [:]) -> Command
   {
     var environment = [
-      // Perl's hash order decides the order of /etc/shadow (update-users-groups.pl).
+      // Perl's hash order decides which user gets which subordinate ids (update-users-groups.pl).
       "PERL_HASH_SEED": "0",
+      "PERL_PERTURB_KEYS": "0",
+      // Installers of bootloaders are in Python.
+      "PYTHONHASHSEED": "0",
       "TZ": "UTC",
       "LC_ALL": "C",
       "SOURCE_DATE_EPOCH": Self.sourceDateEpoch,

@@ -100,6 +100,12 @@ package enum Files {
     return lstat(path, &status) == 0
   }
 
+  /// Whether a path names a file, and no link to one.
+  static func isRegularFile(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+  }
+
   /// Whether a path names something when every link on the way, absolute ones too, is followed below `root`.
   static func exists(_ path: String, inRoot root: String) -> Bool {
     guard let directory = try? open(root, O_RDONLY | O_DIRECTORY) else { return false }

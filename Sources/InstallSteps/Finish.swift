@@ -24,10 +24,12 @@ extension StepContext {
     try endProcesses(inRoot: root)
     let places = try Mounts.places(atAndBelow: root)
     for place in places {
-      try removeMachineState(below: place, except: kept.map { root + $0 }) { path in
+      try removeMachineState(below: place, except: kept.map { root + $0 }) { path, isKept in
+        let name = path.dropFirst(root.count)
         emit(
-          .warning(
-            "every machine made from this image will have the \(path.dropFirst(root.count)) of its contents"))
+          isKept
+            ? .warning("every machine made from this image will have the \(name) of its contents")
+            : .log("\(name): removed, as every machine makes its own"))
       }
     }
     warnOfHostKeys(below: root, emit: emit)
@@ -37,23 +39,26 @@ extension StepContext {
 
 /// - Parameters:
 ///   - kept: paths that stay.
-///   - found: told each of those that is there.
+///   - found: told each file that is there, and whether it stays.
 func removeMachineState(
-  below directory: String, except kept: [String] = [], found: (String) -> Void = { _ in }
+  below directory: String, except kept: [String] = [], found: (String, Bool) -> Void = { _, _ in }
 ) throws {
   for path in InstallStep.machineState.map({ "\(directory)/\($0)" }) {
-    if !kept.contains(path) {
-      try Files.removeFile(path)
-    } else if Files.exists(path) {
-      found(path)
-    }
+    // A link is the system's own configuration, as of environment.etc.
+    guard Files.isRegularFile(path) else { continue }
+    let isKept = kept.contains(path)
+    if !isKept { try Files.removeFile(path) }
+    found(path, isKept)
   }
 }
 
-/// Host keys are not removed: they can have been put into the image on purpose.
+/// Host keys by other names than the usual ones are not removed: somebody has chosen the name.
 private func warnOfHostKeys(below root: String, emit: (Event) -> Void) {
   let names = (try? Files.names(in: "\(root)/etc/ssh")) ?? []
-  for name in names where name.hasPrefix("ssh_host_") && name.hasSuffix("_key") {
+  for name in names
+  where name.hasPrefix("ssh_host_") && name.hasSuffix("_key")
+    && !InstallStep.machineState.contains("etc/ssh/\(name)")
+  {
     emit(.warning("every machine made from this image will have the private key /etc/ssh/\(name)"))
   }
 }

@@ -61,9 +61,15 @@ struct DatabaseImage {
     let before = try files.map { try FileStamp(of: $0) }
     // Outside of write-ahead mode, the journal has something in it until the database is whole.
     guard before[2]?.isEmpty != false else { return nil }
-    bytes = try WholeFile.read(file)
+    let database = try WholeFile.read(file)
     guard let log = before[1] == nil ? [] : try Self.bytes(of: files[1]) else { return nil }
     guard try files.map({ try FileStamp(of: $0) }) == before else { return nil }
+    self.init(database, log: log)
+  }
+
+  /// Takes a database, and what is in its log and not yet in it.
+  init(_ database: [UInt8], log: [UInt8]) {
+    bytes = database
     WriteAheadLog(log)?.apply(to: &bytes)
     // There is no log beside it any more.
     for index in [18, 19] where bytes.count > index && bytes[index] == 2 { bytes[index] = 1 }

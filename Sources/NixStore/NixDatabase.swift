@@ -35,6 +35,14 @@ package enum NixDatabase {
   private static func image(
     of closure: Closure, from store: StoreLocation, registrationTime: Int64
   ) throws -> DatabaseImage {
+    try image { database in
+      try insert(closure, registrationTime: registrationTime, into: database)
+      try insertOutputs(of: closure, from: store, into: database)
+    }
+  }
+
+  /// A database with Nix's tables, which `fill` gives their rows.
+  static func image(_ fill: (Database) throws -> Void) throws -> DatabaseImage {
     let queue = try DatabaseImage().opened()
     try queue.inDatabase { database in
       // One that is half written is thrown away, so it needs no journal.
@@ -42,8 +50,7 @@ package enum NixDatabase {
     }
     try queue.write { database in
       for statement in schema { try database.execute(sql: statement) }
-      try insert(closure, registrationTime: registrationTime, into: database)
-      try insertOutputs(of: closure, from: store, into: database)
+      try fill(database)
     }
     try queue.vacuum()
     return try DatabaseImage(of: queue)

@@ -46,7 +46,7 @@ struct BareBoot {
         hostCPUs: session.hostCPUs)
       let installer = [
         "kernel": kernel, "initramfs": initramfs, "kernelCommandLine": Planner.kernelCommandLine,
-        "clock": "\(ResolvedSpec.time)", "targetDisk": "\(scratch)/target.raw", "targetFormat": "raw",
+        "clock": "\(ResolvedSpec.fixedTime)", "targetDisk": "\(scratch)/target.raw", "targetFormat": "raw",
         "sectorSize": "", "targetSerial": DiskSerial.target,
         "sourceDisk": "\(scratch)/source.img", "sourceSerial": DiskSerial.source,
         "scratchDisk": "", "scratchSerial": "", "handoverDisk": "", "handoverSerial": "",

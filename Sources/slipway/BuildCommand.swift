@@ -22,6 +22,9 @@ struct BuildCommand: AsyncParsableCommand {
   @Flag(help: "Boot the result afterwards; a result that does not boot is not kept.")
   var verify = false
 
+  @Flag(help: "Build twice; a result that is not the same bytes both times is not kept.")
+  var checkReproducible = false
+
   @Flag(help: "When a step fails, open a shell in the guest.")
   var debugShell = false
 
@@ -55,7 +58,8 @@ struct BuildCommand: AsyncParsableCommand {
   func run() async throws {
     let request = BuildRequest(
       spec: try specOptions.spec(), out: outputOptions.out, force: outputOptions.force, verify: verify,
-      debugShell: debugShell, stepTimeLimit: stepTimeout, failureLog: outputOptions.keepLog,
+      checkReproducible: checkReproducible, debugShell: debugShell, stepTimeLimit: stepTimeout,
+      failureLog: outputOptions.keepLog,
       machine: machineOptions.choice(), qemuArguments: qemuArg,
       appliance: applianceOptions.choice())
     let start = ContinuousClock.now

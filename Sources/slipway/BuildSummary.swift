@@ -15,7 +15,8 @@ struct BuildSummary {
       return "boots by \(loader.firmware.rawValue)\(words.isEmpty ? "" : ": \(words)")"
     }
     let free = result.rootFree.map { ["free in the root: \(ByteSize(bytes: $0))"] } ?? []
-    return files + free + loaders + variables + ["built in \(ProgressText.precise(seconds))"]
+    let twice = result.isReproduced ? ["built twice, with the same bytes"] : []
+    return files + free + loaders + variables + twice + ["built in \(ProgressText.precise(seconds))"]
       + (result.command(in: folder).map { ["run it, leaving it unchanged:", $0] } ?? [])
   }
 

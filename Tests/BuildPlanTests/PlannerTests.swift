@@ -121,6 +121,39 @@ import Testing
     #expect(first.allSatisfy { $0.description.dropFirst(14).first == "5" })
   }
 
+  @Test func aBuildThatIsNotDeterministicHasASeedAndATimeOfItsOwn() throws {
+    var spec = ImageSpec()
+    (spec.system, spec.deterministic) = ("/nix/store/x", false)
+    let resolved = try ResolvedSpec(spec)
+    #expect(!resolved.isDeterministic)
+    let seeds = [GUID(high: 1, low: 2), GUID(high: 3, low: 4)]
+    let individual = seeds.map { resolved.individual(seed: $0, time: 1_700_000_000) }
+    #expect(individual.map { $0.seed(of: "/nix/store/x") } == seeds)
+    #expect(individual[0].rootUUID(of: "/nix/store/x") != individual[1].rootUUID(of: "/nix/store/x"))
+    let plan = try plan(individual[0])
+    #expect(plan.machine?.clock == 1_700_000_000 && plan.pour.time == 1_700_000_000)
+    #expect(try self.plan().machine?.clock == ResolvedSpec.fixedTime)
+  }
+
+  @Test func whatIsNotSealedSaysWhy() throws {
+    #expect(try plan().directPath == nil)
+    #expect(try plan { $0.store = .host }.directPath == nil)
+    #expect(
+      try plan {
+        $0.onlyNixStore = true
+        $0.installBootLoader = false
+      }.directPath == nil)
+    #expect(try plan { $0.fsType = .xfs }.directPath == "the root filesystem is xfs")
+    #expect(try plan { $0.mkfsOptions = ["-m", "0"] }.directPath == "mkfsOptions are given")
+    #expect(
+      try plan { $0.contents = [ContentEntry(source: "/a", target: "/boot/a")] }.directPath
+        == "contents are on another partition than the root")
+    #expect(
+      try plan { $0.partitions = [PartitionEntry(name: "data", size: .mebibytes(300), fsType: .btrfs)] }
+        .directPath
+        == "the filesystem of partition 3 is btrfs")
+  }
+
   @Test func chosenIdentifiersAreUsed() throws {
     let disk = try plan {
       $0.rootGPUID = GUID(high: 3, low: 4)
@@ -575,10 +608,17 @@ import Testing
     var spec = ImageSpec()
     spec.system = system
     change(&spec)
-    return try Planner(
-      spec: ResolvedSpec(spec),
+    return try plan(ResolvedSpec(spec), processors: processors, contentSizes: contentSizes)
+  }
+
+  private func plan(
+    _ spec: ResolvedSpec, processors: Int? = nil, contentSizes: [String: ContentSizes] = [:]
+  ) throws -> BuildPlan {
+    try Planner(
+      spec: spec,
       closure: ClosureFacts(
-        system: system, tree: tree, etcDirectories: 3, etcLinks: 20, bootFiles: .mebibytes(60),
+        system: "/nix/store/00000000000000000000000000000000-nixos-system-tiny", tree: tree,
+        etcDirectories: 3, etcLinks: 20, bootFiles: .mebibytes(60),
         contentSizes: contentSizes),
       machine: MachineFacts(
         firmware: FirmwarePair(

@@ -92,6 +92,7 @@ import Testing
     refusesWithHost("store") { $0.onlyNixStore = true }
     refusesWithHost("diskSize") { $0.diskSize = .fixed(.mebibytes(512)) }
     refusesWithHost("additionalSpace") { $0.additionalSpace = .mebibytes(1) }
+    refuses("seed") { ($0.seed, $0.deterministic) = (GUID(high: 1, low: 2), false) }
     refusesWithHost("rootGPUID") { $0.rootGPUID = GUID(high: 1, low: 2) }
     refusesWithHost("copyChannel") { $0.copyChannel = .path("/nix/store/x") }
     refusesWithHost("configFile") { $0.configFile = "/etc/hosts" }

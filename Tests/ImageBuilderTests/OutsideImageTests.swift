@@ -78,7 +78,7 @@ import Testing
 
   /// What a manifest from somewhere else might say.
   @Test(arguments: [
-    (#""version": 999"#, "version 999"), (#""version": 4, "images": 7"#, "not a manifest of this version"),
+    (#""version": 999"#, "version 999"), (#""version": 5, "images": 7"#, "not a manifest of this version"),
     (#""ver": 2"#, "not a manifest of this version"),
   ])
   func aManifestOfAnotherVersionIsRefused(content: String, words: String) async throws {
@@ -97,7 +97,8 @@ import Testing
         table: .none, sectorSize: 512, sectors: 8, guid: GUID(high: 1, low: 2), partitions: [])
       func manifest(image: String, store: String?) -> Manifest {
         Manifest(
-          spec: ImageSpec(), system: "/nix/store/x", disk: layout,
+          spec: ImageSpec(), system: "/nix/store/x", seed: GUID(high: 1, low: 2), time: 1, sealed: true,
+          disk: layout,
           images: [
             Manifest.Image(
               OutputImage(disk: "d", format: .raw, file: image, identifier: GUID(high: 1, low: 2)))

@@ -33,7 +33,7 @@ import Testing
   ) throws -> FilePath {
     let identifier = GUID(high: 1, low: 2)
     var manifest = Manifest(
-      spec: ImageSpec(), system: "/nix/store/x",
+      spec: ImageSpec(), system: "/nix/store/x", seed: GUID(high: 1, low: 2), time: 1, sealed: true,
       disk: DiskLayout(table: .gpt, sectorSize: 4096, sectors: 8, guid: identifier, partitions: []),
       images: [
         Manifest.Image(

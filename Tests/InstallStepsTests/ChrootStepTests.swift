@@ -177,6 +177,7 @@ struct ActivateTests {
           "HOME": "/run/slipway-home", "IN_NIXOS_ENTER": "1", "LC_ALL": "C",
           "LOCALE_ARCHIVE": "\(system)/sw/lib/locale/locale-archive",
           "PATH": "\(system)/sw/bin:\(system)/sw/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "PERL_HASH_SEED": "0",
+          "PERL_PERTURB_KEYS": "0", "PYTHONHASHSEED": "0",
           "SOURCE_DATE_EPOCH": "315532800", "TZ": "UTC",
         ])
       #expect(log.warnings == [])

@@ -14,9 +14,9 @@ struct FinishTests {
     try await withScratchDirectory { root in
       let removed = [
         "etc/machine-id", "var/lib/systemd/random-seed", "var/lib/systemd/credential.secret",
-        "loader/random-seed",
+        "loader/random-seed", "etc/ssh/ssh_host_rsa_key", "etc/ssh/ssh_host_ed25519_key.pub",
       ]
-      let kept = ["etc/NIXOS", "loader/loader.conf", "var/lib/systemd/timers"]
+      let kept = ["etc/NIXOS", "loader/loader.conf", "var/lib/systemd/timers", "etc/ssh/ssh_config"]
       for name in removed + kept { try root.appending(name).write("x") }
       for _ in 0..<2 { try removeMachineState(below: root.string) }
       #expect(removed.filter { root.appending($0).isThere } == [])
@@ -29,11 +29,22 @@ struct FinishTests {
     try await withScratchDirectory { root in
       for name in ["etc/machine-id", "var/lib/systemd/random-seed"] { try root.appending(name).write("x") }
       let (kept, absent) = ("\(root)/etc/machine-id", "\(root)/loader/random-seed")
-      var found: [String] = []
-      try removeMachineState(below: root.string, except: [kept, absent]) { found.append($0) }
-      #expect(found == [kept])
+      var found: [String: Bool] = [:]
+      try removeMachineState(below: root.string, except: [kept, absent]) { found[$0] = $1 }
+      #expect(found == [kept: true, "\(root)/var/lib/systemd/random-seed": false])
       #expect(root.appending("etc/machine-id").isThere)
       #expect(!root.appending("var/lib/systemd/random-seed").isThere)
+    }
+  }
+
+  @Test("a link of the system's configuration stays")
+  func configuredState() async throws {
+    try await withScratchDirectory { root in
+      let place = root.appending("etc/machine-id")
+      try root.appending("etc/id").write("x")
+      try await SubprocessRunner().run("ln", "-s", "id", place.string)
+      try removeMachineState(below: root.string)
+      #expect(place.isThere)
     }
   }
 

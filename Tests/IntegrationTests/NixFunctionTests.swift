@@ -123,6 +123,7 @@ import Testing
     expect(specs["extra"], has: #"{"cpus": 1, "seed": "00000000-0000-0000-0000-000000000001"}"#)
     #expect(specs["fixed"]?["additionalSpace"] == nil)
     #expect(specs["seeded"]?["rootGPUID"] == nil)
+    expect(specs["seeded"], has: #"{"deterministic": false}"#)
     #expect(specs["store"]?["label"] == nil)
     let contents = try #require(specs["contents"]?["contents"] as? [[String: String]])
     #expect(contents[0]["target"] == "/etc/lib.nix")

@@ -22,7 +22,7 @@ internal import Testing
       isFirmwareOwned: true)
     let name = "nixos.\(format.fileExtension)"
     let manifest = Manifest(
-      spec: ImageSpec(), system: "/nix/store/x",
+      spec: ImageSpec(), system: "/nix/store/x", seed: GUID(high: 1, low: 2), time: 1, sealed: true,
       disk: DiskLayout(
         table: .gpt, sectorSize: sectorSize, sectors: 1 << 20, guid: identifier, partitions: []),
       images: [Manifest.Image(OutputImage(disk: "d", format: format, file: name, identifier: identifier))],

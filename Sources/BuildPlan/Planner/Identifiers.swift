@@ -6,16 +6,16 @@ package struct Identifiers: Sendable {
   /// The name space of seeds that are derived from a system's store path.
   private static let nameSpace: [UInt8] = Array("slipway image id".utf8)
 
-  private let seed: [UInt8]
+  let seed: GUID
 
   /// Identifiers from the seed of the spec, or from the system's store path when it has none.
   package init(seed: GUID?, system: String) {
-    self.seed = seed?.bytes ?? Self.version5(nameSpace: Self.nameSpace, name: system).bytes
+    self.seed = seed ?? Self.version5(nameSpace: Self.nameSpace, name: system)
   }
 
   /// The identifier of one thing of the image, such as `partition/ESP`.
   package func guid(_ name: String) -> GUID {
-    Self.version5(nameSpace: seed, name: name)
+    Self.version5(nameSpace: seed.bytes, name: name)
   }
 
   /// A version 5 UUID (RFC 4122, 4.3): SHA-1 over name space and name, cut to 128 bits.

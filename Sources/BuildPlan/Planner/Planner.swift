@@ -160,7 +160,7 @@ package struct Planner: Sendable {
     if spec.onlyNixStore || spec.poursRoot {
       return PourPlan(
         tree: spec.onlyNixStore ? .store : .root, device: root.device, offset: root.offset, size: root.size,
-        filesystem: root.filesystem, hashSeed: hashSeed, time: ResolvedSpec.time)
+        filesystem: root.filesystem, hashSeed: hashSeed, time: spec.time)
     }
     let need = closure.tree.filesystem(room: ByteSize(bytes: 0))
     return PourPlan(
@@ -170,7 +170,7 @@ package struct Planner: Sendable {
         // Not the root's: mkfs.btrfs takes no UUID that another disk has.
         kind: .ext4, label: "", uuid: identifiers.guid("filesystem/source"), mountPoint: "/",
         inodes: need?.inodes),
-      hashSeed: hashSeed, time: ResolvedSpec.time)
+      hashSeed: hashSeed, time: spec.time)
   }
 
   private var machinePlan: MachinePlan? {
@@ -178,7 +178,7 @@ package struct Planner: Sendable {
       MachinePlan(
         accelerator: machine.accelerator, memory: spec.memory, cpus: machine.sensible(spec.cpus),
         firmware: spec.usesEFI ? machine.firmware : nil, kernelCommandLine: Self.kernelCommandLine,
-        clock: ResolvedSpec.time)
+        clock: spec.time)
     }
   }
 
@@ -189,7 +189,7 @@ package struct Planner: Sendable {
       layout: layout, root: root, pour: pour,
       content: ByteSize(bytes: closure.tree.blocks * UInt64(Ext4Format.blockSize)), contents: spec.contents,
       kept: closure.contentState, system: closure.system,
-      profileTime: ResolvedSpec.time,
+      profileTime: spec.time,
       installBootLoader: spec.installBootLoader, touchEFIVariables: spec.touchEFIVariables,
       bootFiles: closure.bootFiles, signs: spec.secureBoot?.sign != nil, grubDevices: spec.grubDevices,
       rootOptions: spec.mkfsOptions,

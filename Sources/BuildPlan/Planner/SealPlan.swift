@@ -4,7 +4,7 @@ internal import ImageModel
 /// What the guest hands over where the host can make every filesystem of the disk by itself.
 struct SealPlan {
   /// What the host writes: ext4 where it was poured or is small enough to be handed over whole, FAT, and the header of swap.
-  private static let kinds: Set<FilesystemKind> = [.ext4, .vfat, .swap]
+  static let kinds: Set<FilesystemKind> = [.ext4, .vfat, .swap]
   /// The header of swap is its first page (mkswap(8)).
   private static let swapHeader = ByteSize(bytes: 4096)
   /// Code of a first sector: the rest of it is the table (UEFI 2.10, table 5.1).

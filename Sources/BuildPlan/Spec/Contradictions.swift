@@ -49,6 +49,14 @@ extension ResolvedSpec {
     }
   }
 
+  /// What comes by chance is not given.
+  static func checkDeterminism(_ spec: ImageSpec) throws(SpecError) {
+    guard spec.deterministic == false, spec.seed != nil else { return }
+    throw SpecError(
+      "seed", "a build that is not deterministic takes another one each time",
+      remedy: "Leave it out, or set deterministic to true")
+  }
+
   static func checkFirmware(_ spec: ImageSpec) throws(SpecError) {
     if spec.ovmf != nil, spec.efiFirmware != nil || spec.efiVariables != nil {
       throw SpecError(

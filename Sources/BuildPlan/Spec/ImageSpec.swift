@@ -80,6 +80,8 @@ public struct ImageSpec: Hashable, Sendable {
   public var efiFirmwareNeedsSMM: Bool?
   /// Keys of Secure Boot for the exported variable store, and the one that signs what is booted.
   public var secureBoot: SecureBootSpec?
+  /// Whether each build makes the same bytes; else it has identifiers and times of its own.
+  public var deterministic: Bool?
   /// The GUID that every other identifier is derived from.
   public var seed: GUID?
   /// The root partition's GUID.

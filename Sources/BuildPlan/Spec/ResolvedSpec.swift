@@ -62,14 +62,18 @@ package struct ResolvedSpec: Sendable {
   let variablesForm: VariablesForm
   /// Whether that store goes without what the firmware makes again.
   let stripsFirmwareVariables: Bool
-  let seed: GUID?
+  /// Whether each build makes the same bytes. Where it does not, `individual(seed:time:)` has to be asked for a spec to build.
+  package let isDeterministic: Bool
+  private(set) var seed: GUID?
+  /// The guest's clock at start, the time of everything in an image that has none of its own, and the latest that anything in
+  /// it has, in seconds since 1970.
+  package private(set) var time: Int64
   let rootGPUID: GUID?
   let rootFSUID: GUID?
 
-  /// The time of the guest's clock at start, and of everything in an image that has none of its own: 2000-01-02 at noon
-  /// UTC. The firmware takes no year before 1998 for its clock (edk2's `PcdMinimalValidYear`): 1980 became 2080. Noon
+  /// The time of deterministic builds: 2000-01-02 at noon UTC. The firmware takes no year before 1998 for its clock (edk2's `PcdMinimalValidYear`): 1980 became 2080. Noon
   /// keeps the day the same in a build that is some hours late by its own clock.
-  package static let time: Int64 = 946_814_400
+  package static let fixedTime: Int64 = 946_814_400
 
   /// Fills in the defaults.
   ///
@@ -109,10 +113,13 @@ package struct ResolvedSpec: Sendable {
     stripsFirmwareVariables = spec.stripFirmwareVariables ?? false
     try Self.checkVariables(spec, usesEFI: usesEFI)
     try Self.checkFirmware(spec)
+    try Self.checkDeterminism(spec)
     try Self.checkBootLoader(spec, table)
     try spec.secureBoot?.check(spec, hasESP: layout.hasESP)
     secureBoot = spec.secureBoot
-    (seed, rootGPUID, rootFSUID) = (spec.seed, spec.rootGPUID, spec.rootFSUID)
+    isDeterministic = spec.deterministic ?? true
+    (seed, time) = (spec.seed, Self.fixedTime)
+    (rootGPUID, rootFSUID) = (spec.rootGPUID, spec.rootFSUID)
     (closureInfo, additionalPaths) = (spec.closureInfo, spec.additionalPaths ?? [])
     channel = spec.copyChannel?.path
     guard let system = spec.system else {
@@ -128,6 +135,20 @@ package struct ResolvedSpec: Sendable {
 
   /// Every place where a filesystem is mounted.
   package var filesystems: [MountedPlace] { [MountedPlace("/", filesystem)] + mounts }
+
+  /// The spec of a build that no other is like.
+  ///
+  /// - Parameters:
+  ///   - seed: what every identifier comes from that the spec does not give.
+  ///   - time: now, in seconds since 1970.
+  package func individual(seed: GUID, time: Int64) -> ResolvedSpec {
+    var spec = self
+    (spec.seed, spec.time) = (seed, time)
+    return spec
+  }
+
+  /// What every identifier of the image of a system comes from that the spec does not give.
+  package func seed(of system: String) -> GUID { identifiers(of: system).seed }
 
   /// Identifiers of the image of this system, by its store path.
   func identifiers(of system: String) -> Identifiers { Identifiers(seed: seed, system: system) }

@@ -97,6 +97,10 @@ extension SpecKey {
       "sectorSize", \.sectorSize, .number, .disk, default: .value(.number(512)),
       "Bytes in a sector of the disk, 512 or 4096.", details: "See [below](#sectors-of-4096-bytes)."),
     SpecKey(
+      "deterministic", \.deterministic, .flag, .disk, default: .value(.flag(true)),
+      "Same bytes in each build; else each build has identifiers and times of its own.",
+      details: "See [reproducibility](reproducibility.md)."),
+    SpecKey(
       "seed", \.seed, .guid, .disk, default: .words("from the system's store path"),
       "GUID from which every other GUID and UUID is derived."),
     SpecKey(

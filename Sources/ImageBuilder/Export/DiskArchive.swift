@@ -8,6 +8,8 @@ internal import SystemPackage
 struct DiskArchive {
   /// The folder with the disk and the archive.
   let tools: ToolFolder
+  /// The time of the member, in seconds since 1970.
+  var time = ResolvedSpec.fixedTime
 
   private static let member = "disk.raw"
 
@@ -18,7 +20,7 @@ struct DiskArchive {
       [
         "--create", "--use-compress-program=gzip -n -6", "--format=oldgnu", "--sparse",
         "--hole-detection=raw", "--owner=0", "--group=0", "--numeric-owner", "--mode=0644",
-        "--mtime=@\(ResolvedSpec.time)", "--transform=s,.*,\(Self.member),", "--file=\(archive)", "--", disk,
+        "--mtime=@\(time)", "--transform=s,.*,\(Self.member),", "--file=\(archive)", "--", disk,
       ])
   }
 

@@ -9,6 +9,8 @@ internal import SystemPackage
 /// Turns the finished raw disk into the images that were asked for, and packed images into raw disks.
 struct DiskExport {
   let runner: any CommandRunner
+  /// The time that images say they were made, in seconds since 1970.
+  var time = ResolvedSpec.fixedTime
   /// The largest disk that is unpacked, in bytes: as large as a file on ext4 can be. A small file may say that it is a disk
   /// of any size.
   var largestUnpacked: UInt64 = 16 << 40
@@ -55,7 +57,7 @@ struct DiskExport {
       let name = "./" + (disk.lastComponent?.string ?? "")
       try await runner.run(conversion(of: name, as: image.format, to: "./\(image.file)", in: tools))
     }
-    try ImageIdentity(identifier: image.identifier, time: ResolvedSpec.time).write(to: place, image.format)
+    try ImageIdentity(identifier: image.identifier, time: time).write(to: place, image.format)
   }
 
   /// The input's format is always given: a guest could have written another format's header into a raw disk
@@ -64,7 +66,7 @@ struct DiskExport {
     of disk: String, as format: ImageFormat, to image: String, in tools: ToolFolder
   ) -> Command {
     switch format.packing {
-    case .tar: return DiskArchive(tools: tools).packing(disk, into: image)
+    case .tar: return DiskArchive(tools: tools, time: time).packing(disk, into: image)
     case .zstd:
       // Any number of threads gives the same bytes, but for --single-thread, which cuts the input in another way.
       return tools.command("zstd", ["-q", "-3", "-T0", disk, "-o", image])

@@ -4,7 +4,8 @@ public import ImageModel
 
 /// What was built, from what and with what: `manifest.json`.
 ///
-/// All of it follows from the request and the tools: how long a build took, and on what machine, is in its `BuildReport`.
+/// All of it follows from the request, the firmware and the tools: how long a build took, and on what machine, is in its
+/// `BuildReport`.
 public struct Manifest: Codable, Hashable, Sendable {
   /// One file of the output folder.
   public struct File: Codable, Hashable, Sendable {
@@ -55,6 +56,14 @@ public struct Manifest: Codable, Hashable, Sendable {
   public var spec: ImageSpec
   /// The toplevel's store path.
   public var system: String
+  /// What every identifier comes from that the spec does not give.
+  public var seed: GUID
+  /// The guest's clock at start, and the latest time of any file, in seconds since 1970.
+  public var time: Int64
+  /// Whether the host wrote every byte of the disk in an order of its own, so that each build makes the same.
+  public var sealed: Bool
+  /// Why the guest's kernel has laid out a filesystem; nil where `sealed`.
+  public var directPath: String?
   /// Partitions, GUIDs, UUIDs and sizes of the disk.
   public var disk: DiskLayout
   /// The disk images that are in the folder: formats and names. `postVM` may have taken others away.
@@ -67,14 +76,14 @@ public struct Manifest: Codable, Hashable, Sendable {
   public var efiVariableChanges: [VariableChange]?
   /// Sizes and digests of the artefacts.
   public var files: [File]
-  /// Versions of the tools that made them.
+  /// Versions of the tools that made them, as they decide bytes.
   public var tools: [String: String]
 }
 
 extension Manifest {
   static let fileName = "manifest.json"
   /// The version that is written, and the only one that is read.
-  public static let currentVersion = 4
+  public static let currentVersion = 5
 
   /// The manifest as sorted, indented JSON.
   func json() throws -> [UInt8] {

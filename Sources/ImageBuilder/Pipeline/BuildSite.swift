@@ -7,6 +7,8 @@ struct BuildSite: Sendable {
   /// The output folder.
   let folder: OutputFolder
   let recorder: StepRecorder
+  /// Notes what is sealed, where it is compared with another build.
+  var trees: TreeRecord?
   let runner: any CommandRunner = SubprocessRunner()
 
   /// The folder that everything is made in.

@@ -31,11 +31,14 @@ struct ContentRule: Sendable {
   }
 
   /// The node as it will be in the image.
-  func node(for found: Node) -> Node {
+  ///
+  /// - Parameter latest: what later times become.
+  func node(for found: Node, latest: Timestamp) -> Node {
     var node = found
-    // Nobody has looked at an image's content before it is made, and a copy has the time of its content.
-    node.attributes.accessed = node.attributes.modified
-    node.attributes.changed = node.attributes.modified
+    // When somebody changed its mode or looked at it on this machine is nothing of the content.
+    node.attributes.accessed = latest
+    node.attributes.changed = latest
+    if node.attributes.modified.seconds >= latest.seconds { node.attributes.modified = latest }
     guard let mode else { return node }
     switch node.kind {
     case .symbolicLink: break
@@ -50,7 +53,7 @@ struct ContentRule: Sendable {
     node(
       for: Node(
         path: path, kind: .file(.bytes(bytes)),
-        attributes: Attributes(mode: found, owner: owner.user, group: owner.group, time: time)))
+        attributes: Attributes(mode: found, owner: owner.user, group: owner.group, time: time)), latest: time)
   }
 }
 
@@ -58,8 +61,10 @@ struct ContentRule: Sendable {
 struct ContentNodes: NodeSource {
   var tree: FileTree
   let rule: ContentRule
+  /// What later times become.
+  let latest: Timestamp
 
   mutating func next() throws(Fault) -> Node? {
-    try tree.next().map(rule.node(for:))
+    try tree.next().map { rule.node(for: $0, latest: latest) }
   }
 }

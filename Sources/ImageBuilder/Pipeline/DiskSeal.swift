@@ -15,6 +15,8 @@ struct DiskSeal {
   /// As it was when the guest started.
   let disk: FilePath
   let archive: HandoverArchive
+  /// What the archive has, by the rules.
+  let sealed: SealedTrees
   let runner: any CommandRunner
 
   /// - Throws: `Fault`, `CancellationError`.
@@ -24,14 +26,14 @@ struct DiskSeal {
         let filesystem = partition.filesystem
       else { throw Fault(.failed, "the plan has no filesystem for \(tree.mountPoint)") }
       if !tree.poured.isEmpty {
-        _ = try await Ext4.replaceTree(in: disk, Ext4Options(plan.pour)) { [archive] in
-          try archive.nodes(ofTree: number)
+        _ = try await Ext4.replaceTree(in: disk, Ext4Options(plan.pour)) { [sealed] in
+          try sealed.nodes(ofTree: number)
         }
       } else if filesystem.kind == .vfat {
         try await writeFAT(partition, filesystem, nodes: number)
       } else {
         _ = try await Ext4.pour(
-          archive.nodes(ofTree: number), to: disk,
+          sealed.nodes(ofTree: number), to: disk,
           Ext4Options(partition, filesystem, layout, time: plan.pour.time))
       }
     }
@@ -41,7 +43,7 @@ struct DiskSeal {
 
   private func writeFAT(_ partition: Partition, _ filesystem: Filesystem, nodes number: Int) async throws {
     try await onThread {
-      var nodes = try archive.nodes(ofTree: number)
+      var nodes = try sealed.nodes(ofTree: number)
       var files: [FATNode] = []
       while let node = try nodes.next() {
         if node.path != .root { files.append(try FATNode(node)) }

@@ -53,7 +53,7 @@ struct HostContents: Sendable {
 
   /// The trees, and after them the folders on the way to each: where a tree has the folder itself, the tree's counts.
   ///
-  /// - Parameter time: that of everything that no file of the host has.
+  /// - Parameter time: that of everything that no file of the host has, and the latest of any.
   func sources(time: Timestamp) -> [any NodeSource] {
     let folders = parents.map { path in
       Node(path: path, kind: .directory, attributes: Attributes(mode: 0o755, time: time))
@@ -69,7 +69,8 @@ struct HostContents: Sendable {
       }
       guard !roots.isEmpty else { return [] }
       return [
-        ContentNodes(tree: FileTree(roots, rules: entry.rule.rules(inStore: inStore)), rule: entry.rule)
+        ContentNodes(
+          tree: FileTree(roots, rules: entry.rule.rules(inStore: inStore)), rule: entry.rule, latest: time)
       ]
     }
     let streams: [Node] = entry.items.compactMap { item in

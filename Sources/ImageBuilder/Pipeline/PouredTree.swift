@@ -12,11 +12,11 @@ struct PouredTree: Sendable {
   var filesystems: [MountedPlace] = []
   /// The channel that root gets.
   var channel: StorePath?
+  /// The time of all that is not a store object, and the latest that any of it has.
+  var time = Timestamp(seconds: ResolvedSpec.fixedTime)
   /// The closure's Nix database, or, for a store alone, its registration.
   private(set) var registration: [UInt8] = []
 
-  /// The same time for all that is not a store object.
-  private static let time = Timestamp(seconds: ResolvedSpec.time)
   /// NixOS's fixed number of the group nixbld (nixos/modules/misc/ids.nix).
   private static let nixbldGroup: UInt32 = 30000
   /// As in NixOS's own images of a store.
@@ -39,14 +39,14 @@ struct PouredTree: Sendable {
     }
     let merged = MergedNodes(
       [ListedNodes(own + channelNodes), FileTree(objects, rules: .storeObjects)]
-        + contents.sources(time: Self.time))
+        + contents.sources(time: time))
     return FittingNodes(merged, on: filesystems)
   }
 
   private var channelNodes: [Node] {
     // In a store alone it is one more path.
     guard shape == .root, let channel else { return [] }
-    return Channel.nodes(for: channel, in: store, time: Self.time)
+    return Channel.nodes(for: channel, in: store, time: time)
   }
 
   private var rootNodes: [Node] {
@@ -72,7 +72,7 @@ struct PouredTree: Sendable {
   private func node(_ path: String, _ kind: Node.Kind, mode: UInt16, group: UInt32 = 0) -> Node {
     Node(
       path: TreePath(path) ?? .root, kind: kind,
-      attributes: Attributes(mode: mode, group: group, time: Self.time))
+      attributes: Attributes(mode: mode, group: group, time: time))
   }
 
   /// Makes what the tree has beside the store: the database, or the registration.

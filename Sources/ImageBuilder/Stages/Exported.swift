@@ -5,19 +5,24 @@ internal import SystemPackage
 /// The images in their formats, with everything that is beside them in the output folder.
 struct Exported: Sendable {
   /// What came of the build, with the manifest that was written beside the artefacts.
-  let result: BuildResult
+  var result: BuildResult
 
   /// Converts the disk, runs `postVM`, which may change and add files, and then writes down what there is.
   ///
-  /// - Parameter spec: the spec as it was written, for the manifest.
+  /// - Parameters:
+  ///   - spec: the spec as it was written, for the manifest.
+  ///   - seed: what identifiers come from.
   /// - Throws: `Fault`, `CancellationError`.
-  static func make(from checked: Checked, of spec: ImageSpec, at site: BuildSite) async throws -> Exported {
+  static func make(from checked: Checked, of spec: ImageSpec, seed: GUID, at site: BuildSite) async throws
+    -> Exported
+  {
     let plan = checked.plan
     let images = plan.outputs.images
     try await site.recorder.step(
       .export, detail: { _ in images.map(\.format.rawValue).joined(separator: ", ") }
     ) {
-      try await DiskExport(runner: site.runner).export(raw: checked.disk, as: images, in: site.work)
+      try await DiskExport(runner: site.runner, time: plan.pour.time).export(
+        raw: checked.disk, as: images, in: site.work)
     }
     let files = OutputFiles(outputs: plan.outputs, folder: site.folder)
     try files.writeProducts()
@@ -30,7 +35,8 @@ struct Exported: Sendable {
     }
     let described = try await site.recorder.step(.digest) { try await files.describe() }
     let manifest = Manifest(
-      spec: spec.withoutScripts, system: plan.system, disk: try plan.target,
+      spec: spec.withoutScripts, system: plan.system, seed: seed, time: plan.pour.time,
+      sealed: plan.directPath == nil, directPath: plan.directPath, disk: try plan.target,
       images: files.images.map(Manifest.Image.init),
       efiVariables: files.efiVariables, firmware: plan.machine?.firmware,
       efiVariableChanges: checked.changes, files: described, tools: await ToolVersions.collect(for: plan))

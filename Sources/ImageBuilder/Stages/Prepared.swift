@@ -9,7 +9,7 @@ internal import SystemPackage
 
 /// Everything a build knows before it makes a disk: the closure, checked, and the plan.
 struct Prepared: Sendable {
-  let plan: BuildPlan
+  var plan: BuildPlan
   let tree: PouredTree
   /// What the tree takes.
   let need: TreeNeed
@@ -35,7 +35,7 @@ struct Prepared: Sendable {
     let unmeasured = PouredTree(
       closure: input.closure, store: input.store, shape: spec.onlyNixStore ? .store : .root,
       contents: try await HostContents(spec.contents, store: input.store), filesystems: spec.filesystems,
-      channel: input.channel)
+      channel: input.channel, time: Timestamp(seconds: spec.time))
     let uuid = spec.rootUUID(of: input.system.path)
     async let machine =
       spec.onlyNixStore ? nil : MachineProbe(choice, startsGuest: work != nil).facts(for: spec)

@@ -16,13 +16,23 @@ struct Sealed: Sendable {
     let (plan, disks) = (installed.plan, installed.disks)
     if let handed = plan.handover {
       try await site.recorder.step(.seal) {
-        let archive = try await onThread {
-          try HandoverArchive(
+        let (archive, trees) = try await onThread {
+          let archive = try HandoverArchive(
             disks.handover, trees: handed.trees.count, regions: handed.regions.map(\.length.bytes),
             keeping: handed.trees.firstIndex { !$0.poured.isEmpty }, latest: plan.pour.time)
+          return (archive, try SealedTrees(archive, at: handed.trees.map(\.mountPoint)))
         }
+        if let record = site.trees {
+          try await onThread {
+            for (number, tree) in handed.trees.enumerated() {
+              try record.add(trees.nodes(ofTree: number), at: tree.mountPoint)
+            }
+          }
+        }
+        for edit in trees.changed { SealRule.tell(edit, site.recorder) }
         try await DiskSeal(
-          plan: plan, layout: plan.target, disk: disks.target, archive: archive, runner: site.runner
+          plan: plan, layout: plan.target, disk: disks.target, archive: archive, sealed: trees,
+          runner: site.runner
         ).run(handed.trees, handed.regions)
         try disks.removeGuestWrites()
       }
