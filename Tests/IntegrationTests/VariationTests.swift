@@ -113,8 +113,9 @@ private struct OtherHost {
       "unshare", "--uts", "sh", "-c",
       """
       hostname "variation\(round)"; cd "\(folder)"; umask \(["077", "002", "027"][round % 3])
-      for _ in $(seq \(load * 2)); do (while :; do :; done) & done
-      trap 'kill $(jobs -p) 2>/dev/null' EXIT
+      load=
+      for _ in $(seq \(load * 2)); do (while :; do :; done) & load="$load $!"; done
+      trap '[ -z "$load" ] || kill $load' EXIT
       "$@"
       """, "sh",
     ]
