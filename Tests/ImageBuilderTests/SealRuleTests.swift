@@ -176,7 +176,8 @@ import Testing
     _ = try nodes.next()
     let found = try #require(try nodes.next()).attributes
     let latest = Timestamp(seconds: ArchiveDraft.latest)
-    #expect(found.modified == Timestamp(seconds: min(seconds, ArchiveDraft.latest), nanoseconds: UInt32(nanoseconds)))
+    let expected = Timestamp(seconds: min(seconds, ArchiveDraft.latest), nanoseconds: UInt32(nanoseconds))
+    #expect(found.modified == expected)
     #expect(found.accessed == latest && found.changed == latest)
   }
 
