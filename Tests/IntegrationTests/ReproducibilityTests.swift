@@ -6,8 +6,10 @@ import Testing
 
 /// `build --check-reproducible`: machines of two sizes, folders of two names.
 @Suite(.virtualMachines, .serialized) struct ReproducibilityTests {
-  private func build(_ words: [String], in scratch: FilePath) async throws -> SlipwayCommand.Result {
-    let system = try await TestSystem.path("tiny")
+  private func build(
+    _ words: [String], of system: String = "tiny", in scratch: FilePath
+  ) async throws -> SlipwayCommand.Result {
+    let system = try await TestSystem.path(system)
     return try await SlipwayCommand.run(
       ["build", "--system", system, "--out", scratch.appending("r").string, "--check-reproducible"] + words)
   }
@@ -42,6 +44,31 @@ import Testing
           == ["efi-vars.fd", "log", "manifest.json", "nix-support", "nixos.qcow2"])
       let verified = try await SlipwayCommand.run(["verify", out.string])
       #expect(verified.status == 0, "\(verified.errors)")
+    }
+  }
+
+  /// Nix has turned the database to its log, and numbered and dated what it registered.
+  @Test func whatTheInstallationRegistersIsKeptAndTheSameTwice() async throws {
+    try await withScratchDirectory { scratch in
+      let file = try script(
+        "for name in $(shuf -e a b c d); do echo $name > /tmp/$name; nix-store --add /tmp/$name; done",
+        in: scratch)
+      let built = try await build(["--post-install", file], of: "demo", in: scratch)
+      try #require(built.status == 0, "\(built.errors)")
+      let image = scratch.appending("r/nixos.img")
+      let root = try await DiskImage(image).partitions()[1]
+      let database = scratch.appending("db").string
+      let runner = SubprocessRunner()
+      try await runner.run(
+        "debugfs", "-R", "dump /nix/var/nix/db/db.sqlite \(database)", "\(image)?offset=\(root.start * 512)")
+      let query = """
+        import sqlite3, sys
+        rows = sqlite3.connect(sys.argv[1]).execute(
+          "SELECT substr(path, 45), registrationTime FROM ValidPaths WHERE length(path) = 45 ORDER BY id")
+        print(sorted(rows))
+        """
+      #expect(
+        try await runner.run("python3", "-c", query, database) == "[('a', 1), ('b', 1), ('c', 1), ('d', 1)]")
     }
   }
 
