@@ -1,3 +1,4 @@
+import AgentProtocol
 import Basics
 import Ext4
 import Foundation
@@ -158,6 +159,26 @@ import Testing
     // Hidden by the mount, the root's own is nobody's.
     #expect(contents == ["a:!:1::::::\nb:!:1::::::\n", "/var/lib/nixos/uid-map", #"{"c":2,"d":1}"#])
     #expect(trees.changed.map(\.path) == ["/etc/shadow", "/var/lib/nixos/uid-map"])
+  }
+
+  /// Earlier times are somebody's choice; the guest's clock starts at the latest.
+  @Test(arguments: [
+    (Int64.min, 7), (0, 7), (ArchiveDraft.latest - 1, 7), (ArchiveDraft.latest, 0),
+    (ArchiveDraft.latest + 1, 0), (.max, 0),
+  ])
+  func noTimeIsLaterThanTheImage(seconds: Int64, nanoseconds: Int) throws {
+    let disk = FilePath(FileManager.default.temporaryDirectory.path).appending(UUID().uuidString)
+    defer { try? FileManager.default.removeItem(atPath: disk.string) }
+    let attributes = ArchiveDraft.attributes(seconds: seconds, nanoseconds: 7)
+    try ArchiveDraft.tree([ArchiveDraft.node(.fifo, Array("a".utf8), attributes)]).write(to: disk)
+    var nodes = try HandoverArchive(disk, trees: 1, regions: [], keeping: nil, latest: ArchiveDraft.latest)
+      .nodes(ofTree: 0)
+    _ = try nodes.next()
+    let found = try #require(try nodes.next()).attributes
+    let latest = Timestamp(seconds: ArchiveDraft.latest)
+    let expected = Timestamp(seconds: min(seconds, ArchiveDraft.latest), nanoseconds: UInt32(nanoseconds))
+    #expect(found.modified == expected)
+    #expect(found.accessed == latest && found.changed == latest)
   }
 
   /// The files as an archive has them, in two pieces each.

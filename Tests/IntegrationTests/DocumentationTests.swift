@@ -5,7 +5,7 @@ import Testing
 @Suite struct DocumentationTests {
   private let project = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
 
-  @Test(arguments: ["docs/parity.md", "docs/testing.md", "nix/README.md"])
+  @Test(arguments: ["docs/parity.md", "docs/reproducibility.md", "docs/testing.md", "nix/README.md"])
   func everyTestThatAPageNamesExists(name: String) throws {
     let page = try String(contentsOf: project.appending(path: name), encoding: .utf8)
     let named = Set(

@@ -26,6 +26,10 @@ import Testing
       #expect(try await VirtFirmware.linuxBootManager(in: out.appending("efi-vars.fd")) != nil)
       let verified = try await SlipwayCommand.run(["verify", out.string])
       #expect(verified.status == 0, "\(verified.errors)")
+      // Nix itself builds it again, and compares all that is in the output.
+      let (again, _) = try await user.build(
+        TestSystem.repository("nix/tests/image.nix"), arguments: arguments, isChecked: true)
+      #expect(again == path)
     }
   }
 

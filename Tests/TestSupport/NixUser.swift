@@ -48,14 +48,16 @@ package struct NixUser: Sendable {
 
   /// Builds an expression's derivation.
   ///
+  /// - Parameter isChecked: whether what is there already is built again, and has to be the same.
   /// - Returns: the store path, and all that was said.
-  package func build(_ expression: String, arguments: [String: String]) async throws -> (
-    String, log: [String]
-  ) {
+  package func build(
+    _ expression: String, arguments: [String: String], isChecked: Bool = false
+  ) async throws -> (String, log: [String]) {
     let log = Mutex<[String]>([])
     let words = arguments.sorted { $0.key < $1.key }.flatMap { ["--argstr", $0.key, $0.value] }
     let path = try await run(
-      "nix-build", [expression, "--no-out-link", "--store", root.string] + words
+      "nix-build",
+      [expression, "--no-out-link", "--store", root.string] + (isChecked ? ["--check"] : []) + words
     ) { line in log.withLock { $0.append(line) } }
     return (path, log.withLock(\.self))
   }
