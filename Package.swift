@@ -63,6 +63,8 @@ let package = Package(
       name: "CExt2fs", pkgConfig: "ext2fs", providers: [.apt(["libext2fs-dev", "comerr-dev"])]),
     // FAT filesystems, written on the host in sorted order.
     .target(name: "FAT", dependencies: ["Basics", "ImageModel", systemPackage]),
+    // Filesystems of any origin, read and never trusted.
+    .target(name: "ImageReading", dependencies: ["Basics", "ImageModel"]),
     // How large an ext4 filesystem must be, as a pure function.
     .target(name: "Ext4Geometry", dependencies: ["ImageModel"]),
     // The pour: a tree into an ext4 filesystem, without a kernel or a VM.
@@ -107,8 +109,9 @@ let package = Package(
     .target(
       name: "ImageBuilder",
       dependencies: [
-        "BuildMachine", "BuildPlan", "AgentProtocol", "EFIVariables", "FAT", "ImageModel", "NixStore", "Ext4",
-        "Ext4Geometry", "Sfdisk",
+        "BuildMachine", "BuildPlan", "AgentProtocol", "EFIVariables", "FAT", "ImageModel", "ImageReading",
+        "NixStore",
+        "Ext4", "Ext4Geometry", "Sfdisk",
         "Appliance", "HostProbe", "Command", "CLinux", "Basics", asn1, certificates, crypto, systemPackage,
       ]),
     // The command line.
@@ -191,7 +194,7 @@ let package = Package(
         "Basics",
         "AgentProtocol", "Appliance", "CLinux", "EFIVariables", "HostProbe", "ImageBuilder", "BuildPlan",
         "InstallSteps",
-        "NixStore", "Ext4", "Ext4Geometry", "Command", "ImageModel", "TestSupport",
+        "NixStore", "Ext4", "Ext4Geometry", "FAT", "ImageReading", "Command", "ImageModel", "TestSupport",
         systemPackage,
       ]),
     // `make fuzz`: each parser of outside bytes, for libFuzzer. Sees what only its module sees, so debug builds only.
@@ -199,7 +202,7 @@ let package = Package(
       name: "Fuzz",
       dependencies: [
         "AgentProtocol", "Appliance", "Basics", "BuildMachine", "BuildPlan", "EFIVariables", "HostProbe",
-        "ImageBuilder", "ImageModel", "NixStore", "Sfdisk", grdb, sqlite, systemPackage,
+        "ImageBuilder", "ImageModel", "ImageReading", "NixStore", "Sfdisk", grdb, sqlite, systemPackage,
       ],
       path: "Tests/Fuzz", exclude: ["Seeds", "seeds.py"]),
     .testTarget(name: "FuzzTests", dependencies: ["Fuzz", "TestSupport"]),
