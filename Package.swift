@@ -65,6 +65,10 @@ let package = Package(
     .target(name: "FAT", dependencies: ["Basics", "ImageModel", systemPackage]),
     // Filesystems of any origin, read and never trusted.
     .target(name: "ImageReading", dependencies: ["Basics", "ImageModel"]),
+    // libguestfs's C API, for the types of its functions; headers only.
+    .systemLibrary(name: "CGuestfs", providers: [.apt(["libguestfs-dev"])]),
+    // Filesystems of other kinds, read by a machine of libguestfs's.
+    .target(name: "Guestfs", dependencies: ["CGuestfs", "Basics", systemPackage]),
     // How large an ext4 filesystem must be, as a pure function.
     .target(name: "Ext4Geometry", dependencies: ["ImageModel"]),
     // The pour: a tree into an ext4 filesystem, without a kernel or a VM.
@@ -109,7 +113,8 @@ let package = Package(
     .target(
       name: "ImageBuilder",
       dependencies: [
-        "BuildMachine", "BuildPlan", "AgentProtocol", "EFIVariables", "FAT", "ImageModel", "ImageReading",
+        "BuildMachine", "BuildPlan", "AgentProtocol", "EFIVariables", "FAT", "Guestfs", "ImageModel",
+        "ImageReading",
         "NixStore",
         "Ext4", "Ext4Geometry", "Sfdisk",
         "Appliance", "HostProbe", "Command", "CLinux", "Basics", asn1, certificates, crypto, systemPackage,

@@ -1,5 +1,7 @@
 internal import Basics
+internal import BuildPlan
 internal import EFIVariables
+internal import HostProbe
 public import ImageModel
 internal import SystemPackage
 
@@ -133,9 +135,20 @@ struct FileComparison {
     }
     guard !foreign.isEmpty else { return list }
     var result = list
-    for filesystem in foreign {
-      result.differences += filesystem.bytes
-      result.notes.append("\(filesystem.region) was compared by its bytes alone")
+    do {
+      let isEmulated = try await HostProbe().accelerator().kind == .tcg
+      result.add(
+        try await ScratchFolder.with("diff") { scratch in
+          let comparison = ForeignComparison(
+            left: one.absolute, right: other.absolute, emulated: isEmulated, scratch: scratch)
+          return try await onThread { try comparison.run(foreign) }
+        })
+    } catch let fault as Fault {
+      for filesystem in foreign {
+        result.differences += filesystem.bytes
+        result.notes.append("\(filesystem.region) was compared by its bytes alone")
+      }
+      result.notes += fault.lines
     }
     return result
   }
