@@ -63,6 +63,12 @@ let package = Package(
       name: "CExt2fs", pkgConfig: "ext2fs", providers: [.apt(["libext2fs-dev", "comerr-dev"])]),
     // FAT filesystems, written on the host in sorted order.
     .target(name: "FAT", dependencies: ["Basics", "ImageModel", systemPackage]),
+    // Filesystems of any origin, read and never trusted.
+    .target(name: "ImageReading", dependencies: ["Basics", "ImageModel"]),
+    // libguestfs's C API, for the types of its functions; headers only.
+    .systemLibrary(name: "CGuestfs", providers: [.apt(["libguestfs-dev"])]),
+    // Filesystems of other kinds, read by a machine of libguestfs's.
+    .target(name: "Guestfs", dependencies: ["CGuestfs", "Basics", systemPackage]),
     // How large an ext4 filesystem must be, as a pure function.
     .target(name: "Ext4Geometry", dependencies: ["ImageModel"]),
     // The pour: a tree into an ext4 filesystem, without a kernel or a VM.
@@ -107,8 +113,10 @@ let package = Package(
     .target(
       name: "ImageBuilder",
       dependencies: [
-        "BuildMachine", "BuildPlan", "AgentProtocol", "EFIVariables", "FAT", "ImageModel", "NixStore", "Ext4",
-        "Ext4Geometry", "Sfdisk",
+        "BuildMachine", "BuildPlan", "AgentProtocol", "EFIVariables", "FAT", "Guestfs", "ImageModel",
+        "ImageReading",
+        "NixStore",
+        "Ext4", "Ext4Geometry", "Sfdisk",
         "Appliance", "HostProbe", "Command", "CLinux", "Basics", asn1, certificates, crypto, systemPackage,
       ]),
     // The command line.
@@ -189,16 +197,16 @@ let package = Package(
       name: "ImageBuilderTests",
       dependencies: [
         "AgentProtocol", "Appliance", "Basics", "BuildPlan", "CLinux", "Command", "EFIVariables", "Ext4",
-        "Ext4Geometry", "FAT", "HostProbe", "ImageBuilder", "ImageModel", "InstallSteps", "NixStore",
-        "TestSupport", systemPackage,
+        "Ext4Geometry", "FAT", "HostProbe", "ImageBuilder", "ImageModel", "ImageReading", "InstallSteps",
+        "NixStore", "TestSupport", systemPackage,
       ]),
     // `make fuzz`: each parser of outside bytes, for libFuzzer. Sees what only its module sees, so debug builds only.
     .target(
       name: "Fuzz",
       dependencies: [
         "AgentProtocol", "Appliance", "Basics", "BuildMachine", "BuildPlan", "EFIVariables", "Ext4", "FAT",
-        "HostProbe",
-        "ImageBuilder", "ImageModel", "NixStore", "Sfdisk", grdb, sqlite, systemPackage,
+        "HostProbe", "ImageBuilder", "ImageModel", "ImageReading", "NixStore", "Sfdisk", grdb, sqlite,
+        systemPackage,
       ],
       path: "Tests/Fuzz", exclude: ["Seeds", "seeds.py"]),
     .testTarget(name: "FuzzTests", dependencies: ["Fuzz", "TestSupport"]),

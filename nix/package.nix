@@ -5,9 +5,13 @@
 , pkg-config
 , python3
 , e2fsprogs
+, libguestfs
+, libguestfs-with-appliance ? libguestfs
 , libvirt
 , sqlite
 , zlib
+  # Whether `slipway diff` finds a libguestfs, which reads filesystems other than ext4 and FAT, and is large.
+, withLibguestfs ? false
   # A toolchain of Swift 6.2 or later with bin/swift, which compiles and links by itself and has the static standard library:
   # the agent is one static executable.
 , swift
@@ -37,7 +41,8 @@ stdenv.mkDerivation {
   };
 
   nativeBuildInputs = [ autoPatchelfHook pkg-config python3 toolchain ];
-  buildInputs = [ e2fsprogs libvirt sqlite zlib ];
+  buildInputs = [ e2fsprogs libguestfs libvirt sqlite zlib ];
+  runtimeDependencies = lib.optional withLibguestfs libguestfs-with-appliance;
 
   # There is no network: the packages are folders of this one, for those that need each other too.
   postPatch = ''

@@ -14,8 +14,8 @@ struct Slipway: AsyncParsableCommand {
       """,
     version: SlipwayVersion.current,
     subcommands: [
-      BuildCommand.self, PlanCommand.self, VerifyCommand.self, DoctorCommand.self, SchemaCommand.self,
-      ApplianceCommand.self, EFIVarsCommand.self,
+      BuildCommand.self, PlanCommand.self, VerifyCommand.self, DiffCommand.self, ReproduceCommand.self,
+      DoctorCommand.self, SchemaCommand.self, ApplianceCommand.self, EFIVarsCommand.self,
     ])
 
   static func main() async {

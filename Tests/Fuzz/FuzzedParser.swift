@@ -8,6 +8,8 @@ package enum FuzzedParser: String, CaseIterable, Sendable {
   case certificate, devicePath, executable, modules, sfdisk
   // A guest's.
   case agentFrames, console, handover
+  // Anybody's disks.
+  case ext4, fat, disk, nixDatabase
   // A host's, in the guest.
   case hostFrames
 
@@ -32,6 +34,10 @@ package enum FuzzedParser: String, CaseIterable, Sendable {
     case .agentFrames: Inputs.agentFrames(bytes)
     case .console: Inputs.console(bytes)
     case .handover: Inputs.handover(bytes)
+    case .ext4: Inputs.ext4(bytes)
+    case .fat: Inputs.fat(bytes)
+    case .disk: Inputs.disk(bytes)
+    case .nixDatabase: Inputs.nixDatabase(bytes)
     case .hostFrames: Inputs.hostFrames(bytes)
     }
   }

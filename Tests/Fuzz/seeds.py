@@ -5,9 +5,11 @@ Usage: python3 Tests/Fuzz/seeds.py Tests/Fuzz/Seeds     (the other seeds there a
 
 import base64
 import json
+import os
 import pathlib
 import sqlite3
 import struct
+import subprocess
 import sys
 import tempfile
 import uuid
@@ -195,3 +197,88 @@ write("writeAheadLog", "one", write_ahead_log("INSERT INTO t (x) VALUES (1)"))
 GROWN = write_ahead_log("INSERT INTO t (x) VALUES (zeroblob(900))", "DELETE FROM t", "VACUUM")
 write("writeAheadLog", "grownAndShrunk", GROWN)
 write("handover", "all", handover())
+
+
+def sparse(left, right=None):
+    """A disk as the fuzzer takes it: pieces of 64 bytes that are not zeros, behind their numbers; then those of the right
+    disk that differ."""
+    pieces = b""
+    for number in range(len(left) // 64):
+        piece = left[number * 64 : number * 64 + 64]
+        if any(piece):
+            pieces += struct.pack("<H", number) + piece
+    for number in range(len(left) // 64 if right else 0):
+        piece = right[number * 64 : number * 64 + 64]
+        if piece != left[number * 64 : number * 64 + 64]:
+            pieces += struct.pack("<H", number | 0x8000) + piece
+    return pieces
+
+
+def filesystem(*command, debugfs=None):
+    """The disk that a command makes, and the same with a change."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = pathlib.Path(folder) / "tree"
+        (tree / "d").mkdir(parents=True)
+        (tree / "d" / "f").write_text("content")
+        (tree / "l").symlink_to("d/f")
+        for path in [tree / "d" / "f", tree / "d", tree]:
+            os.utime(path, (1, 1))
+        image = pathlib.Path(folder) / "image"
+        image.write_bytes(bytes(256 << 10))
+        environment = dict(os.environ, E2FSPROGS_FAKE_TIME="1", SOURCE_DATE_EPOCH="1", LC_ALL="C")
+        for words in command:
+            words = [word.replace("TREE", str(tree)).replace("IMAGE", str(image)) for word in words]
+            subprocess.run(words, check=True, env=environment, stdout=subprocess.DEVNULL)
+        left = image.read_bytes()
+        for words in debugfs or []:
+            subprocess.run(["debugfs", "-w", "-R", words, image], check=True, env=environment, stderr=subprocess.DEVNULL)
+        return left, image.read_bytes()
+
+
+IDENTIFIER = "11111111-2222-4333-8444-555555555555"
+EXT = ["mke2fs", "-q", "-F", "-b", "1024", "-N", "16", "-U", IDENTIFIER, "-E", f"hash_seed={IDENTIFIER}", "-d", "TREE"]
+PLAIN = "^has_journal,^resize_inode,^dir_index"
+CHANGES = ["set_inode_field /d/f mtime 2", "ea_set /d/f user.a b", "rm /l"]
+for name, words in [
+    ("extents", ["-t", "ext4", "-I", "256", "-O", PLAIN]),
+    ("inline", ["-t", "ext4", "-I", "256", "-O", f"{PLAIN},inline_data"]),
+    ("pointers", ["-t", "ext2", "-I", "128", "-O", PLAIN]),
+]:
+    write("ext4", name, sparse(*filesystem([*EXT, *words, "IMAGE", "128k"], debugfs=CHANGES)))
+FAT = ["mkfs.fat", "-i", "12345678", "-s", "1", "-r", "16", "-F", "12", "IMAGE", "64"]
+COPY = ["mcopy", "-s", "-m", "-i", "IMAGE", "TREE/d", "::/a long name"]
+left, right = filesystem(FAT, COPY)[0], bytearray(filesystem(FAT, COPY)[0])
+right[39] ^= 1
+right[right.index(b"content")] ^= 1
+write("fat", "files", sparse(left, bytes(right)))
+for label, table in [("gpt", "label: gpt"), ("dos", "label: dos")]:
+    disk = filesystem(
+        ["sh", "-c", f"printf '{table}\nlabel-id: {'0x1234' if label == 'dos' else IDENTIFIER}\n64 128 L\n192 64 L\n' | sfdisk -q IMAGE"]
+    )[0]
+    root = filesystem([*EXT, "-t", "ext2", "-I", "128", "-O", PLAIN, "IMAGE", "64k"])[0]
+    disk = disk[: 64 * 512] + root[: 64 << 10] + disk[192 * 512 :]
+    right = bytearray(disk)
+    right[100] ^= 1
+    right[200 * 512] ^= 1
+    right[64 * 512 + 1024 + 0x34] ^= 1
+    write("disk", label, sparse(disk, bytes(right)))
+
+
+def nix_database(time):
+    database = sqlite3.connect(":memory:", isolation_level=None)
+    for statement in [
+        "PRAGMA page_size = 512",
+        "CREATE TABLE ValidPaths (id integer primary key not null, path text not null, hash text not null,"
+        " registrationTime integer not null, deriver text, narSize integer, ultimate integer, sigs text, ca text)",
+        "CREATE TABLE Refs (referrer integer not null, reference integer not null)",
+        "CREATE TABLE DerivationOutputs (drv integer not null, id text not null, path text not null)",
+        f"INSERT INTO ValidPaths VALUES (1, '/nix/store/a', 'sha256:0', {time}, NULL, 9, NULL, NULL, NULL)",
+        "INSERT INTO Refs VALUES (1, 1)",
+        "INSERT INTO DerivationOutputs VALUES (1, 'out', '/nix/store/a')",
+    ]:
+        database.execute(statement)
+    return database.serialize()
+
+
+if hasattr(sqlite3.Connection, "serialize"):
+    write("nixDatabase", "rows", nix_database(1) + nix_database(2))

@@ -56,6 +56,7 @@ let
         autoPatchelfHook = null;
         pkg-config = null;
         python3 = null;
+        libguestfs = null;
         libvirt = null;
         sqlite = null;
         zlib = null;

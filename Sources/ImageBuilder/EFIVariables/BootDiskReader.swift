@@ -1,15 +1,14 @@
 package import Basics
-internal import Command
 package import EFIVariables
 internal import Foundation
 package import ImageModel
+internal import ImageReading
 internal import SystemPackage
 
 /// Looks at a disk as a firmware does: its partitions, and the files of those that it can read.
 ///
 /// The filesystems are read by mtools, in a process of its own: the host mounts nothing that a guest wrote.
 package struct BootDiskReader: Sendable {
-  private let runner = SubprocessRunner()
   /// Whose turn it is when the disk cannot be read.
   private let blame: Fault.Kind
 
@@ -21,28 +20,12 @@ package struct BootDiskReader: Sendable {
   ///
   /// - Throws: `Fault`.
   package func read(image: String, format: ImageFormat?) async throws -> BootDisk {
-    let file = try RegularFile.check(FilePath(image))
+    let file = FilePath(image)
+    _ = try RegularFile.check(file)
     let format = try format ?? Self.format(of: image)
-    try SelfContainedImage.check(file, format)
     return try await ScratchFolder.with("check") { scratch in
       let tools = ToolFolder(path: scratch)
-      guard format != .raw else {
-        try tools.link(file, as: FATReader.disk)
-        return try await withFiles(table(in: tools), in: tools)
-      }
-      try tools.link(file, as: "image")
-      let command = HostCommand(
-        attempt: "read \(image) as \(format.rawValue)", place: scratch, package: "qemu-utils", kind: .badInput
-      )
-      try await command.run {
-        if format.isPacked {
-          try await DiskExport(runner: runner).unpack("image", format, to: FATReader.disk, in: tools)
-        } else {
-          try await runner.run(
-            tools.command(
-              "qemu-img", ["convert", "-f", format.qemuName, "-O", "raw", "image", FATReader.disk]))
-        }
-      }
+      try await RawDisk.make(of: file, format, as: FATReader.disk, in: tools)
       return try await withFiles(table(in: tools), in: tools)
     }
   }
@@ -83,7 +66,9 @@ package struct BootDiskReader: Sendable {
         by: table.sectorSize)
       guard !isTooLarge else { continue }
       let disk = tools.path.appending(FATReader.disk)
-      guard try DiskFile.with(disk, { try FATBootSector.isAt(start, on: $0) }) else { continue }
+      guard try DiskFile.with(disk, { try FATFilesystem.isAt($0.part(start..<max(start, $0.size))) }) else {
+        continue
+      }
       let paths = try await FATReader(tools: tools, blame: blame).paths(
         at: start, of: "partition \(found.partitions[index].number)")
       found.partitions[index].files = Set(
@@ -105,19 +90,5 @@ extension DiskTable {
           signature: signature, isSystem: [.efiSystem, .code(0xef)].contains(entry.type))
       }
     }
-  }
-}
-
-/// The first sector of a FAT filesystem.
-private enum FATBootSector {
-  /// Whether there is one, by the fields that no other filesystem fills in this way ("FAT: General Overview of On-Disk
-  /// Format" 1.03, Microsoft). NTFS and exFAT have no tables of FAT's kind.
-  static func isAt(_ offset: UInt64, on disk: DiskFile) throws(Errno) -> Bool {
-    let sector = try disk.bytes(512, at: offset)
-    guard sector.littleEndian(at: 510, 2) == 0xaa55 else { return false }
-    let (bytes, sectors) = (sector.littleEndian(at: 11, 2), sector.littleEndian(at: 13, 1))
-    return [512, 1024, 2048, 4096].contains(bytes) && sectors.nonzeroBitCount == 1
-      && sector.littleEndian(at: 14, 2) > 0 && (1...2).contains(sector.littleEndian(at: 16, 1))
-      && sector.littleEndian(at: 21, 1) >= 0xf0
   }
 }

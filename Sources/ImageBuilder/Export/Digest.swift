@@ -1,5 +1,4 @@
 internal import Basics
-internal import CLinux
 internal import Crypto
 internal import Foundation
 internal import SystemPackage
@@ -39,7 +38,7 @@ enum FileDigest {
       while position < size {
         try Cancellation.check()
         // A hole is hashed, but not read.
-        let data = try nextData(in: file, from: position) ?? size
+        let data = try file.nextData(from: position) ?? size
         while position < data {
           try Cancellation.check()
           let count = Int(min(data - position, Int64(piece)))
@@ -54,13 +53,5 @@ enum FileDigest {
       }
       return hash.finalize().map { String(format: "%02x", $0) }.joined()
     }
-  }
-
-  /// The first byte at or after `offset` that is not in a hole; nil when only a hole is left.
-  private static func nextData(in file: FileDescriptor, from offset: Int64) throws -> Int64? {
-    let found = lseek(file.rawValue, off_t(offset), slipway_SEEK_DATA)
-    if found >= 0 { return Int64(found) }
-    guard errno == ENXIO else { throw Errno(rawValue: errno) }
-    return nil
   }
 }

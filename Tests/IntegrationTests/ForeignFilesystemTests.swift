@@ -1,0 +1,48 @@
+import Command
+import Foundation
+import ImageBuilder
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Filesystems that libguestfs's machine reads.
+@Suite(.virtualMachines, .serialized) struct ForeignFilesystemTests {
+  private let runner = SubprocessRunner()
+
+  @Test("A filesystem of another kind is compared by file and field", arguments: ["xfs", "btrfs"])
+  func filesAreCompared(kind: String) async throws {
+    try await withScratchDirectory { scratch in
+      let images = try await [("left", "one"), ("right", "two")].map { name, content in
+        let tree = scratch.appending("\(name)-tree")
+        try FileManager.default.createDirectory(atPath: tree.string, withIntermediateDirectories: true)
+        try Data(content.utf8).write(to: URL(fileURLWithPath: tree.appending("file").string))
+        let image = scratch.appending("\(name).img")
+        try await make(kind, of: tree, image)
+        return image
+      }
+      let result = try await SlipwayCommand.run(["diff", "--json", images[0].string, images[1].string])
+      try #require(result.status == 1, "\(result.errors)")
+      let found = try JSONDecoder().decode(ImageDifferences.self, from: Data(result.output.utf8))
+      #expect(found.notes == [])
+      #expect(Set(found.differences.map(\.region)) == ["disk (\(kind))"])
+      #expect(found.differences.contains { $0.path == "/file" && $0.field == "content" }, "\(found)")
+      let same = try await SlipwayCommand.run(["diff", images[0].string, images[0].string])
+      #expect(same.status == 0)
+      #expect(try await guests(of: scratch) == [])
+    }
+  }
+
+  /// Without mounting it.
+  private func make(_ kind: String, of tree: FilePath, _ image: FilePath) async throws {
+    let uuid = "11111111-2222-4333-8444-555555555555"
+    try await runner.run("truncate", "-s", "330M", image.string)
+    guard kind == "xfs" else {
+      try await runner.run("mkfs.btrfs", "-q", "-U", uuid, "-r", tree.string, image.string)
+      return
+    }
+    let list = tree.removingLastComponent().appending("list")
+    let text = "/dev/null\n0 0\nd--755 0 0\nfile ---644 0 0 \(tree.appending("file"))\n$\n"
+    try Data(text.utf8).write(to: URL(fileURLWithPath: list.string))
+    try await runner.run("mkfs.xfs", "-q", "-m", "uuid=\(uuid)", "-p", list.string, image.string)
+  }
+}
