@@ -53,7 +53,8 @@ let package = Package(
       name: "BuildPlan",
       dependencies: ["Basics", "ImageModel", "AgentProtocol", "Ext4Geometry", crypto, mustache],
       resources: [
-        .embedInCode("../../vm-templates/installer.xml"), .embedInCode("../../vm-templates/verify.xml"),
+        .embedInCode("../../vm-templates/installer.xml"), .embedInCode("../../vm-templates/disk.xml"),
+        .embedInCode("../../vm-templates/verify.xml"),
       ]),
     // Closures, their registration, and the Nix database.
     .target(
@@ -101,7 +102,7 @@ let package = Package(
     .target(
       name: "BuildMachine",
       dependencies: [
-        "Libvirt", "AgentProtocol", "Command", "Basics", "ImageModel", subprocess, systemPackage,
+        "Libvirt", "AgentProtocol", "Command", "Basics", "ImageModel", crypto, subprocess, systemPackage,
       ]),
     // The pipeline from plan to verified artefacts.
     .target(
