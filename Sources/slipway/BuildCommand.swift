@@ -22,6 +22,10 @@ struct BuildCommand: AsyncParsableCommand {
   @Flag(help: "Boot the result afterwards; a result that does not boot is not kept.")
   var verify = false
 
+  @Option(
+    help: "How the VM that installs comes up: warm restores a saved one, auto does so where there is one.")
+  var start: StartChoice = .auto
+
   @Flag(help: "When a step fails, open a shell in the guest.")
   var debugShell = false
 
@@ -56,7 +60,7 @@ struct BuildCommand: AsyncParsableCommand {
     let request = BuildRequest(
       spec: try specOptions.spec(), out: outputOptions.out, force: outputOptions.force, verify: verify,
       debugShell: debugShell, stepTimeLimit: stepTimeout, failureLog: outputOptions.keepLog,
-      machine: machineOptions.choice(), qemuArguments: qemuArg,
+      machine: machineOptions.choice(), start: start, qemuArguments: qemuArg,
       appliance: applianceOptions.choice())
     let start = ContinuousClock.now
     let progress = progressOptions.renderer()
