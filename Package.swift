@@ -189,7 +189,7 @@ let package = Package(
     .testTarget(
       name: "ImageBuilderTests",
       dependencies: [
-        "Basics",
+        "Basics", "BuildMachine",
         "AgentProtocol", "Appliance", "CLinux", "EFIVariables", "HostProbe", "ImageBuilder", "BuildPlan",
         "InstallSteps",
         "NixStore", "Ext4", "Ext4Geometry", "Command", "ImageModel", "TestSupport",

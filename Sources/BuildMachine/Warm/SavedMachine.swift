@@ -32,14 +32,16 @@ package struct SavedMachine: Hashable, Sendable {
   init(in folder: FilePath, of key: StartKey) throws(RestoreFailure) {
     self.folder = folder
     do {
-      let bytes = try WholeFile.read(folder.appending(Self.recordName), limit: Self.recordLimit)
+      let file = folder.appending(Self.recordName)
+      guard try FileStatus(of: file, followingLinks: false).kind == .file else { throw Errno.invalidArgument }
+      let bytes = try WholeFile.read(file, limit: Self.recordLimit)
       record = try JSONDecoder().decode(Record.self, from: Data(bytes))
-      let status = try FileStatus(of: folder.appending(Self.stateName), followingLinks: false)
-      guard status.kind == .file, Int64(exactly: status.size) == record.size else {
+      let state = try FileStatus(of: folder.appending(Self.stateName), followingLinks: false)
+      guard state.kind == .file, Int64(exactly: state.size) == record.size else {
         throw RestoreFailure(reason: "its state does not have the size that it was saved with")
       }
     } catch {
-      throw (error as? RestoreFailure) ?? RestoreFailure(reason: "its record cannot be read")
+      throw (error as? RestoreFailure) ?? RestoreFailure(reason: "its record or its state cannot be read")
     }
     guard record.version == SavedMachines.formatVersion, record.inputs == key.inputs else {
       throw RestoreFailure(reason: "it was saved from another start")

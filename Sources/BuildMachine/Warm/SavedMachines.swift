@@ -68,40 +68,27 @@ package struct SavedMachines: Sendable {
       key: key, claim: claim, leftover: leftover, place: folder.appending(key.digest), machines: self)
   }
 
-  /// One saved machine, for people.
-  package struct Entry: Hashable, Sendable {
-    package var digest: String
-    package var folder: FilePath
-    /// What it takes, in bytes.
-    package var size: UInt64
-    /// When it was used last, in seconds since 1970.
-    package var used: Int64
-  }
-
   /// All there are, those that were used last first.
-  package func list() -> [Entry] {
-    let names = ((try? Folder.names(in: folder)) ?? []).compactMap { String(validating: $0, as: UTF8.self) }
-    let entries = names.filter { !$0.hasPrefix(".") }.compactMap { name -> Entry? in
-      let place = folder.appending(name)
-      guard let used = try? place.stat().st_mtim.tv_sec else { return nil }
-      let files = ((try? Folder.names(in: place)) ?? []).map { place.appending(bytes: $0) }
-      let size = files.reduce(UInt64(0)) { $0 + UInt64(clamping: (try? $1.stat().size) ?? 0) }
-      return Entry(digest: name, folder: place, size: size, used: Int64(used))
+  package func list() -> [KeptFolder] { KeptFolder.all(in: folder) }
+
+  /// Removes what nobody has used for so many seconds.
+  package func removeUnused(for seconds: Double) {
+    for entry in list() where Date().timeIntervalSince1970 - Double(entry.used) >= seconds {
+      try? TreeRemover.remove(entry.path)
     }
-    return entries.sorted { ($0.used, $0.digest) > ($1.used, $1.digest) }
   }
 
   /// Removes those that were used longest ago, until the rest takes no more than the limit.
   ///
   /// - Returns: what is removed.
   @discardableResult
-  package func prune(limit: UInt64 = Self.sizeLimit) -> [Entry] {
+  package func prune(limit: UInt64 = Self.sizeLimit) -> [KeptFolder] {
     var size: UInt64 = 0
     let surplus = list().drop { entry in
       size += entry.size
       return size <= limit
     }
-    return surplus.filter { (try? TreeRemover.remove($0.folder)) != nil }
+    return surplus.filter { (try? TreeRemover.remove($0.path)) != nil }
   }
 }
 
@@ -137,5 +124,28 @@ package struct SavedMachineDraft: Sendable {
     try? TreeRemover.remove(claim.path)
     leftover.dismiss()
     claim.release()
+  }
+}
+
+/// A folder of a cache, which is named by a digest.
+package struct KeptFolder: Hashable, Sendable {
+  package var digest: String
+  package var path: FilePath
+  /// What its files take, in bytes.
+  package var size: UInt64
+  /// When it was used last, in seconds since 1970.
+  package var used: Int64
+
+  /// Those of a cache, those that were used last first.
+  package static func all(in folder: FilePath) -> [KeptFolder] {
+    let names = ((try? Folder.names(in: folder)) ?? []).compactMap { String(validating: $0, as: UTF8.self) }
+    let kept = names.filter { !$0.contains(".") }.compactMap { name -> KeptFolder? in
+      let path = folder.appending(name)
+      guard let used = try? path.stat().st_mtim.tv_sec else { return nil }
+      let files = ((try? Folder.names(in: path)) ?? []).map { path.appending(bytes: $0) }
+      let size = files.reduce(UInt64(0)) { $0 + ((try? FileStatus(of: $1))?.size ?? 0) }
+      return KeptFolder(digest: name, path: path, size: size, used: Int64(used))
+    }
+    return kept.sorted { ($0.used, $0.digest) > ($1.used, $1.digest) }
   }
 }

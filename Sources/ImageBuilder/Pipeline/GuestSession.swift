@@ -21,7 +21,7 @@ struct GuestSession: Sendable {
   let site: BuildSite
 
   /// How long firmware, kernel and agent may take. Emulated on two busy cores they take about ten seconds.
-  private static let bootLimit = Duration.seconds(180)
+  static let bootLimit = Duration.seconds(180)
   /// How long the agent of a restored machine may take. It takes a tenth of a second.
   private static let restoreLimit = Duration.seconds(60)
 

@@ -65,6 +65,14 @@ struct InstallerMachine: Sendable {
     let emulator = await ToolFinder(
       runner: SubprocessRunner(), path: ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
     ).find(ExternalTool(Architecture.current.emulator, on: .host, debianPackage: ""))
+    return try await key(
+      emulator: Self.stamp(emulator.path ?? ""), libvirt: try await installer.machine.hypervisor.version())
+  }
+
+  /// - Parameters:
+  ///   - emulator: which QEMU it is.
+  ///   - libvirt: the versions of libvirt and QEMU.
+  func key(emulator: String, libvirt: String) async throws -> StartKey {
     let pair = variables.map { variables in
       var pair = variables.firmware
       (pair.code, pair.variablesTemplate) = ("/firmware", "/variables")
@@ -73,8 +81,7 @@ struct InstallerMachine: Sendable {
     var inputs = [
       "domain": try domain(
         of: .shared, firmware: pair, variables: "/variables", kernel: "/kernel", initramfs: "/initramfs"),
-      "appliance": appliance.digest, "libvirt": try await installer.machine.hypervisor.version(),
-      "emulator": Self.stamp(emulator.path ?? ""),
+      "appliance": appliance.digest, "libvirt": libvirt, "emulator": emulator,
     ]
     if let firmware = variables?.firmware {
       inputs["firmwareCode"] = try await FileDigest.sha256(of: FilePath(firmware.code))

@@ -1,6 +1,5 @@
 internal import BuildMachine
 internal import BuildPlan
-internal import ImageModel
 
 /// The saving of a machine for the builds after this one, beside this one. What goes wrong with it is noted, and stops
 /// nothing.
@@ -20,7 +19,7 @@ struct MachineSaving: Sendable {
     }
     let draft: SavedMachineDraft
     do {
-      draft = try await machines.draft(key, room: ByteSize.mebibytes(plan.memory).bytes)
+      draft = try await machines.draft(key, of: plan)
     } catch {
       try Task.checkCancellation()
       failed(error)
