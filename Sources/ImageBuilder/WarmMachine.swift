@@ -2,24 +2,28 @@ internal import AgentProtocol
 internal import Appliance
 internal import Basics
 internal import BuildMachine
-internal import BuildPlan
+public import BuildPlan
 internal import Foundation
 internal import ImageModel
 internal import SystemPackage
 
 extension ApplianceChoice {
-  /// Boots a machine with the defaults of a build, and saves it for builds to start from, unless there is one.
+  /// Boots a machine, and saves it for builds to start from, unless there is one.
   ///
-  /// - Throws: `Fault` when it cannot be saved, `CancellationError`.
-  public func saveMachine(on choice: MachineChoice, events: @escaping BuildEventHandler) async throws {
+  /// - Parameter spec: what the machine would be for; it needs no system.
+  /// - Throws: `SpecError`, `Fault` when it cannot be saved, `CancellationError`.
+  public func saveMachine(
+    for spec: ImageSpec, on choice: MachineChoice, events: @escaping BuildEventHandler
+  ) async throws {
     let recorder = StepRecorder(events)
-    var defaults = ImageSpec()
-    defaults.system = "/nix/store"
-    let spec = try ResolvedSpec(defaults)
-    let facts = try await MachineProbe(choice, startsGuest: true).facts(for: spec)
-    let plan = MachinePlan(for: spec, on: facts)
+    var spec = spec
+    // What is installed is no part of the machine.
+    spec.system = "/nix/store"
+    let resolved = try ResolvedSpec(spec)
+    let facts = try await MachineProbe(choice, startsGuest: true).facts(for: resolved)
+    let plan = MachinePlan(for: resolved, on: facts)
     let appliance = try await recorder.step(.appliance) {
-      try await make(for: spec.guestFilesystems.map(\.kind), in: try Self.userCache())
+      try await make(for: resolved.guestFilesystems.map(\.kind), in: try Self.userCache())
     }
     try await ScratchFolder.with("warm") { work in
       var variables: WorkVariables?

@@ -72,7 +72,13 @@ final class Agent: Sendable {
     let isFirst = self.is(.silent)
     phase.withLock { $0 = .greeted }
     let hello = AgentMessage.hello(build: SlipwayVersion.named)
-    if isFirst { try outbox.start(with: hello) } else { outbox.send(hello) }
+    if isFirst {
+      try outbox.start(with: hello)
+    } else {
+      // All that came before is on another machine's console.
+      Console.say("restored")
+      outbox.send(hello)
+    }
     guard oldest <= AgentProtocol.version, AgentProtocol.oldestVersion <= newest else {
       outbox.waitUntilSent()
       throw Fault(

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Basics
+internal import BuildPlan
 internal import ImageBuilder
 
 /// `slipway appliance`
@@ -15,18 +16,22 @@ struct ApplianceCommand: AsyncParsableCommand {
       commandName: "build", abstract: "Build the appliance now, unless a build of the same parts is cached.")
 
     @OptionGroup var applianceOptions: ApplianceOptions
-    @OptionGroup var machineOptions: MachineOptions
     @OptionGroup var progressOptions: ProgressOptions
 
-    @Flag(help: "Also save a machine that has booted it, for builds with the defaults to start from.")
+    @Flag(help: "Also save a machine that has booted it, for builds with such a VM to start from.")
     var warm = false
+
+    @OptionGroup(title: SpecGroup.machine.title) var machineOptions: MachineOptions
+    @OptionGroup(title: SpecGroup.machine.title) var machine: SpecFlags<SpecOptions.Machine>
+    @OptionGroup(title: SpecGroup.firmware.title) var firmware: SpecFlags<SpecOptions.Firmware>
 
     func run() async throws {
       let choice = applianceOptions.choice()
+      let spec = try SpecOptions.spec(of: machine.given + firmware.given)
       let machine = machineOptions.choice()
       let progress = progressOptions.renderer()
       let folder = try await cancellingOnSignals {
-        if warm { try await choice.saveMachine(on: machine, events: progress.show) }
+        if warm { try await choice.saveMachine(for: spec, on: machine, events: progress.show) }
         return try await choice.build(events: progress.show)
       }
       try DataOutput.standard.write(lines: [folder])

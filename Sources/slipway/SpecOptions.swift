@@ -45,10 +45,15 @@ struct SpecOptions: ParsableArguments {
     let given =
       system.given + disk.given + partitions.given + contents.given + firmware.given + secureBoot.given
       + machine.given + output.given + hooks.given
+    return try readFile().overridden(by: Self.spec(of: given))
+  }
+
+  /// What flags ask for.
+  static func spec(of given: [(flag: SpecFlag, value: SpecValue)]) throws -> ImageSpec {
     let flags = try given.reduce(SpecValue.object([:])) { spec, flag in
-      spec.setting(flag.flag.path[...], to: try Self.withScript(flag.flag, flag.value))
+      spec.setting(flag.flag.path[...], to: try withScript(flag.flag, flag.value))
     }
-    return try readFile().overridden(by: ImageSpec(flags))
+    return try ImageSpec(flags)
   }
 
   /// A script's text in the place of its file.

@@ -104,9 +104,7 @@ package struct SavedMachine: Hashable, Sendable {
       ).run { try await connection.restoreDomain(from: pipe.string, xml: xml, name: session.name) }
       do {
         try await unpacking.value
-        guard try await comparing.value == (record.size, record.digest) else {
-          throw RestoreFailure(reason: "its state is not the one that was saved")
-        }
+        try compare(try await comparing.value)
         try await domain.resume()
         return domain
       } catch {
@@ -115,7 +113,15 @@ package struct SavedMachine: Hashable, Sendable {
       }
     } catch {
       try Task.checkCancellation()
+      // What a hypervisor says of a damaged state is not the cause.
+      try compare(try await comparing.value)
       throw RestoreFailure(error)
+    }
+  }
+
+  private func compare(_ found: (size: Int64, digest: String)) throws(RestoreFailure) {
+    guard found == (record.size, record.digest) else {
+      throw RestoreFailure(reason: "its state is not the one that was saved")
     }
   }
 
@@ -159,7 +165,7 @@ package struct RestoreFailure: Error, Hashable, Sendable {
       switch error {
       case let error as RestoreFailure: error.reason
       case let error as Fault: error.cause
-      case let error as LibvirtError: error.message
+      case let error as LibvirtError: error.message.split(separator: "\n").first.map(String.init) ?? ""
       case let error as CommandFailure: ([error.summary] + error.tail.suffix(1)).joined(separator: ": ")
       default: "\(error)"
       }

@@ -63,7 +63,13 @@ struct GuestSession: Sendable {
       }
     try await withMachine(configuration) { machine in
       let (agent, saving) = try await site.recorder.step(.boot, detail: { _ in start.report.text }) {
-        try await bringUp(machine, start, plugging: installer.disks.isEmpty)
+        do {
+          return try await bringUp(machine, start, plugging: installer.disks.isEmpty)
+        } catch let error as Fault {
+          // Nothing was done in it yet: whatever is wrong with it, another machine can boot.
+          if case .warm = start { throw RestoreFailure(error) }
+          throw error
+        }
       }
       do {
         try await runSteps(agent, on: machine, pour)
@@ -112,11 +118,7 @@ struct GuestSession: Sendable {
         BootPhase(console: $0.lastLines).rawValue
       }.during { try await machine.connectAgent(build: SlipwayVersion.named, within: Self.bootLimit) }
     }
-    do {
-      return try await machine.connectAgent(build: SlipwayVersion.named, within: Self.restoreLimit)
-    } catch let error as Fault {
-      throw RestoreFailure(error)
-    }
+    return try await machine.connectAgent(build: SlipwayVersion.named, within: Self.restoreLimit)
   }
 
   private func runSteps(
