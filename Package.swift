@@ -53,7 +53,8 @@ let package = Package(
       name: "BuildPlan",
       dependencies: ["Basics", "ImageModel", "AgentProtocol", "Ext4Geometry", crypto, mustache],
       resources: [
-        .embedInCode("../../vm-templates/installer.xml"), .embedInCode("../../vm-templates/verify.xml"),
+        .embedInCode("../../vm-templates/installer.xml"), .embedInCode("../../vm-templates/disk.xml"),
+        .embedInCode("../../vm-templates/verify.xml"),
       ]),
     // Closures, their registration, and the Nix database.
     .target(
@@ -107,7 +108,7 @@ let package = Package(
     .target(
       name: "BuildMachine",
       dependencies: [
-        "Libvirt", "AgentProtocol", "Command", "Basics", "ImageModel", subprocess, systemPackage,
+        "Libvirt", "AgentProtocol", "Command", "Basics", "ImageModel", crypto, subprocess, systemPackage,
       ]),
     // The pipeline from plan to verified artefacts.
     .target(
@@ -196,9 +197,9 @@ let package = Package(
     .testTarget(
       name: "ImageBuilderTests",
       dependencies: [
-        "AgentProtocol", "Appliance", "Basics", "BuildPlan", "CLinux", "Command", "EFIVariables", "Ext4",
-        "Ext4Geometry", "FAT", "HostProbe", "ImageBuilder", "ImageModel", "ImageReading", "InstallSteps",
-        "NixStore", "TestSupport", systemPackage,
+        "AgentProtocol", "Appliance", "Basics", "BuildMachine", "BuildPlan", "CLinux", "Command",
+        "EFIVariables", "Ext4", "Ext4Geometry", "FAT", "HostProbe", "ImageBuilder", "ImageModel",
+        "ImageReading", "InstallSteps", "NixStore", "TestSupport", systemPackage,
       ]),
     // `make fuzz`: each parser of outside bytes, for libFuzzer. Sees what only its module sees, so debug builds only.
     .target(

@@ -62,6 +62,8 @@ in
 , kernelImage ? "${kernel}/bzImage"
 , kernelModules ? "${lib.getOutput "modules" kernel}/lib/modules/${kernel.modDirVersion}"
 , cpus ? 2
+  # What warm-machine.nix made, for the machine that installs to start from; it must be of the same machine.
+, warmMachine ? null
   # More hooks, and more formats than one: see the reference.
 , preVM ? ""
 , postInstall ? ""
@@ -204,10 +206,16 @@ pkgs.runCommand name
   }
   addScript --pre-vm pre-vm.sh "$preVM"
   addScript --post-vm post-vm.sh "$postVM"
+  ${lib.optionalString (warmMachine != null) ''
+    mkdir -p "$XDG_CACHE_HOME/slipway"
+    ln -s ${warmMachine} "$XDG_CACHE_HOME/slipway/warm"
+  ''}
   eval "words=($QEMU_OPTS)"
   for word in "''${words[@]}"; do flags+=(--qemu-arg "$word"); done
   slipway build ${specFile} "''${flags[@]}" --out "$out" --keep-log "$NIX_BUILD_TOP/slipway.failed.log" --progress plain ${lib.escapeShellArgs
     (lib.optionals (!onlyNixStore) [ "--kernel" kernelImage "--modules" kernelModules ]
+      # What this build would save, no other sees.
+      ++ lib.optionals (warmMachine == null) [ "--start" "cold" ]
       ++ lib.optional verify "--verify" ++ extraFlags)}
   # Times of this build: they would make each build of one derivation another.
   mv "$out/log" "$NIX_BUILD_TOP/slipway-log"

@@ -1,9 +1,9 @@
 /// The protocol's version and the words of its handshake.
 package enum AgentProtocol {
   /// The newest version this build speaks.
-  package static let version = 7
+  package static let version = 8
   /// The oldest version this build still speaks.
-  package static let oldestVersion = 7
+  package static let oldestVersion = 8
   /// The first word of either hello; anything else on the port is not an agent.
   package static let magic = "slipway-agent"
   /// The virtio-serial port's name; in the guest it is `/dev/virtio-ports/` and this.
@@ -18,17 +18,41 @@ package enum AgentProtocol {
 
 /// What the host sends. Its JSON is an object with one key, the case; a value without a name has the key `_0`.
 package enum HostMessage: Hashable, Codable, Sendable {
-  /// First, and once: the range of versions that the host speaks, and its build for messages. The newest common version
-  /// is used. Its form is the same in all versions, so that either side can tell that there is none.
+  /// First: the range of versions that the host speaks, and its build for messages. The newest common version is used. Its
+  /// form is the same in all versions, so that either side can tell that there is none. A guest that was saved and restored
+  /// hears it again: nothing of an agent depends on its host until the session begins.
   case hello(
     magic: String = AgentProtocol.magic, oldestVersion: Int = AgentProtocol.oldestVersion,
     version: Int = AgentProtocol.version, build: String)
+  /// Begin the session: answered by a reply. What a guest learns here is not in it before, so that one that was saved before
+  /// serves any build.
+  case begin(id: Int, session: GuestContext)
   /// Do one step, whose programs may read the secrets while they run. One request is under way at a time.
   case request(id: Int, step: InstallStep, secrets: [SecretFile] = [])
   /// Give a person a shell on the guest's second serial line; answered by a reply when the shell ends.
   case debugShell(id: Int)
   /// Power off at once. The agent answers by powering off.
   case powerOff
+}
+
+/// What a guest has of the build that it works for, beside its steps.
+package struct GuestContext: Hashable, Codable, Sendable {
+  /// What its clock is set to, in seconds since 1970.
+  package var clock: Int64
+  /// Random bytes of the host's that go into the kernel's random numbers, before anything draws from them: guests that were
+  /// restored from one state must not draw the same.
+  package var entropy: [UInt8]
+  /// The serial numbers of the disks that it is to wait for.
+  package var disks: [String]
+
+  package init(clock: Int64, entropy: [UInt8], disks: [String]) {
+    self.clock = clock
+    self.entropy = entropy
+    self.disks = disks
+  }
+
+  /// How much `entropy` has at least, in bytes: what the kernel's generator is seeded with.
+  package static let entropySize = 32
 }
 
 /// A file that a step's programs may read while they run. It is never on a disk of the guest, and in no log.

@@ -27,6 +27,11 @@ package struct ApplianceBuilder: Sendable {
     folders.cache.map { FilePath($0).appending("slipway/appliance") }
   }
 
+  /// Removes what was last used longer ago than this many seconds from a folder for appliances.
+  package static func removeUnused(for seconds: Double, in cache: FilePath) {
+    ApplianceCache(folder: cache).removeUnused(for: seconds)
+  }
+
   /// Makes the appliance if no intact one of these inputs is in the cache.
   ///
   /// - Parameter readingAll: whether the cached files are read and compared with their digests, even if they look

@@ -115,12 +115,12 @@ struct ApplianceCache {
     return appliance
   }
 
-  /// Removes what was last used more than a day ago, and what killed builds left.
-  func removeUnused(now: Date = Date()) {
+  /// Removes what was last used longer ago than this many seconds, and what killed builds left.
+  func removeUnused(for seconds: Double = 86_400, now: Date = Date()) {
     for name in (try? Folder.names(in: folder)) ?? [] {
       let path = folder.appending(bytes: name)
       guard let used = try? path.stat().st_mtim.tv_sec else { continue }
-      if now.timeIntervalSince1970 - Double(used) > 86_400 { try? TreeRemover.remove(path) }
+      if now.timeIntervalSince1970 - Double(used) >= seconds { try? TreeRemover.remove(path) }
     }
   }
 

@@ -5,8 +5,8 @@ internal import SystemPackage
 /// The host's side of the talk with one agent.
 ///
 /// ```
-/// connect ──hello──► idle ──perform──► waiting for the reply ──► idle ──powerOff──► (the guest ends)
-///                      └────────────────any fault──────────────► lost: every later call fails
+/// connect ──hello──► greeted ──begin──► idle ──perform──► waiting for the reply ──► idle ──powerOff──► (the guest ends)
+///                       └──────────────────────any fault───────────────────────► lost: every later call fails
 /// ```
 /// A fault is an end of the stream, silence, a frame that is no message, or a message out of turn.
 package actor AgentClient {
@@ -82,6 +82,22 @@ package actor AgentClient {
           + " slipway (build \(ownBuild)) speaks \(AgentProtocol.oldestVersion) to \(AgentProtocol.version)",
         remedy: "Build the appliance anew: slipway appliance build")
     }
+  }
+
+  /// Begins the session: the guest takes the context for its own.
+  ///
+  /// - Parameters:
+  ///   - limit: how long it may take altogether.
+  ///   - onEvent: is given what the agent reports meanwhile.
+  /// - Throws: `Fault`, also when a disk does not appear; `CancellationError`.
+  package func begin(
+    _ context: GuestContext, limit: Duration = .seconds(120), onEvent: @Sendable (Event) -> Void = { _ in }
+  ) async throws {
+    let attempt = "begin the session with the agent"
+    let failure = try await ask(attempt: attempt, silence: limit, limit: limit, onEvent: onEvent) {
+      .begin(id: $0, session: context)
+    }
+    if let failure { throw await stepError(failure, attempt: attempt) }
   }
 
   /// Has the agent do one step, and returns when the agent says that it is done.

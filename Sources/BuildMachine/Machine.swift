@@ -70,6 +70,40 @@ package final class Machine: Sendable {
     }
   }
 
+  /// Plugs a device in.
+  ///
+  /// - Parameters:
+  ///   - xml: the device, as it would stand in a domain.
+  ///   - name: what it is, for messages.
+  /// - Throws: `Fault`.
+  package func plug(_ xml: String, name: String) async throws {
+    do {
+      try await domain.attachDevice(xml: xml)
+    } catch let error as LibvirtError {
+      throw Fault(
+        .hostNotAble, "could not plug \(name) into the machine",
+        cause: end.value?.description ?? error.message,
+        remedy: end.value == nil ? "A template of your own needs a free slot for each disk" : nil,
+        evidence: console.lastLines)
+    }
+  }
+
+  /// Writes the machine's state into a draft; the machine goes on then. It must be one of the shared name, without disks,
+  /// whose agent has said hello and waits.
+  ///
+  /// - Throws: `Fault`, `CancellationError`.
+  package func save(into draft: SavedMachineDraft) async throws {
+    let (domain, path) = (domain, draft.memory.string)
+    do {
+      // A guest that stays paused is no guest: whoever waits for it ends it.
+      try await PatientCall(attempt: "save the machine", relieve: {}).run {
+        try await domain.saveMemory(to: path)
+      }
+    } catch let error as LibvirtError {
+      throw Fault(.failed, "could not save the machine", cause: error.message)
+    }
+  }
+
   /// Writes a PNG of what the machine's screen shows. The domain needs a video device.
   ///
   /// - Throws: `Fault`.
@@ -131,7 +165,9 @@ package final class Machine: Sendable {
   }
 
   /// Follows the machine until it is gone. Runs beside the body of `withMachine`.
-  func watch(_ events: AsyncStream<DomainEvent>, firstByteLimit: Duration) async {
+  ///
+  /// - Parameter firstByteLimit: how long the console may stay empty; nil for ever.
+  func watch(_ events: AsyncStream<DomainEvent>, firstByteLimit: Duration?) async {
     await withTaskGroup { group in
       group.addTask { [self] in await follow(events) }
       group.addTask { [self] in
@@ -140,6 +176,7 @@ package final class Machine: Sendable {
         finish(.panicked(line))
       }
       group.addTask { [self] in
+        guard let firstByteLimit else { return }
         try? await Task.sleep(for: firstByteLimit)
         guard !Task.isCancelled, console.byteCount == 0 else { return }
         finish(.silent(firstByteLimit))

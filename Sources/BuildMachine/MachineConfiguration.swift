@@ -18,25 +18,31 @@ package struct MachineConfiguration: Sendable {
   package var firstByteLimit: Duration
   /// How much the guest may print on its console, in bytes; it is ended at more.
   package var consoleLimit: UInt64
+  /// Whether the session has the name and the UUID that all machines have which are saved or restored.
+  package var isShared: Bool
+  /// What the machine is restored from; nil to boot it. Needs `isShared`.
+  package var saved: SavedMachine?
   /// The domain of this session.
   package var domainXML: @Sendable (MachineSession) throws -> String
 
   package init(
     hypervisor: Hypervisor = .embedded, consoleLog: FilePath? = nil, firstByteLimit: Duration = .seconds(60),
-    consoleLimit: UInt64 = ConsoleLog.byteLimit,
+    consoleLimit: UInt64 = ConsoleLog.byteLimit, isShared: Bool = false, saved: SavedMachine? = nil,
     domainXML: @escaping @Sendable (MachineSession) throws -> String
   ) {
     self.hypervisor = hypervisor
     self.consoleLog = consoleLog
     self.firstByteLimit = firstByteLimit
     self.consoleLimit = consoleLimit
+    self.isShared = isShared
+    self.saved = saved
     self.domainXML = domainXML
   }
 }
 
 /// The name and the paths of one session. The domain must use them.
 package struct MachineSession: Hashable, Sendable {
-  /// The domain's name, unique on this host.
+  /// The domain's name, unique among the machines of its libvirt.
   package var name: String
   /// The domain's UUID.
   package var uuid: String
@@ -51,4 +57,15 @@ package struct MachineSession: Hashable, Sendable {
   package var agentSocket: FilePath { directory.appending("agent.sock") }
   /// The Unix socket of the second serial port.
   package var debugSocket: FilePath { directory.appending("debug.sock") }
+
+  /// Whether name and UUID are those of all machines that are saved or restored: a domain keeps both.
+  package var isShared: Bool { name == Self.sharedName }
+
+  static let sharedName = "slipway-installer"
+  static let sharedUUID = "d2b0a3c6-5f0e-4f7e-9d0a-6a1c52c7b3e8"
+
+  /// A session as keys of starts know it: without what differs from one to the next.
+  package static let shared = MachineSession(
+    name: sharedName, uuid: sharedUUID, directory: "/session", consoleLog: "/session/console.log",
+    hostCPUs: "")
 }

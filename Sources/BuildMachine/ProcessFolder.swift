@@ -18,6 +18,7 @@ package import SystemPackage
 package final class ProcessFolder: Sendable {
   private let claim: ClaimedFolder
   private let counter = Mutex(0)
+  private let sharedIsTaken = Mutex(false)
 
   private init(_ claim: ClaimedFolder) {
     self.claim = claim
@@ -59,15 +60,31 @@ package final class ProcessFolder: Sendable {
     return Leftover(link: link)
   }
 
-  /// A new folder for one session.
+  /// A new folder for one session. It is to be ended by `endSession`.
+  ///
+  /// One at a time has the shared name; another gets one of its own.
   func makeSession(for configuration: MachineConfiguration) throws -> MachineSession {
     let number = nextNumber()
     let directory = path.appending("\(number)")
     try attempt("make a machine's folder") { try makePrivateFolder(directory) }
+    let isShared =
+      configuration.isShared
+      && sharedIsTaken.withLock { isTaken in
+        defer { isTaken = true }
+        return !isTaken
+      }
     return MachineSession(
-      name: "slipway-\(path.lastComponent?.string ?? "")-\(number)", uuid: UUID().uuidString.lowercased(),
-      directory: directory, consoleLog: configuration.consoleLog ?? directory.appending("console.log"),
+      name: isShared
+        ? MachineSession.sharedName : "slipway-\(path.lastComponent?.string ?? "")-\(number)",
+      uuid: isShared ? MachineSession.sharedUUID : UUID().uuidString.lowercased(), directory: directory,
+      consoleLog: configuration.consoleLog ?? directory.appending("console.log"),
       hostCPUs: configuration.hypervisor == .embedded ? HostProcessors.allowed() : "")
+  }
+
+  /// Removes the folder of a session, whose machine is gone.
+  func endSession(_ session: MachineSession) {
+    try? TreeRemover.remove(session.directory)
+    if session.isShared { sharedIsTaken.withLock { $0 = false } }
   }
 
   private func nextNumber() -> Int {

@@ -9,13 +9,14 @@ internal import SystemPackage
 /// The machine is destroyed on every exit: when `body` returns, throws or is cancelled, and by a watchdog when
 /// this process is killed. A body that wants an orderly end has the guest power off first.
 ///
-/// - Throws: what `body` throws; `Fault` when the machine cannot be started.
+/// - Throws: what `body` throws; `Fault` when the machine cannot be started, `RestoreFailure` when a saved one cannot be
+///   restored.
 package func withMachine<Result: Sendable>(
   _ configuration: MachineConfiguration, _ body: (Machine) async throws -> Result
 ) async throws -> Result {
   let folder = try await ProcessFolder.current()
   let session = try folder.makeSession(for: configuration)
-  defer { try? TreeRemover.remove(session.directory) }
+  defer { folder.endSession(session) }
   let xml = try configuration.domainXML(session)
   let connection: Connection
   let events: AsyncStream<DomainEvent>
@@ -23,14 +24,23 @@ package func withMachine<Result: Sendable>(
   do {
     connection = try await open(configuration.hypervisor, folder)
     events = try await connection.events()
-    domain = try await start(xml, of: configuration, session, on: connection, folder)
+    if let saved = configuration.saved {
+      guard session.isShared else {
+        throw RestoreFailure(reason: "another machine of this process is one that was saved or restored")
+      }
+      domain = try await saved.restore(xml, of: session, on: connection, in: folder)
+    } else {
+      domain = try await start(xml, of: configuration, session, on: connection, folder)
+    }
   } catch let error as LibvirtError {
     throw folder.fault("start a machine", error)
   }
   let machine = Machine(
     session: session, domain: domain, consoleLimit: configuration.consoleLimit)
+  // A restored guest has printed all of its boot before.
+  let firstByteLimit = configuration.saved == nil ? configuration.firstByteLimit : nil
   // Not a child of this task: the machine is watched, and ended, also when this task is cancelled.
-  let watch = Task { await machine.watch(events, firstByteLimit: configuration.firstByteLimit) }
+  let watch = Task { await machine.watch(events, firstByteLimit: firstByteLimit) }
   let outcome: Swift.Result<Result, any Error>
   do {
     try Task.checkCancellation()

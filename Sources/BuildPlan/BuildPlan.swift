@@ -110,7 +110,7 @@ public struct MachinePlan: Hashable, Codable, Sendable {
   public var firmware: FirmwarePair?
   /// The appliance kernel's command line.
   public var kernelCommandLine: String
-  /// The guest's clock at start, in seconds since 1970.
+  /// The guest's clock when its session begins, in seconds since 1970.
   public var clock: Int64
 }
 

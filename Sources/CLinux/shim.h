@@ -11,6 +11,7 @@
 #include <linux/kvm.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
+#include <linux/random.h>
 #include <sys/ioctl.h>
 #include <sys/reboot.h>
 #include <sys/sendfile.h>
@@ -94,6 +95,22 @@ static inline int slipway_open_on_this_mount(int directory, const char *name, in
 /// Starts the write-back of a range of a file, and waits for it (sync_file_range(2)).
 static inline int slipway_write_back(int file, long offset, long length) {
   return (int)syscall(SYS_sync_file_range, file, offset, length, 7);
+}
+
+/// Adds random bytes, which count in full, to those that the kernel's generator is seeded with (random(4)), and seeds it
+/// anew. Returns 0, or -1 with errno set.
+static inline int slipway_add_entropy(int random, const void *bytes, int count) {
+  struct {
+    struct rand_pool_info info;
+    unsigned char bytes[64];
+  } pool = {.info = {.entropy_count = 8 * count, .buf_size = count}};
+  if (count < 0 || count > (int)sizeof pool.bytes) {
+    errno = EINVAL;
+    return -1;
+  }
+  __builtin_memcpy(pool.info.buf, bytes, (unsigned long)count);
+  if (ioctl(random, RNDADDENTROPY, &pool) < 0) return -1;
+  return ioctl(random, RNDRESEEDCRNG);
 }
 
 static const int slipway_O_PATH = 010000000;

@@ -11,15 +11,23 @@ extension ApplianceChoice {
   /// - Returns: the folder that it is in.
   /// - Throws: `Fault` of kind `hostNotAble`.
   public func build(events: @escaping BuildEventHandler) async throws -> String {
+    let cache = try Self.userCache()
+    let appliance = try await StepRecorder(events).step(.appliance) {
+      try await make(in: cache, readingAll: true)
+    }
+    return appliance.kernel.removingLastComponent().string
+  }
+
+  /// The user's folder for appliances.
+  ///
+  /// - Throws: `Fault` where there is none.
+  static func userCache() throws -> FilePath {
     guard let cache = ApplianceBuilder.defaultCache() else {
       throw Fault(
         .hostNotAble, "there is no folder in which the appliance could be kept",
         remedy: "Set HOME to a folder that is there, or XDG_CACHE_HOME")
     }
-    let appliance = try await StepRecorder(events).step(.appliance) {
-      try await make(in: cache, readingAll: true)
-    }
-    return appliance.kernel.removingLastComponent().string
+    return cache
   }
 
   /// Runs `body` with a folder for appliances: the user's, or one that is gone afterwards where there is none.

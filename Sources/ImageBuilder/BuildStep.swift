@@ -28,6 +28,7 @@ extension BuildStep {
   static let appliance = BuildStep("appliance", "get the appliance")
   static let pour = BuildStep("pour", "write the store")
   static let boot = BuildStep("boot", "boot the installer")
+  static let save = BuildStep("save", "save the machine")
   static let powerOff = BuildStep("powerOff", "power the installer off")
   static let merge = BuildStep("merge", "merge the installer's writes")
   static let seal = BuildStep("seal", "write the final disk")

@@ -41,7 +41,8 @@ public struct ImageBuilder: Sendable {
     try OutputPath.check(request.out)
     let installer = Installer(
       machine: request.machine, template: try request.machine.domainTemplate(or: DomainTemplate.installer),
-      qemuArguments: request.qemuArguments, appliance: request.appliance, debugShell: request.debugShell)
+      qemuArguments: request.qemuArguments, appliance: request.appliance, start: request.start,
+      debugShell: request.debugShell)
     let spec = try resolvedSpec()
     try checkVerifiable(spec)
     try checkReproducible(spec)

@@ -20,6 +20,16 @@ public enum AcceleratorChoice: String, CaseIterable, Sendable {
   }
 }
 
+/// How the machine that installs is brought up.
+public enum StartChoice: String, CaseIterable, Sendable {
+  /// It is restored from a saved machine where there is one of this start; else it boots, and is saved for the next build.
+  case auto
+  /// It boots, and nothing is saved.
+  case cold
+  /// It is restored, or the build fails.
+  case warm
+}
+
 /// How virtual machines are run.
 public struct MachineChoice: Hashable, Sendable {
   /// A libvirt URI; nil for the embedded driver, which needs no daemon.
@@ -81,6 +91,8 @@ public struct BuildRequest: Hashable, Sendable {
   public var failureLog: String?
   /// The machine.
   public var machine: MachineChoice
+  /// How it is brought up.
+  public var start: StartChoice
   /// Words that come to QEMU's command line of the machine that installs.
   public var qemuArguments: [String]
   /// The appliance.
@@ -91,7 +103,7 @@ public struct BuildRequest: Hashable, Sendable {
     spec: ImageSpec, out: String = "result", force: Bool = false, verify: Bool = false,
     checkReproducible: Bool = false, debugShell: Bool = false, stepTimeLimit: Int? = nil,
     failureLog: String? = nil,
-    machine: MachineChoice = MachineChoice(), qemuArguments: [String] = [],
+    machine: MachineChoice = MachineChoice(), start: StartChoice = .auto, qemuArguments: [String] = [],
     appliance: ApplianceChoice = ApplianceChoice()
   ) {
     self.spec = spec
@@ -103,6 +115,7 @@ public struct BuildRequest: Hashable, Sendable {
     self.stepTimeLimit = stepTimeLimit
     self.failureLog = failureLog
     self.machine = machine
+    self.start = start
     self.qemuArguments = qemuArguments
     self.appliance = appliance
   }

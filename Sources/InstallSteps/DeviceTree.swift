@@ -1,4 +1,4 @@
-internal import AgentProtocol
+package import AgentProtocol
 internal import CLinux
 internal import Glibc
 internal import ImageModel
@@ -23,6 +23,24 @@ package struct DeviceTree: Hashable, Sendable {
     switch device {
     case .disk(let serial): try disk(serial: serial)
     case .partition(let serial, let number): try disk(serial: serial).partition(number)
+    }
+  }
+
+  /// How long a disk that has just been plugged in may take to appear.
+  private static let patience = Duration.seconds(30)
+
+  /// Waits until the kernel has found each of the disks.
+  ///
+  /// - Throws: `StepFailure` that names the serial numbers there are, when one does not appear within thirty seconds.
+  package func waitForDisks(_ serials: [String]) throws(StepFailure) {
+    let deadline = ContinuousClock.now + Self.patience
+    for serial in serials {
+      while (try? disk(serial: serial)) == nil, ContinuousClock.now < deadline { usleep(2_000) }
+      do {
+        _ = try disk(serial: serial)
+      } catch {
+        throw error as? StepFailure ?? StepFailure(message: "\(error)")
+      }
     }
   }
 

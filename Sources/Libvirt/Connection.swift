@@ -58,6 +58,25 @@ package final class Connection: Sendable {
   }
 }
 
+extension Connection {
+  /// Makes a transient domain from what `Domain.saveMemory` has written. It does not run before it is resumed.
+  ///
+  /// - Parameters:
+  ///   - path: the state; also a FIFO, as it is read once, from its beginning to its end.
+  ///   - xml: the domain. It may differ from the saved one in the host's files alone.
+  ///   - name: its name.
+  /// - Throws: `LibvirtError`.
+  package func restoreDomain(from path: String, xml: String, name: String) async throws -> Domain {
+    try await onThread { [self] in
+      _ = try LibvirtError.check(
+        virDomainRestoreFlags(raw, path, xml, VIR_DOMAIN_SAVE_PAUSED.rawValue), "restore the domain")
+      return Domain(
+        connection: self,
+        owning: try LibvirtError.check(virDomainLookupByName(raw, name), "find the domain it restored"))
+    }
+  }
+}
+
 /// How a domain is started.
 package struct DomainStartFlags: OptionSet, Sendable {
   package let rawValue: UInt32

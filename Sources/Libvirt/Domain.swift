@@ -35,6 +35,42 @@ package final class Domain: Sendable {
     }
   }
 
+  /// Writes memory and devices to a file, for `Connection.restoreDomain`. The domain pauses meanwhile, and goes on then.
+  ///
+  /// - Parameter path: the file.
+  /// - Throws: `LibvirtError`; also when the domain has disks.
+  package func saveMemory(to path: String) async throws {
+    let file = path.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "'", with: "&apos;")
+      .replacingOccurrences(of: "<", with: "&lt;")
+    let xml = "<domainsnapshot><memory snapshot='external' file='\(file)'/></domainsnapshot>"
+    try await onThread { [self] in
+      let snapshot = try LibvirtError.check(
+        virDomainSnapshotCreateXML(raw, xml, VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA.rawValue),
+        "save the memory of the domain '\(name)'")
+      virDomainSnapshotFree(snapshot)
+    }
+  }
+
+  /// Lets a paused domain go on.
+  ///
+  /// - Throws: `LibvirtError`.
+  package func resume() async throws {
+    try await onThread { [self] in
+      _ = try LibvirtError.check(virDomainResume(raw), "resume the domain '\(name)'")
+    }
+  }
+
+  /// Plugs a device into the running domain.
+  ///
+  /// - Throws: `LibvirtError`.
+  package func attachDevice(xml: String) async throws {
+    try await onThread { [self] in
+      _ = try LibvirtError.check(
+        virDomainAttachDeviceFlags(raw, xml, VIR_DOMAIN_AFFECT_LIVE.rawValue),
+        "plug a device into the domain '\(name)'")
+    }
+  }
+
   /// Writes what the first screen shows to a file.
   ///
   /// - Returns: the picture's media type: `image/png`, or `image/x-portable-pixmap` of a QEMU without PNG.

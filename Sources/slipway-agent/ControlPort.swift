@@ -29,24 +29,29 @@ struct ControlPort: Sendable {
     throw Fault(.failed, "the machine has no virtio-serial port named \(AgentProtocol.portName)")
   }
 
-  /// Hands over every message until the host closes the port. Blocks.
+  /// Hands over every message until the host closes the port in a session that has begun. Blocks.
   ///
+  /// - Parameters:
+  ///   - hasBegun: whether a host that closes the port is one that is gone. Before, another one may come, as it does to a guest
+  ///     that was saved and is restored.
+  ///   - handle: takes a message.
   /// - Throws: `FrameError` at the first bytes that are no message, `SystemFailure`,
   ///   and what `handle` throws.
-  func readMessages(_ handle: (HostMessage) throws -> Void) throws {
+  func readMessages(
+    hasBegun: () -> Bool, _ handle: (HostMessage) throws -> Void
+  ) throws {
     var decoder = FrameDecoder<HostMessage>()
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    var hasHost = false
     // A port that no host has opened yet reads as ended; so does one that its host has closed.
     var patience = 6000
     while true {
       let count = try checked("read the agent's port") { read(descriptor, &buffer, buffer.count) }
       if count > 0 {
-        hasHost = true
         for message in try decoder.push(buffer[..<count]) { try handle(message) }
-      } else if hasHost {
+      } else if hasBegun() {
         return try decoder.finish()
       } else {
+        decoder = FrameDecoder()
         patience -= 1
         guard patience > 0 else {
           throw Fault(.failed, "no host has opened the agent's port within two minutes")

@@ -4,8 +4,8 @@ internal import Dispatch
 internal import Glibc
 internal import Synchronization
 
-/// Messages on their way to the host. One thread writes them, and says every two seconds that the agent is
-/// alive.
+/// Messages on their way to the host. One thread writes them, and once the session has begun it says every two seconds that
+/// the agent is alive. Before that nothing is on its way unless the host has asked: the guest may be saved.
 ///
 /// A sender waits while there is more to send than the host takes, so that no line of output is lost; how much may
 /// wait, and how much may be sent at all, is `SendQueue`'s.
@@ -15,6 +15,7 @@ final class Outbox: Sendable {
   private let queue = Mutex(SendQueue())
   private let arrivals = DispatchSemaphore(value: 0)
   private let firstSent = DispatchSemaphore(value: 0)
+  private let hasHeartbeats = Mutex(false)
 
   /// - Parameter end: ends the guest, for the reason given.
   init(port: ControlPort, end: @escaping @Sendable (String) -> Never = { Console.powerOff(because: $0) }) {
@@ -33,6 +34,11 @@ final class Outbox: Sendable {
   /// Waits for the hello to be with the host. Blocks.
   func waitUntilSent() {
     firstSent.wait()
+  }
+
+  /// Says from the next message on that the agent is alive.
+  func beginHeartbeats() {
+    hasHeartbeats.withLock { $0 = true }
   }
 
   /// Gives the next request a budget of its own.
@@ -56,7 +62,8 @@ final class Outbox: Sendable {
     var isFirst = true
     do {
       while true {
-        if arrivals.wait(timeout: nextHeartbeat) == .timedOut {
+        let limit = hasHeartbeats.withLock { $0 } ? nextHeartbeat : .distantFuture
+        if arrivals.wait(timeout: limit) == .timedOut {
           nextHeartbeat = .now() + interval
           try port.write(FrameCodec.encode(AgentMessage.event(.heartbeat)))
         }

@@ -25,9 +25,6 @@ struct BareBoot {
       mkdir root/dev; (cd root && find . | cpio --quiet -o -H newc) > initramfs
       """
     try await runner.run(Command("sh", ["-c", "cd \(scratch) && \(script)"]))
-    for disk in ["target.raw", "source.img"] {
-      try await runner.run("truncate", "-s", "900M", "\(scratch)/\(disk)")
-    }
     let host = HostProbe()
     return BareBoot(
       kernel: "\(appliance)/kernel", initramfs: "\(scratch)/initramfs", scratch: scratch,
@@ -46,10 +43,7 @@ struct BareBoot {
         hostCPUs: session.hostCPUs)
       let installer = [
         "kernel": kernel, "initramfs": initramfs, "kernelCommandLine": Planner.kernelCommandLine,
-        "clock": "\(ResolvedSpec.fixedTime)", "targetDisk": "\(scratch)/target.raw", "targetFormat": "raw",
-        "sectorSize": "", "targetSerial": DiskSerial.target,
-        "sourceDisk": "\(scratch)/source.img", "sourceSerial": DiskSerial.source,
-        "scratchDisk": "", "scratchSerial": "", "handoverDisk": "", "handoverSerial": "",
+        "clock": "\(ResolvedSpec.fixedTime)",
         "agentSocket": session.agentSocket.string, "agentPort": AgentProtocol.portName,
         "debugSocket": session.debugSocket.string,
       ]

@@ -9,7 +9,7 @@ struct Bench: AsyncParsableCommand {
     abstract: "Print how times compare, both sides of each ratio measured in one run, in turns.",
     discussion: "Without a subcommand, all of them, one after another.",
     subcommands: [
-      BootsCommand.self, PourCommand.self, BuildsCommand.self, AllCommand.self,
+      BootsCommand.self, WarmCommand.self, PourCommand.self, BuildsCommand.self, AllCommand.self,
       PourPathsCommand.self, PourFilesCommand.self,
     ],
     defaultSubcommand: AllCommand.self)
@@ -24,6 +24,7 @@ struct AllCommand: AsyncParsableCommand {
   func run() async throws {
     try await options.withScratch { scratch in
       try await BootsBench(options: options, scratch: scratch).run()
+      try await WarmBench(options: options, scratch: scratch).run()
       try await PourBench(options: options, scratch: scratch).run()
       try await BuildsBench(options: options, scratch: scratch).run()
     }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Basics
+internal import BuildPlan
 internal import ImageBuilder
 
 /// `slipway appliance`
@@ -17,10 +18,22 @@ struct ApplianceCommand: AsyncParsableCommand {
     @OptionGroup var applianceOptions: ApplianceOptions
     @OptionGroup var progressOptions: ProgressOptions
 
+    @Flag(help: "Also save a machine that has booted it, for builds with such a VM to start from.")
+    var warm = false
+
+    @OptionGroup(title: SpecGroup.machine.title) var machineOptions: MachineOptions
+    @OptionGroup(title: SpecGroup.machine.title) var machine: SpecFlags<SpecOptions.Machine>
+    @OptionGroup(title: SpecGroup.firmware.title) var firmware: SpecFlags<SpecOptions.Firmware>
+
     func run() async throws {
       let choice = applianceOptions.choice()
+      let spec = try SpecOptions.spec(of: machine.given + firmware.given)
+      let machine = machineOptions.choice()
       let progress = progressOptions.renderer()
-      let folder = try await cancellingOnSignals { try await choice.build(events: progress.show) }
+      let folder = try await cancellingOnSignals {
+        if warm { try await choice.saveMachine(for: spec, on: machine, events: progress.show) }
+        return try await choice.build(events: progress.show)
+      }
       try DataOutput.standard.write(lines: [folder])
       try progress.check()
     }

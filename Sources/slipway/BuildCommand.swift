@@ -25,6 +25,10 @@ struct BuildCommand: AsyncParsableCommand {
   @Flag(help: "Build twice; a result that is not the same bytes both times is not kept.")
   var checkReproducible = false
 
+  @Option(
+    help: "How the VM that installs comes up: warm restores a saved one, auto does so where there is one.")
+  var start: StartChoice = .auto
+
   @Flag(help: "When a step fails, open a shell in the guest.")
   var debugShell = false
 
@@ -60,7 +64,7 @@ struct BuildCommand: AsyncParsableCommand {
       spec: try specOptions.spec(), out: outputOptions.out, force: outputOptions.force, verify: verify,
       checkReproducible: checkReproducible, debugShell: debugShell, stepTimeLimit: stepTimeout,
       failureLog: outputOptions.keepLog,
-      machine: machineOptions.choice(), qemuArguments: qemuArg,
+      machine: machineOptions.choice(), start: start, qemuArguments: qemuArg,
       appliance: applianceOptions.choice())
     let start = ContinuousClock.now
     let progress = progressOptions.renderer()

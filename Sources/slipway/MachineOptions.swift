@@ -2,6 +2,7 @@ public import ArgumentParser
 public import ImageBuilder
 
 extension AcceleratorChoice: ExpressibleByArgument {}
+extension StartChoice: ExpressibleByArgument {}
 
 /// How virtual machines are run.
 struct MachineOptions: ParsableArguments {

@@ -15,7 +15,7 @@ struct Slipway: AsyncParsableCommand {
     version: SlipwayVersion.current,
     subcommands: [
       BuildCommand.self, PlanCommand.self, VerifyCommand.self, DiffCommand.self, ReproduceCommand.self,
-      DoctorCommand.self, SchemaCommand.self, ApplianceCommand.self, EFIVarsCommand.self,
+      DoctorCommand.self, SchemaCommand.self, ApplianceCommand.self, CacheCommand.self, EFIVarsCommand.self,
     ])
 
   static func main() async {

@@ -69,7 +69,8 @@ import Testing
   private func hostMessages() throws -> [HostMessage] {
     let secret = SecretFile(name: "sign.key", variable: "SLIPWAY_SIGN_KEY", text: "hush")
     let requests = try zip(1..., steps()).map { HostMessage.request(id: $0, step: $1) }
-    return [.hello(oldestVersion: 6, version: 6, build: "b1")] + requests + [
+    let context = GuestContext(clock: 946_728_000, entropy: [0, 255], disks: ["slipway-target"])
+    return [.hello(oldestVersion: 6, version: 6, build: "b1"), .begin(id: 0, session: context)] + requests + [
       .request(id: 99, step: .activate(system: "/s"), secrets: [secret]), .debugShell(id: 100), .powerOff,
     ]
   }

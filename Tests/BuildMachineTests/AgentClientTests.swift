@@ -235,7 +235,7 @@ internal import Testing
   }
 
   @Test func agentsOfOtherVersionsAreRefusedWithBothBuilds() async throws {
-    let hello = AgentMessage.hello(oldestVersion: 8, version: 9, build: "agent-1")
+    let hello = AgentMessage.hello(oldestVersion: 98, version: 99, build: "agent-1")
     let agent = try FakeAgent([.hear, .say(hello), .hang])
     let client = AgentClient(channel: AgentChannel(agent.host), witness: .nothing)
     let error = await #expect(throws: Fault.self) {

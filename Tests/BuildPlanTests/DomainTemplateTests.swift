@@ -9,20 +9,28 @@ import Testing
     try expectSnapshot(xml, named: "installer.xml")
   }
 
-  @Test func aPouredRootNeedsNoSourceDisk() throws {
-    let poured = ["targetDisk": "/w/target.qcow2", "targetFormat": "qcow2", "sourceDisk": ""]
-    let values = common().merging(installer) { $1 }.merging(poured) { $1 }
-    try expectSnapshot(DomainTemplate.installer().render(values, lists: lists), named: "installer-poured.xml")
+  @Test func aDiskOfTheInstallerIsTheGoldenOne() throws {
+    try expectSnapshot(DomainTemplate.disk().render(target), named: "disk.xml")
+    let source = ["format": "raw", "device": "vdb", "isReadOnly": "yes", "serial": "slipway-source"]
+    try expectSnapshot(
+      DomainTemplate.disk().render(target.merging(source) { $1 }), named: "disk-read-only.xml")
   }
 
-  @Test(arguments: ["installer", "verify"])
-  func aDiskOfLargeSectorsSaysSo(name: String) throws {
-    let template = try name == "verify" ? DomainTemplate.verify() : DomainTemplate.installer()
-    let values = common().merging(name == "verify" ? disk : installer) { $1 }
-    let xml = try template.render(
-      values.merging(["sectorSize": DomainValues.sectorSize(4096)]) { $1 }, lists: lists)
-    #expect(xml.contains("<blockio logical_block_size='4096' physical_block_size='4096'/>"))
+  @Test func aDiskOfLargeSectorsSaysSo() throws {
+    let large = ["sectorSize": DomainValues.sectorSize(4096)]
+    let element = "<blockio logical_block_size='4096' physical_block_size='4096'/>"
+    #expect(
+      try DomainTemplate.verify().render(common().merging(disk) { $1 }.merging(large) { $1 })
+        .contains(element))
+    #expect(try DomainTemplate.disk().render(target.merging(large) { $1 }).contains(element))
     #expect(DomainValues.sectorSize(512).isEmpty)
+  }
+
+  @Test func aTemplateMayHaveTheDisksInPlace() throws {
+    #expect(try !DomainTemplate.installer().names("targetDisk"))
+    for text in ["<a>{{targetDisk}}</a>", "{{#targetDisk}}<a/>{{/targetDisk}}"] {
+      #expect(try DomainTemplate(name: "mine.xml", text: text).names("targetDisk"))
+    }
   }
 
   @Test func theVerifiersDomainIsTheGoldenOne() throws {
@@ -122,10 +130,12 @@ import Testing
 
   private let installer = [
     "kernel": "/k/kernel", "initramfs": "/k/initramfs", "kernelCommandLine": "console=ttyS0",
-    "clock": "946814400", "targetDisk": "/w/target.raw", "targetFormat": "raw",
-    "targetSerial": "slipway-target", "sourceDisk": "/w/source.raw", "sourceSerial": "slipway-source",
-    "scratchDisk": "", "scratchSerial": "", "handoverDisk": "", "handoverSerial": "",
-    "agentSocket": "/s/agent",
-    "agentPort": "org.slipway.agent.0", "sectorSize": "", "debugSocket": "/s/debug",
+    "clock": "946814400", "agentSocket": "/s/agent", "agentPort": "org.slipway.agent.0",
+    "debugSocket": "/s/debug",
+  ]
+
+  private let target = [
+    "file": "/w/target.qcow2", "format": "qcow2", "sectorSize": "", "device": "vda", "isReadOnly": "",
+    "serial": "slipway-target",
   ]
 }

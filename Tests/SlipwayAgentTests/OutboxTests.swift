@@ -64,12 +64,23 @@ import Testing
 
   @Test func anAgentThatHasNothingToSaySaysThatItIsAlive() async throws {
     let host = try Host()
+    host.outbox.beginHeartbeats()
     try host.outbox.start(with: Self.hello)
     let start = ContinuousClock.now
     let messages = try await host.read(3, heartbeats: true)
     #expect(messages == [Self.hello, .event(.heartbeat), .event(.heartbeat)])
     // The second one an interval after the first.
     #expect(start.duration(to: .now) > .seconds(AgentProtocol.heartbeatInterval))
+  }
+
+  @Test func beforeTheSessionBeginsNothingIsSentUnasked() async throws {
+    let host = try Host()
+    try host.outbox.start(with: Self.hello)
+    try await Task.sleep(for: .seconds(AgentProtocol.heartbeatInterval) * 1.5)
+    host.outbox.beginHeartbeats()
+    host.outbox.send(.reply(id: 1))
+    let messages = try await host.read(3, heartbeats: true)
+    #expect(messages == [Self.hello, .reply(id: 1), .event(.heartbeat)])
   }
 
   @Test func aSenderWaitsForASlowHostAndNothingIsLost() async throws {

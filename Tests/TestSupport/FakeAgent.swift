@@ -82,7 +82,7 @@ package final class FakeAgent: Sendable {
         state.heard.append(message)
         switch message {
         case .request(let id, _, _): state.lastID = id
-        case .debugShell(let id): state.lastID = id
+        case .debugShell(let id), .begin(let id, _): state.lastID = id
         case .hello, .powerOff: break
         }
         return true

@@ -28,6 +28,12 @@ public struct DomainTemplate: Sendable {
       text: String(decoding: PackageResources.installer_xml, as: UTF8.self))
   }
 
+  /// The template of a disk that is plugged into the VM that installs.
+  public static func disk() throws -> DomainTemplate {
+    try DomainTemplate(
+      name: "vm-templates/disk.xml", text: String(decoding: PackageResources.disk_xml, as: UTF8.self))
+  }
+
   /// The template of the VM that boots the artefacts.
   public static func verify() throws -> DomainTemplate {
     try DomainTemplate(
@@ -60,6 +66,13 @@ public struct DomainTemplate: Sendable {
       throw Self.unusable(name, "it has no section {{#\(unused)}}, and there are values for it")
     }
     return xml
+  }
+
+  /// Whether it has a place for a value.
+  package func names(_ placeholder: String) -> Bool {
+    let lookup = Lookup(values: [placeholder: placeholder], lists: [:])
+    _ = template.render(lookup)
+    return lookup.used.contains(placeholder)
   }
 
   private static func unusable(_ name: String, _ reason: String) -> Fault {

@@ -174,12 +174,7 @@ package struct Planner: Sendable {
   }
 
   private var machinePlan: MachinePlan? {
-    machine.map { machine in
-      MachinePlan(
-        accelerator: machine.accelerator, memory: spec.memory, cpus: machine.sensible(spec.cpus),
-        firmware: spec.usesEFI ? machine.firmware : nil, kernelCommandLine: Self.kernelCommandLine,
-        clock: spec.time)
-    }
+    machine.map { MachinePlan(for: spec, on: $0) }
   }
 
   private func steps(
@@ -240,5 +235,15 @@ public struct MachineFacts: Hashable, Sendable {
   /// take many times as long, and a boot does not end in time.
   func sensible(_ wanted: Int) -> Int {
     processors.map { min(wanted, max(2, 2 * $0)) } ?? wanted
+  }
+}
+
+extension MachinePlan {
+  /// The machine that installs what a spec describes.
+  package init(for spec: ResolvedSpec, on machine: MachineFacts) {
+    self.init(
+      accelerator: machine.accelerator, memory: spec.memory, cpus: machine.sensible(spec.cpus),
+      firmware: spec.usesEFI ? machine.firmware : nil, kernelCommandLine: Planner.kernelCommandLine,
+      clock: spec.time)
   }
 }

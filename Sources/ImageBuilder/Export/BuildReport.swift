@@ -13,10 +13,26 @@ struct BuildReport: Codable, Hashable, Sendable {
     var seconds: Double
   }
 
+  /// How a machine came up.
+  struct Start: Codable, Hashable, Sendable {
+    enum Kind: String, Codable, Sendable {
+      /// It was restored from a saved machine.
+      case warm
+      /// It booted.
+      case cold
+    }
+
+    var kind: Kind
+    /// Why it was not restored; nil when it was.
+    var reason: String?
+  }
+
   /// The report's own version; raised when a key changes its meaning.
   var version = 1
   /// What ran the guest's processors; nil when no machine was started.
   var accelerator: Accelerator.Kind?
+  /// How the machine came up; nil when none was started.
+  var start: Start?
   /// The steps, in the order in which they ended.
   var steps: [Step]
   /// What went wrong without stopping the build.
@@ -36,4 +52,9 @@ struct BuildReport: Codable, Hashable, Sendable {
     let json = Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
     try HostFiles.write(json, to: logs.appending("build.json"))
   }
+}
+
+extension BuildReport.Start {
+  /// For people.
+  var text: String { reason.map { "\(kind.rawValue): \($0)" } ?? kind.rawValue }
 }

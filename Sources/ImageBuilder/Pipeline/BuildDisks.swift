@@ -39,7 +39,39 @@ struct BuildDisks: Sendable {
       ["create", "-q", "-f", "qcow2", "-b", "target.raw", "-F", "raw", "target.qcow2"])
   }
 
-  /// The disks in a domain template's words.
+  /// A disk of the guest, in the words of the template of a disk.
+  struct Device {
+    let role: PlannedDisk.Role
+    let serial: String
+    let placeholders: [String: String]
+  }
+
+  /// The kernel names disks in the order in which they are plugged in: the target is its first.
+  private static let names: [(role: PlannedDisk.Role, name: String)] = [
+    (.target, "vda"), (.source, "vdb"), (.scratch, "vdc"), (.handover, "vdd"),
+  ]
+
+  /// The guest's disks, in the order in which they are plugged in.
+  ///
+  /// - Throws: `Fault`.
+  var devices: [Device] {
+    get throws {
+      let sectorSize = DomainValues.sectorSize(try plan.target.sectorSize)
+      return Self.names.compactMap { role, name in
+        guard let disk = plan.disks.first(where: { $0.role == role }) else { return nil }
+        let isOverlay = role == .target && hasOverlay
+        return Device(
+          role: role, serial: disk.serial,
+          placeholders: [
+            "file": isOverlay ? overlay.string : file(role).string, "format": isOverlay ? "qcow2" : "raw",
+            "sectorSize": role == .target ? sectorSize : "", "device": name,
+            "isReadOnly": role == .source ? "yes" : "", "serial": disk.serial,
+          ])
+      }
+    }
+  }
+
+  /// The disks in the words of a domain template that has them in place when the guest starts.
   ///
   /// - Throws: `Fault`.
   var placeholders: [String: String] {

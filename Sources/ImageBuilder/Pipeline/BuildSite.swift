@@ -33,6 +33,7 @@ struct Installer: Sendable {
   /// Words that come to QEMU's command line.
   let qemuArguments: [String]
   let appliance: ApplianceChoice
+  let start: StartChoice
   /// Whether a failed step opens a shell in the guest.
   let debugShell: Bool
 }

@@ -21,15 +21,114 @@ struct GuestSession: Sendable {
   let site: BuildSite
 
   /// How long firmware, kernel and agent may take. Emulated on two busy cores they take about ten seconds.
-  private static let bootLimit = Duration.seconds(180)
+  static let bootLimit = Duration.seconds(180)
+  /// How long the agent of a restored machine may take. It takes a tenth of a second.
+  private static let restoreLimit = Duration.seconds(60)
 
   /// - Parameter pour: what the first step that reads the poured tree waits for.
   /// - Throws: `Fault`, `CancellationError`. The machine is gone then.
   func run(pour: Task<Void, any Error>) async throws {
     try HostFiles.makeDirectory(site.consoleLog.removingLastComponent())
+    let hasDisks = installer.template.names("targetDisk")
+    let installer = InstallerMachine(
+      plan: machine, appliance: appliance, installer: installer, variables: variables,
+      disks: hasDisks ? try disks.placeholders : [:])
     try await checkingAppliance {
-      try await withMachine(configuration) { machine in try await runSteps(on: machine, pour) }
+      var start = try await GuestStart.make(for: installer)
+      if case .warm(let saved) = start {
+        do {
+          return try await run(installer, start, pour)
+        } catch let failure as RestoreFailure {
+          saved.discard()
+          let reason = "the saved machine could not be restored: \(failure.reason)"
+          guard self.installer.start == .auto else { throw GuestStart.noSavedMachine(reason) }
+          site.recorder.log(.boot, "\(reason); it is removed, and the machine boots")
+          start = .cold(because: reason, saving: try await installer.key())
+        }
+      }
+      try await run(installer, start, pour)
     }
+  }
+
+  /// - Throws: `RestoreFailure` too, as long as nothing was done in a machine that is restored.
+  private func run(
+    _ installer: InstallerMachine, _ start: GuestStart, _ pour: Task<Void, any Error>
+  ) async throws {
+    site.recorder.start = start.report
+    let configuration: MachineConfiguration =
+      switch start {
+      case .warm(let saved):
+        installer.configuration(consoleLog: site.consoleLog, saved: saved, isShared: true)
+      case .cold(_, let key): installer.configuration(consoleLog: site.consoleLog, isShared: key != nil)
+      }
+    try await withMachine(configuration) { machine in
+      let (agent, saving) = try await site.recorder.step(.boot, detail: { _ in start.report.text }) {
+        do {
+          return try await bringUp(machine, start, plugging: installer.disks.isEmpty)
+        } catch let error as Fault {
+          // Nothing was done in it yet: whatever is wrong with it, another machine can boot.
+          if case .warm = start { throw RestoreFailure(error) }
+          throw error
+        }
+      }
+      do {
+        try await runSteps(agent, on: machine, pour)
+      } catch {
+        await saving?.cancel()
+        throw error
+      }
+      await saving?.finish()
+    }
+  }
+
+  /// Reaches the agent, and gives its guest what it has of this build alone.
+  private func bringUp(
+    _ machine: Machine, _ start: GuestStart, plugging: Bool
+  ) async throws -> (AgentClient, MachineSaving?) {
+    let agent = try await greet(machine, start)
+    var saving: MachineSaving?
+    if case .cold(_, let key?) = start {
+      saving = try await MachineSaving.start(machine, as: key, of: self.machine, in: .ofUser()) {
+        site.recorder.log(.boot, $0)
+      }
+    }
+    do {
+      let devices = plugging ? try disks.devices : []
+      let template = try DomainTemplate.disk()
+      for device in devices {
+        try await machine.plug(
+          try template.render(device.placeholders), name: "the \(device.role.rawValue) disk")
+      }
+      let entropy = (0..<GuestContext.entropySize).map { _ in UInt8.random(in: .min ... .max) }
+      let context = GuestContext(
+        clock: self.machine.clock, entropy: entropy, disks: plan.disks.map(\.serial))
+      try await agent.begin(context) { event in
+        if case .warning(let text) = event { site.recorder.warn(text) }
+      }
+    } catch {
+      await saving?.cancel()
+      throw error
+    }
+    return (agent, saving)
+  }
+
+  private func greet(_ machine: Machine, _ start: GuestStart) async throws -> AgentClient {
+    guard case .warm = start else {
+      return try await BootWatch(console: machine.console, step: .boot, recorder: site.recorder) {
+        BootPhase(console: $0.lastLines).rawValue
+      }.during { try await machine.connectAgent(build: SlipwayVersion.named, within: Self.bootLimit) }
+    }
+    return try await machine.connectAgent(build: SlipwayVersion.named, within: Self.restoreLimit)
+  }
+
+  private func runSteps(
+    _ agent: AgentClient, on machine: Machine, _ pour: Task<Void, any Error>
+  ) async throws {
+    for planned in plan.steps {
+      if needsPour(planned.step) { try await pour.value }
+      try await perform(planned, agent, machine)
+    }
+    try await site.recorder.step(.powerOff) { try await machine.powerOff(agent) }
   }
 
   /// Whatever goes wrong in the guest, a damaged appliance is the first suspect. It is read in full only then.
@@ -43,19 +142,6 @@ struct GuestSession: Sendable {
       error.remedy = "Build again: the appliance is made anew. If it comes again, check the disk of the cache"
       throw error
     }
-  }
-
-  private func runSteps(on machine: Machine, _ pour: Task<Void, any Error>) async throws {
-    let agent = try await site.recorder.step(.boot) {
-      try await BootWatch(console: machine.console, step: .boot, recorder: site.recorder) {
-        BootPhase(console: $0.lastLines).rawValue
-      }.during { try await machine.connectAgent(build: SlipwayVersion.named, within: Self.bootLimit) }
-    }
-    for planned in plan.steps {
-      if needsPour(planned.step) { try await pour.value }
-      try await perform(planned, agent, machine)
-    }
-    try await site.recorder.step(.powerOff) { try await machine.powerOff(agent) }
   }
 
   /// Whether a step reads what is poured.
@@ -100,23 +186,6 @@ struct GuestSession: Sendable {
           .failed, "the step \(planned.step.name) needs the secret '\(name)', which this build does not have")
       }
       return secret
-    }
-  }
-
-  private var configuration: MachineConfiguration {
-    MachineConfiguration(hypervisor: installer.machine.hypervisor, consoleLog: site.consoleLog) { session in
-      let common = DomainValues(
-        name: session.name, uuid: session.uuid, accelerator: machine.accelerator, memory: machine.memory,
-        cpus: machine.cpus, firmware: variables?.firmware, variables: variables?.file.string ?? "",
-        consoleLog: session.consoleLog.string, hostCPUs: session.hostCPUs)
-      let own = [
-        "kernel": appliance.kernel.string, "initramfs": appliance.initramfs.string,
-        "kernelCommandLine": machine.kernelCommandLine, "clock": "\(machine.clock)",
-        "agentSocket": session.agentSocket.string, "agentPort": AgentProtocol.portName,
-        "debugSocket": session.debugSocket.string,
-      ]
-      let values = common.placeholders.merging(try disks.placeholders) { $1 }.merging(own) { $1 }
-      return try installer.template.render(values, lists: ["qemuArguments": installer.qemuArguments])
     }
   }
 }

@@ -7,6 +7,7 @@ final class StepRecorder: Sendable {
   private struct Record {
     var steps: [BuildReport.Step] = []
     var warnings: [String] = []
+    var start: BuildReport.Start?
   }
 
   private let record = Mutex(Record())
@@ -18,6 +19,12 @@ final class StepRecorder: Sendable {
 
   var steps: [BuildReport.Step] { record.withLock { $0.steps } }
   var warnings: [String] { record.withLock { $0.warnings } }
+
+  /// How the machine came up.
+  var start: BuildReport.Start? {
+    get { record.withLock { $0.start } }
+    set { record.withLock { $0.start = newValue } }
+  }
 
   /// Runs one step.
   ///
@@ -33,7 +40,7 @@ final class StepRecorder: Sendable {
     } catch {
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       events(
-        error is CancellationError || Task.isCancelled
+        error is CancellationError || error is RestoreFailure || Task.isCancelled
           ? .stopped(step, seconds: seconds)
           : .failed(step, seconds: seconds, reason: reason(of: error)))
       throw error

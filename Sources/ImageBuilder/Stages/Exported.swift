@@ -41,7 +41,8 @@ struct Exported: Sendable {
       efiVariables: files.efiVariables, firmware: plan.machine?.firmware,
       efiVariableChanges: checked.changes, files: described, tools: await ToolVersions.collect(for: plan))
     try BuildReport(
-      accelerator: plan.machine?.accelerator, steps: site.recorder.steps, warnings: site.recorder.warnings
+      accelerator: plan.machine?.accelerator, start: site.recorder.start, steps: site.recorder.steps,
+      warnings: site.recorder.warnings
     ).write(into: site.work)
     try HostFiles.write(manifest.json(), to: site.work.appending(Manifest.fileName))
     return Exported(
