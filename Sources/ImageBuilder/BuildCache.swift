@@ -8,6 +8,7 @@ internal import SystemPackage
 public struct BuildCache: Sendable {
   /// One thing that is kept.
   public struct Entry: Hashable, Sendable {
+    /// What can be kept.
     public enum Kind: String, Sendable {
       case appliance
       case machine
