@@ -10,21 +10,20 @@ import SystemPackage
 extension Inputs {
   /// Two filesystems are read and compared, or refused; one differs in nothing from itself.
   static func ext4(_ bytes: [UInt8]) {
-    let disks = SparseDisks(bytes)
-    compare(disks) { left, right, ranges, list in
+    compare(SparseDisks(bytes, size: 128 << 10)) { left, right, ranges, list in
       try Ext4Comparison(left, right, ranges, region: "root", list) { _, _ in [] }.run()
     }
   }
 
   static func fat(_ bytes: [UInt8]) {
-    compare(SparseDisks(bytes)) { left, right, ranges, list in
+    compare(SparseDisks(bytes, size: 64 << 10)) { left, right, ranges, list in
       try FATComparison(left, right, ranges, region: "esp", list).run()
     }
   }
 
   /// Tables and whatever they lead to. What has other bytes is never equal.
   static func disk(_ bytes: [UInt8]) {
-    let disks = SparseDisks(bytes)
+    let disks = SparseDisks(bytes, size: 256 << 10)
     let files = [disks.left, disks.right].map(memoryFile)
     defer { files.forEach { close($0) } }
     do {
@@ -55,12 +54,9 @@ extension Inputs {
     _ body: (ImageBytes, ImageBytes, DifferingRanges, DifferenceList) throws -> Void
   ) {
     let (left, right) = (disks.left, disks.right)
-    for other in [left, right] {
+    for other in left == right ? [left] : [left, right] {
       let list = DifferenceList()
-      let units = stride(from: 0, to: left.count, by: 512).filter {
-        left[$0..<$0 + 512] != other[$0..<$0 + 512]
-      }
-      let ranges = DifferingRanges(units.map { UInt64($0)..<UInt64($0) + 512 })
+      let ranges = DifferingRanges(units(left, other))
       do {
         try body(image(left), image(other), ranges, list)
       } catch {
@@ -68,6 +64,16 @@ extension Inputs {
         continue
       }
       precondition(left != other || list.result.isEmpty, "a filesystem differs from itself: \(list.result)")
+    }
+  }
+
+  private static func units(_ one: [UInt8], _ other: [UInt8]) -> [Range<UInt64>] {
+    one.withUnsafeBytes { one in
+      other.withUnsafeBytes { other in
+        guard let left = one.baseAddress, let right = other.baseAddress else { return [] }
+        return stride(from: 0, to: one.count, by: 512).filter { memcmp(left + $0, right + $0, 512) != 0 }
+          .map { UInt64($0)..<UInt64($0) + 512 }
+      }
     }
   }
 
@@ -92,14 +98,12 @@ private struct SparseDisks {
   var left: [UInt8]
   var right: [UInt8]
 
-  private static let size = 256 << 10
-
-  init(_ input: [UInt8]) {
-    left = Array(repeating: 0, count: Self.size)
+  init(_ input: [UInt8], size: Int) {
+    left = Array(repeating: 0, count: size)
     right = left
     for start in stride(from: 0, through: input.count - 66, by: 66) {
       let number = input.littleEndian(at: start, 2)
-      let place = Int(number & 0xfff) * 64
+      let place = Int(number & 0xfff) * 64 % size
       let piece = Array(input[start + 2..<start + 66])
       right.replace(at: place, by: piece)
       if number < 0x8000 { left.replace(at: place, by: piece) }

@@ -11,27 +11,42 @@ struct ForeignComparison {
   let emulated: Bool
   let scratch: FilePath
 
-  /// Starts the machine once for all of them. Blocks.
+  /// Starts one machine for all of them, but for those of btrfs. Blocks.
   ///
   /// - Throws: `Fault` where there is no machine; `CancellationError`.
   func run(_ filesystems: [DiskComparison.Foreign]) throws -> ImageDifferences {
-    try Guestfs.with(disks: [left, right], emulated: emulated, scratch: scratch) { guest in
-      let list = DifferenceList()
-      for filesystem in filesystems {
-        let before = list.count
-        do {
-          // One after the other: some drivers take a second filesystem of the same UUID for the first.
-          let mine = try Tree(filesystem, on: "/dev/sda", guest)
-          let others = try Tree(filesystem, on: "/dev/sdb", guest)
-          compare(mine, others, filesystem.region, list)
-        } catch let fault as Fault {
-          list.note("\(filesystem.region) was compared by its bytes alone: \(fault.message)")
-        }
-        // What is in no file, such as a superblock.
-        if list.count == before { filesystem.bytes.forEach(list.add) }
+    let list = DifferenceList()
+    // The driver takes a second filesystem of the same UUID for the first, so a machine has one of them alone.
+    for filesystem in filesystems where filesystem.kind == .btrfs {
+      try compare(filesystem, list) { disk in
+        try machine([disk == 0 ? left : right]) { try Tree(filesystem, on: "/dev/sda", $0) }
       }
-      return list.result
     }
+    let others = filesystems.filter { $0.kind != .btrfs }
+    guard !others.isEmpty else { return list.result }
+    try machine([left, right]) { guest in
+      for filesystem in others {
+        try compare(filesystem, list) { try Tree(filesystem, on: $0 == 0 ? "/dev/sda" : "/dev/sdb", guest) }
+      }
+    }
+    return list.result
+  }
+
+  private func machine<Result>(_ disks: [FilePath], _ body: (Guestfs) throws -> Result) throws -> Result {
+    try Guestfs.with(disks: disks, emulated: emulated, scratch: scratch, body)
+  }
+
+  private func compare(
+    _ filesystem: DiskComparison.Foreign, _ list: DifferenceList, _ tree: (_ disk: Int) throws -> Tree
+  ) throws {
+    let before = list.count
+    do {
+      compare(try tree(0), try tree(1), filesystem.region, list)
+    } catch let fault as Fault where fault.kind != .hostNotAble {
+      list.note("\(filesystem.region) was compared by its bytes alone: \(fault.message)")
+    }
+    // What is in no file, such as a superblock.
+    if list.count == before { filesystem.bytes.forEach(list.add) }
   }
 
   private func compare(_ mine: Tree, _ others: Tree, _ region: String, _ list: DifferenceList) {
