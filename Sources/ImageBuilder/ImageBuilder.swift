@@ -118,6 +118,7 @@ public struct ImageBuilder: Sendable {
   private func resolvedSpec() throws(SpecError) -> ResolvedSpec {
     let spec = try ResolvedSpec(request.spec)
     guard !spec.isDeterministic else { return spec }
+    if let manifest = request.repeated { return spec.individual(seed: manifest.seed, time: manifest.time) }
     let numbers = (UInt64.random(in: 0...UInt64.max), UInt64.random(in: 0...UInt64.max))
     return spec.individual(
       seed: GUID(high: numbers.0, low: numbers.1), time: Int64(Date().timeIntervalSince1970))

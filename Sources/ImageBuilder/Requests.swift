@@ -97,6 +97,8 @@ public struct BuildRequest: Hashable, Sendable {
   public var qemuArguments: [String]
   /// The appliance.
   public var appliance: ApplianceChoice
+  /// The build that this one repeats, whose seed and time it takes where the spec wants new ones; nil for none.
+  var repeated: Manifest?
 
   /// Describes a build.
   public init(

@@ -9,7 +9,7 @@ import Testing
 @Suite struct ReproductionTests {
   private func manifest(_ spec: ImageSpec) -> Manifest {
     Manifest(
-      spec: spec.withoutScripts, system: "/nix/store/a",
+      spec: spec.withoutScripts, system: "/nix/store/a", seed: GUID(high: 3, low: 4), time: 1, sealed: true,
       disk: DiskLayout(
         table: .none, sectorSize: 512, sectors: 1, guid: GUID(high: 1, low: 2), partitions: []),
       images: [], files: [], tools: [:])

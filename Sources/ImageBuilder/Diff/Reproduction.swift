@@ -49,9 +49,10 @@ public struct Reproduction: Sendable {
     let folder = FilePath(request.folder).absolute
     return try await ScratchFolder.with("reproduce") { scratch in
       let out = scratch.appending("rebuilt")
-      let build = BuildRequest(
+      var build = BuildRequest(
         spec: spec, out: out.string, failureLog: scratch.appending("failed.log").string,
         machine: request.machine, appliance: request.appliance)
+      build.repeated = manifest
       do {
         _ = try await ImageBuilder(build, events: events).build()
       } catch var fault as Fault {
