@@ -2,6 +2,7 @@ internal import AgentProtocol
 internal import Basics
 internal import Ext4
 internal import Synchronization
+internal import SystemPackage
 
 /// What is known of each path that is sealed, in few bytes: what two builds are compared by.
 final class TreeRecord: Sendable {
@@ -38,6 +39,18 @@ final class TreeRecord: Sendable {
       let entry = try Entry(node)
       entries.withLock { $0[path] = entry }
     }
+  }
+
+  /// Notes bytes of the disk that are in no filesystem.
+  ///
+  /// - Parameter name: what they are, for people.
+  /// - Throws: `Fault`; `CancellationError`.
+  func add(_ range: Range<UInt64>, of file: FilePath, as name: String) throws {
+    var hash = XXH64()
+    try hash.update(range, of: file)
+    let none = Attributes(mode: 0, time: Timestamp(seconds: 0))
+    let entry = Entry(type: "bytes", content: hash.digest, attributes: none)
+    entries.withLock { $0[name] = entry }
   }
 
   /// What another build has otherwise, a line for each path, in the order of these.
@@ -91,13 +104,20 @@ extension FileParts {
         place.append(littleEndian: piece.position)
         place.withUnsafeBytes { hash.update($0) }
       }
-      let stream = try HandoverStream(path, piece.offset..<piece.offset + piece.length)
-      while true {
-        try Cancellation.check()
-        let bytes = try stream.piece()
-        guard !bytes.isEmpty else { break }
-        hash.update(bytes)
-      }
+      try hash.update(piece.offset..<piece.offset + piece.length, of: path)
+    }
+  }
+}
+
+extension XXH64 {
+  /// Adds a part of a file.
+  fileprivate mutating func update(_ range: Range<UInt64>, of file: FilePath) throws {
+    let stream = try HandoverStream(file, range)
+    while true {
+      try Cancellation.check()
+      let bytes = try stream.piece()
+      guard !bytes.isEmpty else { return }
+      update(bytes)
     }
   }
 }

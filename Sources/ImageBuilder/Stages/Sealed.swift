@@ -16,25 +16,7 @@ struct Sealed: Sendable {
     let (plan, disks) = (installed.plan, installed.disks)
     if let handed = plan.handover {
       try await site.recorder.step(.seal) {
-        let (archive, trees) = try await onThread {
-          let archive = try HandoverArchive(
-            disks.handover, trees: handed.trees.count, regions: handed.regions.map(\.length.bytes),
-            keeping: handed.trees.firstIndex { !$0.poured.isEmpty }, latest: plan.pour.time)
-          return (archive, try SealedTrees(archive, at: handed.trees.map(\.mountPoint)))
-        }
-        if let record = site.trees {
-          try await onThread {
-            for (number, tree) in handed.trees.enumerated() {
-              try record.add(trees.nodes(ofTree: number), at: tree.mountPoint)
-            }
-          }
-        }
-        for edit in trees.changed { SealRule.tell(edit, site.recorder) }
-        try await DiskSeal(
-          plan: plan, layout: plan.target, disk: disks.target, archive: archive, sealed: trees,
-          runner: site.runner
-        ).run(handed.trees, handed.regions)
-        try disks.removeGuestWrites()
+        try await seal(disks, by: plan, handed.trees, handed.regions, at: site)
       }
     } else {
       try await disks.merge(site.recorder)
@@ -48,5 +30,39 @@ struct Sealed: Sendable {
       variables: try installed.variables.map {
         try SealedVariables(sealing: $0, for: plan.outputs, enrolling: installed.secureBoot)
       })
+  }
+
+  private static func seal(
+    _ disks: BuildDisks, by plan: BuildPlan, _ trees: [HandedTree], _ regions: [DiskRegion],
+    at site: BuildSite
+  ) async throws {
+    let (archive, sealed) = try await onThread {
+      let archive = try HandoverArchive(
+        disks.handover, trees: trees.count, regions: regions.map(\.length.bytes),
+        keeping: trees.firstIndex { !$0.poured.isEmpty }, latest: plan.pour.time)
+      let sealed = try SealedTrees(archive, at: trees.map(\.mountPoint))
+      if let record = site.trees {
+        for (number, tree) in trees.enumerated() {
+          try record.add(sealed.nodes(ofTree: number), at: tree.mountPoint)
+        }
+        for (number, region) in regions.enumerated() {
+          try record.add(archive.region(number), of: archive.file, as: name(of: region))
+        }
+      }
+      return (archive, sealed)
+    }
+    for edit in sealed.changed { SealRule.tell(edit, site.recorder) }
+    try await DiskSeal(
+      plan: plan, layout: plan.target, disk: disks.target, archive: archive, sealed: sealed,
+      runner: site.runner
+    ).run(trees, regions)
+    try disks.removeGuestWrites()
+  }
+
+  private static func name(of region: DiskRegion) -> String {
+    switch region.device {
+    case .disk: "bytes from \(region.offset.bytes) of the disk"
+    case .partition(_, let number): "the first bytes of partition \(number)"
+    }
   }
 }
