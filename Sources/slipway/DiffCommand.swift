@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Basics
-internal import Foundation
 internal import ImageBuilder
 internal import ImageModel
 
@@ -48,9 +47,7 @@ struct DiffOptions: ParsableArguments {
   /// - Throws: the exit code 1 where something does; `OutputFailure`.
   func show(_ result: ImageDifferences) throws {
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      try DataOutput.standard.write(json: String(decoding: encoder.encode(result), as: UTF8.self))
+      try DataOutput.standard.write(json: DiffText.json(result))
     } else {
       try DataOutput.standard.write(lines: DiffText.lines(result, limit: limit))
     }

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import ImageBuilder
 
 /// Differences as lines for people: a line for each region, and below it one for each difference.
@@ -14,6 +15,13 @@ enum DiffText {
     let rest = UInt64(max(result.differences.count - limit, 0)) + result.omitted
     if rest > 0 { lines.append("… and \(rest) more") }
     return lines
+  }
+
+  /// All of them, as sorted, indented JSON.
+  static func json(_ result: ImageDifferences) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(result), as: UTF8.self) + "\n"
   }
 
   private static func line(_ difference: ImageDifference) -> String {

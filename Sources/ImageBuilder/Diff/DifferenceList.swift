@@ -77,3 +77,20 @@ extension [UInt8] {
     return zip(indices, zip(self, other)).first { $0.1.0 != $0.1.1 }?.0 ?? Swift.min(count, other.count)
   }
 }
+
+/// A value of a list, told apart from those that are equal to it.
+struct Numbered<Value: Hashable>: Hashable {
+  var value: Value
+  /// How many equal ones are in front of it.
+  var number: Int
+}
+
+extension Sequence where Element: Hashable {
+  func numbered() -> [Numbered<Element>] {
+    var counts: [Element: Int] = [:]
+    return map { value in
+      defer { counts[value, default: 0] += 1 }
+      return Numbered(value: value, number: counts[value] ?? 0)
+    }
+  }
+}

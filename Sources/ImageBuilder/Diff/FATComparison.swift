@@ -115,12 +115,14 @@ final class FATComparison {
     let before = list.count
     let (mine, others) = (try left.entries(one), try right.entries(other))
     var found: [(left: [UInt64]?, right: [UInt64]?, path: String)] = []
-    func key(_ entry: FATEntry) -> String { entry.isLabel ? "\u{0}label" : entry.name }
-    let theirs = Dictionary(others.map { (key($0), $0) }) { first, _ in first }
-    let ours = Set(mine.map(key))
-    for entry in mine {
-      let place = entry.isLabel ? "volume label" : "\(path)/\(entry.name)"
-      guard let match = theirs[key(entry)] else {
+    // A name that is there twice is matched by the order.
+    let ours = mine.map { $0.isLabel ? [] : Array($0.name.utf8) }.numbered()
+    let names = others.map { $0.isLabel ? [] : Array($0.name.utf8) }.numbered()
+    let theirs = Dictionary(uniqueKeysWithValues: zip(names, others))
+    func place(of entry: FATEntry) -> String { entry.isLabel ? "volume label" : "\(path)/\(entry.name)" }
+    for (name, entry) in zip(ours, mine) {
+      let place = place(of: entry)
+      guard let match = theirs[name] else {
         list.add(region, place, "entry", entry.isDirectory ? "folder" : "file", nil)
         claims += try left.chain(of: entry).map(left.place)
         continue
@@ -135,14 +137,16 @@ final class FATComparison {
         found.append((inner, outer, place))
       }
     }
-    for entry in others where !ours.contains(key(entry)) {
-      let place = entry.isLabel ? "volume label" : "\(path)/\(entry.name)"
-      list.add(region, place, "entry", nil, entry.isDirectory ? "folder" : "file")
+    let known = Set(ours)
+    for (name, entry) in zip(names, others) where !known.contains(name) {
+      list.add(region, place(of: entry), "entry", nil, entry.isDirectory ? "folder" : "file")
       claims += try right.chain(of: entry).map(right.place)
     }
-    let common = (mine.map(key).filter { theirs[$0] != nil }, others.map(key).filter { ours.contains($0) })
-    if common.0 != common.1, let pair = zip(common.0, common.1).first(where: { $0 != $1 }) {
-      list.add(region, path.isEmpty ? "/" : path, "order of entries", pair.0, pair.1)
+    let common = (ours.filter { theirs[$0] != nil }, names.filter { known.contains($0) })
+    if let pair = zip(common.0, common.1).first(where: { $0 != $1 }) {
+      list.add(
+        region, path.isEmpty ? "/" : path, "order of entries", printableName(pair.0.value),
+        printableName(pair.1.value))
     }
     let places = one.map { $0.map(left.place) } ?? [left.rootPlace]
     let hits = places.flatMap { ranges.within($0) }
