@@ -8,9 +8,11 @@ internal import SystemPackage
 public struct BuildCache: Sendable {
   /// One thing that is kept.
   public struct Entry: Hashable, Sendable {
-    /// What can be kept.
+    /// What is kept.
     public enum Kind: String, Sendable {
+      /// A kernel and an initramfs that carry the agent.
       case appliance
+      /// The state of a machine that has booted one.
       case machine
     }
 

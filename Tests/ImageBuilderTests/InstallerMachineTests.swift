@@ -33,7 +33,6 @@ internal import Testing
   static let changes: [(String, @Sendable (inout Start) -> Void)] = [
     ("the accelerator", { $0.accelerator = .kvm }), ("memory", { $0.memory = 2048 }),
     ("processors", { $0.cpus = 1 }), ("the kernel's command line", { $0.commandLine += " quiet" }),
-    ("the clock", { $0.clock += 1 }),
     ("kernel, agent or another part of the appliance", { $0.appliance = "b" }),
     ("the firmware's code", { $0.code = "edoc" }), ("the variables' template", { $0.variables += "x" }),
     ("system management mode", { $0.requiresSMM = true }), ("a BIOS", { $0.hasFirmware = false }),
@@ -57,6 +56,11 @@ internal import Testing
 
   @Test func filesMayBeAnywhere() async throws {
     #expect(try await key(Start()) == key(Start(place: "two & 'more'")))
+  }
+
+  /// It is set when a session begins.
+  @Test func theClockMayBeAny() async throws {
+    #expect(try await key(Start()) == key(Start(clock: 1)))
   }
 
   @Test func whatSlipwayDoesNotKnowInFullIsNotSaved() throws {

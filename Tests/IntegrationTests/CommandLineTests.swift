@@ -8,8 +8,8 @@ import Testing
 /// What the command line says and how it ends, without a machine being started.
 @Suite(.virtualMachines) struct CommandLineTests {
   @Test(arguments: [
-    [], ["build"], ["plan"], ["verify"], ["doctor"], ["appliance"], ["appliance", "build"],
-    ["schema"], ["diff"], ["reproduce"],
+    [], ["build"], ["plan"], ["verify"], ["doctor"], ["appliance"], ["appliance", "build"], ["cache"],
+    ["cache", "list"], ["cache", "prune"], ["schema"], ["diff"], ["reproduce"],
     ["efivars"], ["efivars", "show"], ["efivars", "get"], ["efivars", "set"], ["efivars", "delete"],
     ["efivars", "diff"], ["efivars", "check"], ["efivars", "canonicalise"], ["efivars", "boot-next"],
     ["efivars", "enroll"], ["efivars", "new"], ["efivars", "export"], ["efivars", "import"],

@@ -142,7 +142,7 @@ import Testing
       #expect(list.output.contains("machine "), "\(list.output)")
       #expect(list.output.contains("appliance "), "\(list.output)")
       let other = try await SlipwayCommand.run(
-        ["build", "--system", bench.system, "--out", "no", "--start", "warm", "--memory", "1280"],
+        ["build", "--system", bench.system, "--out", "no", "--start", "warm", "--mem-size", "1280"],
         environment: environment)
       #expect(other.status == 3)
       #expect(other.cause.contains("no machine of this start was saved"), "\(other.errors)")
