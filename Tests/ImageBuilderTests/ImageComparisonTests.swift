@@ -104,7 +104,8 @@ private let controls: [Control] = [
   // Of filesystems.
   debugfs("mount count", "set_super_value mnt_count 7", [Place("\(root), superblock", nil, "mount count")]),
   debugfs(
-    "time of the check", "set_super_value lastcheck 20200101", [Place("\(root), superblock", nil, "last checked")]),
+    "time of the check", "set_super_value lastcheck 20200101",
+    [Place("\(root), superblock", nil, "last checked")]),
   patch("journal", Place("\(root), journal", nil, "bytes")) {
     $0.rootStart + (try $0.place(ofInode: 8)) + 3 * 4096 + 17
   },

@@ -10,7 +10,8 @@ import Testing
   private func manifest(_ spec: ImageSpec) -> Manifest {
     Manifest(
       spec: spec.withoutScripts, system: "/nix/store/a",
-      disk: DiskLayout(table: .none, sectorSize: 512, sectors: 1, guid: GUID(high: 1, low: 2), partitions: []),
+      disk: DiskLayout(
+        table: .none, sectorSize: 512, sectors: 1, guid: GUID(high: 1, low: 2), partitions: []),
       images: [], files: [], tools: [:])
   }
 
