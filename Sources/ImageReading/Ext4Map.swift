@@ -90,11 +90,18 @@ extension Ext4Filesystem {
   package func content(_ map: Ext4Map, at offset: UInt64, count: Int) throws -> [UInt8] {
     var result = [UInt8](repeating: 0, count: count)
     let end = offset + UInt64(count)
-    for extent in map.extents where !extent.isUnwritten {
+    // They are in ascending order, and there may be very many.
+    var (low, high) = (0, map.extents.count)
+    while low < high {
+      let middle = (low + high) / 2
+      let extent = map.extents[middle]
+      if (extent.logical + extent.count) * blockSize > offset { high = middle } else { low = middle + 1 }
+    }
+    for extent in map.extents[low...] {
       let start = extent.logical * blockSize
       let stop = start + extent.count * blockSize
       guard start < end else { break }
-      guard stop > offset else { continue }
+      guard !extent.isUnwritten else { continue }
       let (from, to) = (max(start, offset), min(stop, end))
       try spend((to - from) / blockSize + 1)
       let bytes = try disk.bytes(Int(to - from), at: extent.physical * blockSize + (from - start))
