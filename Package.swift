@@ -231,10 +231,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "Basics",
-        "Appliance", "BuildMachine", "BuildPlan", "EFIVariables", "Ext4", "Ext4Geometry", "ImageBuilder",
-        "ImageModel",
-        "Command", "TestSupport", systemPackage,
+        "Appliance", "Basics", "BuildMachine", "BuildPlan", "Command", "EFIVariables", "Ext4", "Ext4Geometry",
+        "ImageBuilder", "ImageModel", "TestSupport", systemPackage,
       ],
       exclude: ["Filesystem", "Snapshots"]),
   ]

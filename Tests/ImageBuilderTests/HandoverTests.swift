@@ -3,6 +3,7 @@ import Basics
 import Command
 import Ext4
 import Foundation
+import ImageModel
 import InstallSteps
 import SystemPackage
 import TestSupport
@@ -199,6 +200,47 @@ struct HandoverTests {
         try read([ArchiveDraft.file("x"), ArchiveDraft.file("y"), ArchiveDraft.symbolicLink("z", [65])])
       }
       #expect(fault?.message.contains("z: there are too many files") == true, "\(String(describing: fault))")
+    }
+  }
+
+  /// Alone in its process, or others' memory would count.
+  @Test(
+    "A million files take little memory",
+    .enabled(if: ProcessInfo.processInfo.environment["SLIPWAY_SWEEPS"] != nil))
+  func memory() async throws {
+    func peak() throws -> Int {
+      let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+      let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+      return try #require(line.flatMap { Int($0.filter(\.isNumber)) })
+    }
+    try await withScratchDirectory { scratch in
+      let (file, image) = (scratch.appending("disk"), scratch.appending("image"))
+      #expect(FileManager.default.createFile(atPath: file.string, contents: nil))
+      let writer = try HandoverWriter(file.string)
+      try writer.add(ArchiveDraft.tree(0))
+      try writer.add(ArchiveDraft.directory(""))
+      for folder in 1000..<2000 {
+        try writer.add(ArchiveDraft.directory("d\(folder)"))
+        for number in 1000..<2000 { try writer.add(ArchiveDraft.file("d\(folder)/f\(number)")) }
+      }
+      try writer.add(ArchiveDraft.end)
+      try writer.finish()
+      let options = Ext4Options(
+        size: .mebibytes(8192), uuid: GUID(high: 1, low: 2), hashSeed: GUID(high: 1, low: 2),
+        inodes: 1_100_000)
+      _ = try await Ext4.pour(
+        ListedNodes([
+          Node(
+            path: .root, kind: .directory, attributes: Attributes(mode: 0o755, time: Timestamp(seconds: 1)))
+        ]), to: image, options)
+      let before = try peak()
+      let archive = try HandoverArchive(
+        file, trees: 1, regions: [], keeping: 0, latest: ArchiveDraft.latest)
+      let trees = try SealedTrees(archive, at: ["/"])
+      _ = try await Ext4.replaceTree(in: image, options) { try trees.nodes(ofTree: 0) }
+      let growth = try peak() - before
+      #expect(growth <= 200 << 10, "\(growth) KiB")
+      print("a million files: \(growth >> 10) MiB beside \(before >> 10)")
     }
   }
 

@@ -1,3 +1,4 @@
+import Basics
 import Command
 import Ext4
 import Ext4Geometry
@@ -10,14 +11,20 @@ import Testing
 /// Poured filesystems in the hands of a real kernel.
 @Suite(.enabled(if: geteuid() == 0, "needs root, for owners and device nodes"))
 struct PouredFilesystemTests {
-  @Test(.virtualMachines, .timeLimit(.minutes(6)))
-  func aKernelFindsTheTreeAndWorksOnItAsOnAnyOther() async throws {
+  /// As it was poured, and with parts that were handed over and sealed.
+  @Test(.virtualMachines, .timeLimit(.minutes(6)), arguments: [false, true])
+  func aKernelFindsTheTreeAndWorksOnItAsOnAnyOther(isSealed: Bool) async throws {
     try await withTree { scratch, tree in
       try await FilesystemGuest.makeTree(tree)
       let guest = try await FilesystemGuest(in: scratch)
       let moment = Int(Date().timeIntervalSince1970) + 1
       let image = scratch.appending("image")
-      try await pour(tree, to: image)
+      let options = try await pour(tree, to: image)
+      if isSealed {
+        _ = try await Ext4.replaceTree(in: image, options) {
+          PartlyKept(nodes: FileTree([.init(host: tree, path: .root)], rules: .asFound))
+        }
+      }
       #expect(try await FilesystemCheck.remarks(on: image) == [])
       let expected = try await guest.listing(of: tree)
       #expect(expected.lines.count > 6000)
@@ -92,8 +99,20 @@ struct PouredFilesystemTests {
   }
 }
 
+/// A tree of which every second file is kept as it was poured, and the rest comes again.
+private struct PartlyKept: NodeSource {
+  var nodes: FileTree
+
+  mutating func next() throws(Fault) -> Node? {
+    guard var node = try nodes.next() else { return nil }
+    let number = node.linkGroup?.inode ?? node.path.bytes.reduce(0) { $0 &+ UInt64($1) }
+    if node.kind != .directory, number.isMultiple(of: 2) { (node.kind, node.linkGroup) = (.kept, nil) }
+    return node
+  }
+}
+
 /// Pours a tree into a filesystem made for it, with some room.
-private func pour(_ tree: FilePath, to image: FilePath) async throws {
+private func pour(_ tree: FilePath, to image: FilePath) async throws -> Ext4Options {
   let nodes = FileTree([.init(host: tree, path: .root)], rules: .asFound)
   let seed = GUID(high: 0x0f0e_0d0c_0b0a_4908, low: 0x8706_0504_0302_0100)
   let need = try await Ext4.measure(nodes, hashSeed: seed)
@@ -102,6 +121,7 @@ private func pour(_ tree: FilePath, to image: FilePath) async throws {
     size: filesystem.size, uuid: GUID(high: 0x1234_5678_9abc_4def, low: 0x8123_4567_89ab_cdef),
     hashSeed: seed, inodes: filesystem.inodes)
   _ = try await Ext4.pour(nodes, to: image, options)
+  return options
 }
 
 /// A scratch folder, and a place in it for a tree whose names need not be text, which Foundation cannot remove.

@@ -100,7 +100,7 @@ private struct OtherHost {
   }
 
   /// Builds under circumstances that differ with each round: clock, zone, locale, umask, host name, folder, processors,
-  /// memory, load, kernel of the appliance.
+  /// memory, load, kernel of the appliance, libvirt.
   func build(_ round: Int, _ arguments: [String]) async throws -> SlipwayCommand.Result {
     let folder = home.appending("folder \(round)")
     try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
@@ -109,6 +109,13 @@ private struct OtherHost {
     let kernels = try kernels()
     let kernel = kernels[round % kernels.count]
     let load = round % 2
+    let isByDaemon = round % 3 == 0
+    let runtime = home.appending("run")
+    try FileManager.default.createDirectory(
+      atPath: runtime.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    try await SubprocessRunner().run("chown", "65534:65534", runtime.string)
+    // libvirt starts it by itself, and it would outlive the test by two minutes.
+    defer { if isByDaemon { for daemon in ["libvirtd", "virtlogd"] { OrdinaryUser.end(daemon) } } }
     let wrapper = [
       "unshare", "--uts", "sh", "-c",
       """
@@ -123,15 +130,15 @@ private struct OtherHost {
     environment["TZ"] = ["Pacific/Kiritimati", "America/St_Johns", "Asia/Kathmandu"][round % 3]
     environment["LC_ALL"] = ["C.UTF-8", "tr_TR.UTF-8", "POSIX"][round % 3]
     environment["LD_PRELOAD"] = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+    if isByDaemon { environment["XDG_RUNTIME_DIR"] = runtime.string }
     environment["FAKETIME"] = "+\(400 * round)d"
-    environment["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
     environment["DONT_FAKE_MONOTONIC"] = "1"
     return try await SlipwayCommand.run(
       ["build", "--system", user.file(of: system).string, "--cpus", "\(processors)"]
         + [
           "--mem-size", "\(1024 + 160 * round)", "--kernel", "/boot/vmlinuz-\(kernel)", "--modules",
           "/lib/modules/\(kernel)",
-        ] + arguments,
+        ] + (isByDaemon ? ["--connect", "qemu:///session"] : []) + arguments,
       wrapper: wrapper + OrdinaryUser.wrapper, environment: environment)
   }
 
