@@ -1,4 +1,5 @@
 internal import Basics
+internal import Command
 internal import Foundation
 internal import SystemPackage
 internal import TestSupport
@@ -81,14 +82,8 @@ internal import Testing
       let machines = SavedMachines(folder: scratch)
       try await save(machines)
       let place = scratch.appending(Self.key.digest).string
-      let shell = Process()
-      shell.executableURL = URL(fileURLWithPath: "/bin/sh")
-      shell.arguments = ["-ec", damage]
-      shell.currentDirectoryURL = URL(fileURLWithPath: place)
-      shell.environment = ["KEY": Self.key.digest, "PATH": "/usr/bin:/bin"]
-      try shell.run()
-      shell.waitUntilExit()
-      try #require(shell.terminationStatus == 0)
+      try await SubprocessRunner().run(
+        Command("sh", ["-ec", damage], environment: ["KEY": Self.key.digest], folder: place))
       guard case .damaged = machines.find(Self.key) else {
         Issue.record("the damage was not seen")
         return

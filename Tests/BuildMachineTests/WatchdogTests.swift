@@ -9,15 +9,13 @@ internal import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct WatchdogTests {
   /// A process of which the pid file of a domain below `folder` tells; it names `argument` in its command line.
-  private func hypervisor(naming argument: FilePath, below folder: FilePath, domain: String) throws -> Process
+  private func hypervisor(naming argument: FilePath, below folder: FilePath, domain: String) throws
+    -> SpawnedProcess
   {
     let pids = folder.appending("libvirt").appending("run").appending("qemu")
     try FileManager.default.createDirectory(atPath: pids.string, withIntermediateDirectories: true)
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/bin/sh")
-    process.arguments = ["-c", "while :; do sleep 1; done", argument.string]
-    try process.run()
-    try Data("\(process.processIdentifier)\n".utf8)
+    let process = try SpawnedProcess(["/bin/sh", "-c", "while :; do sleep 1; done", argument.string])
+    try Data("\(process.identifier)\n".utf8)
       .write(to: URL(fileURLWithPath: pids.appending("\(domain).pid").string))
     return process
   }
@@ -46,9 +44,7 @@ internal import Testing
       #expect(!exists(folder))
       #expect(!exists(temporary))
       #expect(other.isRunning)
-      ours.waitUntilExit()
-      #expect(ours.terminationReason == .uncaughtSignal)
-      #expect(ours.terminationStatus == SIGKILL)
+      #expect(ours.wait() == SIGKILL)
     }
   }
 
@@ -79,15 +75,14 @@ internal import Testing
         echo started
         sleep 1004
         """
-      let child = Process()
-      let output = Pipe()
-      child.executableURL = URL(fileURLWithPath: "/usr/bin/setsid")
-      child.arguments = ["env", mark, "sh", "-c", script, "sh", temporary.string]
-      child.standardOutput = output
-      try child.run()
-      _ = output.fileHandleForReading.availableData
+      let output = scratch.appending("output")
+      let child = try SpawnedProcess(
+        ["setsid", "env", mark, "sh", "-c", script, "sh", temporary.string], output: output)
+      while try Data(contentsOf: URL(filePath: output.string)).isEmpty {
+        try await Task.sleep(for: .milliseconds(10))
+      }
       try await Watchdog.clear(folder)
-      child.waitUntilExit()
+      child.wait()
       #expect(!exists(folder))
       #expect(!exists(temporary))
       let processes = try await SubprocessRunner().run("ps", "-eww", "-o", "args=")

@@ -1,4 +1,3 @@
-internal import Foundation
 package import SystemPackage
 
 /// An ordinary user without rights of any kind, for tests that run as root.
@@ -16,10 +15,6 @@ package enum OrdinaryUser {
 
   /// Ends that user's processes of a name.
   package static func end(_ name: String) {
-    let pkill = Process()
-    pkill.executableURL = URL(fileURLWithPath: "/usr/bin/pkill")
-    pkill.arguments = ["-u", "65534", name]
-    try? pkill.run()
-    pkill.waitUntilExit()
+    _ = try? SpawnedProcess(["pkill", "-u", "65534", name]).wait()
   }
 }
