@@ -29,18 +29,59 @@ package struct DeviceTree: Hashable, Sendable {
   /// How long a disk that has just been plugged in may take to appear.
   private static let patience = Duration.seconds(30)
 
-  /// Waits until the kernel has found each of the disks.
+  /// Waits until the kernel has found each of the disks, and sees to it that their names are in this order: the first is
+  /// the one that programs take for the disk of the machine.
   ///
-  /// - Throws: `StepFailure` that names the serial numbers there are, when one does not appear within thirty seconds.
+  /// - Throws: `StepFailure` that names the serial numbers there are, when one does not appear within thirty seconds; and when
+  ///   the kernel cannot be brought to that order.
   package func waitForDisks(_ serials: [String]) throws(StepFailure) {
     let deadline = ContinuousClock.now + Self.patience
+    while true {
+      let names = try names(of: serials, until: deadline)
+      if Self.areInOrder(names) { return }
+      guard ContinuousClock.now < deadline else {
+        throw StepFailure(message: "the disks have the names \(names.joined(separator: ", ")), in this order")
+      }
+      try nameAnew(names, until: deadline)
+    }
+  }
+
+  private func names(of serials: [String], until deadline: ContinuousClock.Instant) throws(StepFailure)
+    -> [String]
+  {
+    var names: [String] = []
     for serial in serials {
       while (try? disk(serial: serial)) == nil, ContinuousClock.now < deadline { usleep(2_000) }
       do {
-        _ = try disk(serial: serial)
+        names.append(try disk(serial: serial).disk)
       } catch {
         throw error as? StepFailure ?? StepFailure(message: "\(error)")
       }
+    }
+    return names
+  }
+
+  /// Whether names of disks of one driver go up: the kernel gives each disk the lowest that is free when it finds it, and
+  /// finds several that are plugged in together in any order.
+  static func areInOrder(_ names: [String]) -> Bool {
+    guard names.allSatisfy({ $0.hasPrefix("vd") }) else { return true }
+    return zip(names, names.dropFirst()).allSatisfy { ($0.count, $0) < ($1.count, $1) }
+  }
+
+  /// Takes the disks from their driver, and gives them back to it in this order.
+  private func nameAnew(_ names: [String], until deadline: ContinuousClock.Instant) throws(StepFailure) {
+    do {
+      let driver = "\(sys)/bus/virtio/drivers/virtio_blk"
+      let devices = try names.compactMap { name in
+        try Files.names(in: driver).first { Files.exists("\(driver)/\($0)/block/\(name)") }
+      }
+      for device in devices { try Files.setAttribute("\(driver)/unbind", to: device) }
+      while names.contains(where: { Files.exists("\(sys)/block/\($0)") }), ContinuousClock.now < deadline {
+        usleep(1_000)
+      }
+      for device in devices { try Files.setAttribute("\(driver)/bind", to: device) }
+    } catch {
+      throw StepFailure(message: "the disks could not be put into order: \(error)")
     }
   }
 

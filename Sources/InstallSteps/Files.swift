@@ -63,6 +63,13 @@ package enum Files {
     }
   }
 
+  /// Gives an attribute of sysfs a value.
+  static func setAttribute(_ path: String, to text: String) throws(SystemFailure) {
+    let file = try open(path, O_WRONLY)
+    defer { close(file) }
+    try checked("write \(path)") { Glibc.write(file, text, text.utf8.count) }
+  }
+
   /// The whole of a small text file; procfs and sysfs files do not know their size.
   package static func text(of path: String) throws(SystemFailure) -> String {
     let file = try open(path, O_RDONLY)

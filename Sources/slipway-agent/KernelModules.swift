@@ -22,8 +22,9 @@ enum KernelModules {
       defer { close(file) }
       try checked("load the kernel module \(path)") { slipway_finit_module(file, "") }
     } catch {
-      // Loaded already, by the kernel itself.
-      if error.errno != .fileExists { Console.note("\(error)") }
+      // Loaded already, by the kernel itself; or for what this machine does not have, as efivarfs with a BIOS.
+      guard error.errno != .fileExists, error.errno.rawValue != ENODEV else { return }
+      Console.note("\(error)")
     }
   }
 }

@@ -36,6 +36,17 @@ struct DeviceTreeTests {
     }
   }
 
+  @Test(
+    "the first disk has the first name",
+    arguments: [
+      (["vda"], true), (["vda", "vdb", "vdc"], true), (["vdb", "vda"], false),
+      (["vda", "vdc", "vdb"], false),
+      (["vdz", "vdaa"], true), (["vdaa", "vdz"], false), (["sdb", "sda"], true), ([], true),
+    ])
+  func order(names: [String], isInOrder: Bool) {
+    #expect(DeviceTree.areInOrder(names) == isInOrder)
+  }
+
   @Test("a disk has the name that the system's configuration has for it")
   func otherName() async throws {
     try await withDeviceTree { tree, dev in
