@@ -108,7 +108,8 @@ import Testing
       let start = ContinuousClock.now
       task.cancel()
       await #expect(throws: CancellationError.self) { try await task.value }
-      #expect(ContinuousClock.now - start < .seconds(5))
+      // Of 3 TiB, all of which would take an hour.
+      #expect(ContinuousClock.now - start < .seconds(60))
       let error = await #expect(throws: Fault.self) {
         try await FileDigest.sha256(of: scratch.appending("none"))
       }
