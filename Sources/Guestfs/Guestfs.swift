@@ -127,12 +127,30 @@ package final class Guestfs {
   /// - Parameter paths: without a slash in front; none has a zero byte.
   /// - Returns: nil for a path that is not there.
   package func status(of paths: [[UInt8]]) throws -> [Status?] {
+    var result = [Status?](repeating: nil, count: paths.count)
+    // libguestfs takes the names of one folder.
+    let slashes = paths.map { $0.lastIndex(of: 0x2f) }
+    let folders = Dictionary(grouping: paths.indices) { index in
+      slashes[index].map { Array(paths[index][..<$0]) } ?? []
+    }
+    for (folder, indices) in folders {
+      let names = indices.map { index in Array(paths[index][(slashes[index].map { $0 + 1 } ?? 0)...]) }
+      for (index, status) in zip(indices, try status(of: names, in: folder)) { result[index] = status }
+    }
+    return result
+  }
+
+  /// - Parameters:
+  ///   - names: without slashes.
+  ///   - folder: without a slash in front; empty for the root.
+  private func status(of names: [[UInt8]], in folder: [UInt8]) throws -> [Status?] {
     try Cancellation.check()
-    return try withStrings(paths) { names in
-      guard let list = library.stat(handle, "/", names) else { throw fault("look at the files") }
+    let place = [0x2f] + folder.map { CChar(bitPattern: $0) } + [0]
+    return try withStrings(names) { strings in
+      guard let list = library.stat(handle, place, strings) else { throw fault("look at the files") }
       defer { library.freeStat(list) }
-      guard Int(list.pointee.len) == paths.count else { throw fault("look at the files") }
-      return (0..<paths.count).map { index in
+      guard Int(list.pointee.len) == names.count else { throw fault("look at the files") }
+      return (0..<names.count).map { index in
         let status = list.pointee.val[index]
         // What libguestfs says of a path that is gone.
         guard status.st_ino != -1 else { return nil }
