@@ -15,8 +15,9 @@ import Testing
       var images: [FilePath] = []
       for (name, content) in [("left", "one"), ("right", "two")] {
         let tree = scratch.appending("\(name)-tree")
-        try FileManager.default.createDirectory(atPath: tree.string, withIntermediateDirectories: true)
-        try Data(content.utf8).write(to: URL(fileURLWithPath: tree.appending("file").string))
+        try FileManager.default.createDirectory(
+          atPath: tree.appending("folder").string, withIntermediateDirectories: true)
+        try Data(content.utf8).write(to: URL(fileURLWithPath: tree.appending("folder/file").string))
         let image = scratch.appending("\(name).img")
         try await make(kind, of: tree, image)
         images.append(image)
@@ -26,7 +27,7 @@ import Testing
       let found = try JSONDecoder().decode(ImageDifferences.self, from: Data(result.output.utf8))
       #expect(found.notes == [])
       #expect(Set(found.differences.map(\.region)) == ["disk (\(kind))"])
-      #expect(found.differences.contains { $0.path == "/file" && $0.field == "content" }, "\(found)")
+      #expect(found.differences.contains { $0.path == "/folder/file" && $0.field == "content" }, "\(found)")
       let same = try await SlipwayCommand.run(["diff", images[0].string, images[0].string])
       #expect(same.status == 0)
       #expect(try await guests(of: scratch) == [])
@@ -42,7 +43,8 @@ import Testing
       return
     }
     let list = tree.removingLastComponent().appending("list")
-    let text = "/dev/null\n0 0\nd--755 0 0\nfile ---644 0 0 \(tree.appending("file"))\n$\n"
+    let file = "file ---644 0 0 \(tree.appending("folder/file"))"
+    let text = "/dev/null\n0 0\nd--755 0 0\nfolder d--755 0 0\n\(file)\n$\n$\n"
     try Data(text.utf8).write(to: URL(fileURLWithPath: list.string))
     try await runner.run("mkfs.xfs", "-q", "-m", "uuid=\(uuid)", "-p", list.string, image.string)
   }
