@@ -26,7 +26,13 @@ struct DiffCommand: AsyncParsableCommand {
 
   func run() async throws {
     let comparison = ImageComparison(left, right, format: format)
-    try options.show(try await cancellingOnSignals { try await comparison.run() })
+    do {
+      try options.show(try await cancellingOnSignals { try await comparison.run() })
+    } catch var fault as Fault where fault.kind == .failed {
+      // 1 says that they differ.
+      fault.kind = .badInput
+      throw fault
+    }
   }
 }
 

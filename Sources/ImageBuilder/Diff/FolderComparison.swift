@@ -25,18 +25,29 @@ struct FolderComparison {
       let files = FileComparison(left.appending(name), right.appending(name))
       let bytes = try await files.bytes(name)
       guard !bytes.isEmpty else { continue }
-      let kind = try? await Kind(of: files.left, nil)
-      // Every image of a folder has the same disk, which is looked into once.
-      guard let kind, kind == .store || !isDiskSaid,
-        let found = try? await files.run(kind, Kind(of: files.right, nil))
-      else {
-        result.add(bytes)
-        continue
-      }
-      if kind != .store { isDiskSaid = true }
-      result.add(found.isEmpty ? bytes : found)
+      result.add(try await explained(files, bytes, isDiskSaid: &isDiskSaid))
     }
     return result
+  }
+
+  /// What differs in two files whose bytes do. Every image of a folder has the same disk, which is looked into once.
+  private func explained(
+    _ files: FileComparison, _ bytes: ImageDifferences, isDiskSaid: inout Bool
+  ) async throws -> ImageDifferences {
+    // A file of another kind, such as one that postVM has made.
+    guard let kind = try? await ComparedKind(of: files.left, nil), kind == .store || !isDiskSaid else {
+      return bytes
+    }
+    do {
+      let found = try await files.run(kind, ComparedKind(of: files.right, nil))
+      if kind != .store { isDiskSaid = true }
+      return found.isEmpty ? bytes : found
+    } catch let fault as Fault {
+      var bytes = bytes
+      bytes.notes.append(
+        "\(files.left.lastComponent?.string ?? "") was compared by its bytes alone: \(fault.message)")
+      return bytes
+    }
   }
 
   private func manifests() throws -> ImageDifferences {

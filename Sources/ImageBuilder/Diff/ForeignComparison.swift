@@ -87,12 +87,21 @@ private struct Tree {
         if type == 0o120000 { fields["target"] = printableName(try guest.target(of: path)) }
         fields["content"] = digests[path].map { "sha256 \($0)" }
         for (name, value) in try guest.attributes(of: path) {
-          fields["attribute \(name)"] = printableName(Array(value.prefix(64)))
+          fields["attribute \(name)"] = Self.text(ofAttribute: value)
         }
         let name = path == [0x2e] ? [] : path
         nodes[name] = Node(kind: Self.kinds[type] ?? "of no known type", fields: fields)
       }
     }
+  }
+
+  /// A long value by its beginning and a digest.
+  private static func text(ofAttribute value: [UInt8]) -> String {
+    let beginning = printableName(Array(value.prefix(64)))
+    guard value.count > 64 else { return beginning }
+    var hash = XXH64()
+    value.withUnsafeBytes { hash.update($0) }
+    return "\(beginning)… (\(value.count) bytes, xxh64 \(String(hash.digest, radix: 16)))"
   }
 
   private static func fields(_ status: Guestfs.Status) -> [String: String] {

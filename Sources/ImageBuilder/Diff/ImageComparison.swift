@@ -31,7 +31,7 @@ public struct ImageComparison: Sendable {
         remedy: "Give two output folders, two images or two variable stores")
     }
     guard HostFiles.isFolder(one) else {
-      let kinds = (try await Kind(of: one, format), try await Kind(of: other, format))
+      let kinds = (try await ComparedKind(of: one, format), try await ComparedKind(of: other, format))
       return try await FileComparison(one, other).run(kinds.0, kinds.1)
     }
     return try await FolderComparison(left: one, right: other).run()
@@ -39,7 +39,7 @@ public struct ImageComparison: Sendable {
 }
 
 /// What a file is, as far as it matters to a comparison.
-enum Kind: Hashable, Sendable {
+enum ComparedKind: Hashable, Sendable {
   case image(ImageFormat)
   case store
 
@@ -61,7 +61,7 @@ enum Kind: Hashable, Sendable {
       self = .store
     } else {
       throw Fault(
-        .badInput, "\(file) is no variable store, and the format of an image is not known by its name",
+        .badInput, "\(file) is not a variable store, and the format of an image is not known by its name",
         remedy: "Name it with --format")
     }
   }
@@ -77,7 +77,7 @@ struct FileComparison {
   }
 
   /// - Throws: `Fault`; `CancellationError`.
-  func run(_ kind: Kind, _ otherKind: Kind) async throws -> ImageDifferences {
+  func run(_ kind: ComparedKind, _ otherKind: ComparedKind) async throws -> ImageDifferences {
     switch (kind, otherKind) {
     case (.store, .store): return try await stores()
     case (.image(.raw), .image(.raw)): return try await disks(left, right)
@@ -106,7 +106,7 @@ struct FileComparison {
   }
 
   private static func isStore(_ disk: FilePath) throws -> Bool {
-    let signature = Kind.storeSignature
+    let signature = ComparedKind.storeSignature
     return try DiskFile.with(disk) { try $0.bytes(signature.bytes.count, at: signature.offset) }
       == signature.bytes
   }
