@@ -47,7 +47,7 @@ let package = Package(
     // One external command: value, runner, failure that can be pasted into a shell.
     .target(name: "Command", dependencies: ["Basics", "ImageModel", subprocess, systemPackage]),
     // What host and guest say to each other, and the frames it travels in.
-    .target(name: "AgentProtocol", dependencies: ["ImageModel"]),
+    .target(name: "AgentProtocol", dependencies: ["Basics", "ImageModel"]),
     // Request and host facts in, plan out: geometry, identifiers, domain, steps.
     .target(
       name: "BuildPlan",

@@ -11,6 +11,11 @@ extension [UInt8] {
     return self[offset..<offset + size].reduce(0) { $0 << 8 | UInt64($1) }
   }
 
+  /// Adds an integer, the least byte first.
+  package mutating func append(littleEndian number: some FixedWidthInteger) {
+    append(contentsOf: number.littleEndianBytes)
+  }
+
   /// Puts bytes in the place of as many others.
   package mutating func replace(at offset: Int, by bytes: [UInt8]) {
     replaceSubrange(offset..<offset + bytes.count, with: bytes)

@@ -71,15 +71,12 @@ package struct XXH64 {
     }
     hash = hash &+ length
     var offset = 0
-    func value(_ count: Int) -> UInt64 {
-      (0..<count).reduce(0) { $0 | UInt64(rest[offset + $1]) << (8 * UInt64($1)) }
-    }
     while rest.count - offset >= 8 {
-      hash = Self.rotated(hash ^ Self.round(0, value(8)), 27) &* first &+ fourth
+      hash = Self.rotated(hash ^ Self.round(0, rest.littleEndian(at: offset, 8)), 27) &* first &+ fourth
       offset += 8
     }
     if rest.count - offset >= 4 {
-      hash = Self.rotated(hash ^ value(4) &* first, 23) &* second &+ third
+      hash = Self.rotated(hash ^ rest.littleEndian(at: offset, 4) &* first, 23) &* second &+ third
       offset += 4
     }
     while offset < rest.count {

@@ -74,11 +74,6 @@ extension [UInt8] {
     return withUnsafeBytes { Number(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: type)) }
   }
 
-  mutating func append<Number: FixedWidthInteger>(littleEndian number: Number) {
-    // Not `withUnsafeBytes(of:)`: inside an extension of Array that is the array's own.
-    for index in 0..<MemoryLayout<Number>.size { append(UInt8(truncatingIfNeeded: number >> (8 * index))) }
-  }
-
   mutating func append(terminated text: String) {
     for unit in text.utf16 { append(littleEndian: unit) }
     append(littleEndian: UInt16(0))

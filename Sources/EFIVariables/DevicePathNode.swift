@@ -1,3 +1,4 @@
+internal import Basics
 package import ImageModel
 
 /// One step of a device path (UEFI 2.10, 10.3.2 to 10.3.5).

@@ -1,3 +1,5 @@
+internal import Basics
+
 /// `EFI_LOAD_OPTION`: what a `Boot####` or `Driver####` starts (UEFI 2.10, 3.1.3).
 package struct LoadOption: Hashable, Sendable {
   package var attributes: Attributes

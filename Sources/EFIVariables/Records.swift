@@ -1,3 +1,4 @@
+internal import Basics
 internal import ImageModel
 
 /// The records of a store: one variable after the other, alive or dead.

@@ -1,3 +1,4 @@
+internal import Basics
 package import ImageModel
 
 /// `EFI_SIGNATURE_LIST`: certificates or digests of one type and size (UEFI 2.10, 32.4.1).

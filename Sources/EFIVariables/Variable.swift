@@ -1,3 +1,4 @@
+internal import Basics
 internal import ImageModel
 
 /// One variable, with everything that an authenticated store keeps of it.

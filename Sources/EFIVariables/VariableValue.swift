@@ -1,3 +1,4 @@
+internal import Basics
 internal import ImageModel
 
 /// What a variable means.

@@ -1,13 +1,13 @@
-internal import Basics
+package import Basics
 internal import Glibc
 internal import SystemPackage
 
 /// The pieces of a file, opened.
-struct OpenParts: ~Copyable {
+package struct OpenParts: ~Copyable {
   private let parts: FileParts
   private let descriptor: CInt
 
-  init(_ parts: FileParts) throws(Fault) {
+  package init(_ parts: FileParts) throws(Fault) {
     descriptor = parts.path.withPlatformString { open($0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
     guard descriptor >= 0 else { throw .source(parts.path, doing: "open", Errno(rawValue: errno)) }
     self.parts = parts
@@ -18,7 +18,7 @@ struct OpenParts: ~Copyable {
   }
 
   /// Reads these bytes, zeros where no piece is.
-  func read(into buffer: UnsafeMutableRawBufferPointer, at position: UInt64) throws(Fault) {
+  package func read(into buffer: UnsafeMutableRawBufferPointer, at position: UInt64) throws(Fault) {
     buffer.clear(from: 0)
     let end = position + UInt64(buffer.count)
     var index = firstPiece(after: position)

@@ -1,3 +1,5 @@
+internal import Basics
+
 /// The archive by which the agent hands over what it installed: everything that the host has not poured, on a disk of its
 /// own.
 ///
@@ -104,17 +106,9 @@ package struct HandoverHeader: Hashable, Sendable {
   /// Nil for bytes that are no header.
   package init?(bytes: [UInt8]) {
     guard bytes.count == Self.size, bytes.starts(with: Self.magic) else { return nil }
-    func value(_ index: Int) -> UInt64 {
-      (0..<8).reduce(0) { $0 | UInt64(bytes[8 + 8 * index + $1]) << (8 * UInt64($1)) }
-    }
-    self.init(length: value(0), records: value(1), digest: value(2))
-  }
-}
-
-extension [UInt8] {
-  /// Adds an integer, the lowest byte first.
-  package mutating func append(littleEndian value: some FixedWidthInteger) {
-    Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
+    self.init(
+      length: bytes.littleEndian(at: 8, 8), records: bytes.littleEndian(at: 16, 8),
+      digest: bytes.littleEndian(at: 24, 8))
   }
 }
 

@@ -109,8 +109,8 @@ struct HandoverArchive: Sendable {
 }
 
 /// The nodes of one tree that was handed over.
+// Unchecked: the stream behind the records is a class, and is read by one thread at a time, as any `NodeSource` is.
 struct HandedNodes: NodeSource, @unchecked Sendable {
-  // The stream behind the records is a class; it is used by one thread at a time, as any `NodeSource` is.
   fileprivate var records: HandoverRecords
 
   mutating func next() throws(Fault) -> Node? {

@@ -1,4 +1,3 @@
-internal import AgentProtocol
 internal import Basics
 internal import Ext4
 internal import Synchronization

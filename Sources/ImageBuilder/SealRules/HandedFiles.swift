@@ -1,4 +1,3 @@
-internal import AgentProtocol
 internal import Basics
 internal import Ext4
 internal import SystemPackage
@@ -19,7 +18,7 @@ struct HandedFiles: Sendable {
   /// The bytes of a file.
   ///
   /// - Returns: nil for what was not handed over, or is larger than `limit`.
-  /// - Throws: `Fault` when it cannot be read; `CancellationError`.
+  /// - Throws: `Fault` when it cannot be read.
   func content(_ path: String, limit: UInt64 = HandedFiles.limit) throws -> [UInt8]? {
     guard let parts = files[path], parts.size <= limit else { return nil }
     return try parts.bytes()
@@ -29,20 +28,11 @@ struct HandedFiles: Sendable {
 extension FileParts {
   /// The whole file. The caller bounds its size.
   ///
-  /// - Throws: `Fault`; `CancellationError`.
+  /// - Throws: `Fault`.
   func bytes() throws -> [UInt8] {
+    let parts = try OpenParts(self)
     var bytes = [UInt8](repeating: 0, count: Int(size))
-    for piece in pieces {
-      let stream = try HandoverStream(path, piece.offset..<piece.offset + piece.length)
-      var position = Int(piece.position)
-      while true {
-        try Cancellation.check()
-        let part = try stream.piece()
-        guard !part.isEmpty else { break }
-        bytes.replaceSubrange(position..<position + part.count, with: part)
-        position += part.count
-      }
-    }
+    try bytes.withUnsafeMutableBytes { try parts.read(into: $0, at: 0) }
     return bytes
   }
 }

@@ -1,4 +1,5 @@
 internal import AgentProtocol
+internal import Basics
 internal import CLinux
 internal import Glibc
 internal import SystemPackage
