@@ -32,10 +32,16 @@ extension Ext4Filesystem {
     for extent in map.extents where !extent.isUnwritten {
       for block in extent.physical..<extent.physical + extent.count {
         try readEntries(try bytes(ofBlock: block), into: &entries)
+        // One block that is mapped again and again has any number of names.
+        guard entries.count <= Self.nameLimit else {
+          throw UnreadableStructure("a directory has more than \(Self.nameLimit) names")
+        }
       }
     }
     return entries
   }
+
+  private static let nameLimit = 4_000_000
 
   /// Blocks of an index look like one entry without a name to who does not know it.
   private func readEntries(_ block: [UInt8], into entries: inout [Ext4Entry]) throws {

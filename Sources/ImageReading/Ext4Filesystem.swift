@@ -83,6 +83,8 @@ package final class Ext4Filesystem {
   /// How many more blocks may be read: what leads round in circles ends here.
   private var budget: UInt64
   private var cache: [UInt64: [UInt8]] = [:]
+  /// Who compares has a note of each; as many as 4 TiB of mke2fs have.
+  private static let inodeLimit: UInt64 = 1 << 28
   private static let cachedPiece: UInt64 = 64 << 10
 
   package static let superblockPlace: UInt64 = 1024
@@ -130,7 +132,7 @@ package final class Ext4Filesystem {
     let groups = (blocks - firstBlock + blocksPerGroup - 1) / blocksPerGroup
     let inodes = field(0x00, 4)
     guard inodes <= groups * inodesPerGroup, inodes >= 11, groups <= blocks,
-      inodes <= disk.size / inodeSize
+      inodes <= disk.size / inodeSize, inodes <= Self.inodeLimit
     else {
       throw UnreadableStructure("it has \(inodes) inodes in \(groups) groups")
     }

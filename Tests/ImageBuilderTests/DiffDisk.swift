@@ -82,6 +82,8 @@ struct DiffDisk: Sendable {
         try node("etc/b", .file(.bytes(Array("other content".utf8)))),
         try node("etc/empty1", .file(.bytes([]))), try node("etc/empty2", .file(.bytes([]))),
         try node("etc/link", .symbolicLink(target: Array("a".utf8)), mode: 0o777),
+        // Its only block is further behind in the file than on the disk.
+        try node("sparse", .file(.bytes(Array(repeating: 0, count: 40 << 20) + Array("content".utf8)))),
         try node("zeros", .file(.bytes(Array(repeating: 0, count: 8191) + [1]))),
         try node("nix/var/nix/db/db.sqlite", .file(.bytes(database))),
       ]

@@ -81,6 +81,7 @@ private let controls: [Control] = [
   debugfs("extended attribute", "ea_set /etc/a user.b 1", [Place(root, "/etc/a", "attribute user.b")]),
   debugfs("size", "set_inode_field /etc/a size 4000", [Place(root, "/etc/a", "size")]),
   patch("content", Place(root, "/etc/b", "content")) { try $0.block(of: "/etc/b") + 5 },
+  patch("content behind a hole", Place(root, "/sparse", "content")) { try $0.block(of: "/sparse") + 2 },
   patch("bytes behind the content", Place(root, "/etc/b", "bytes past the end")) {
     try $0.block(of: "/etc/b") + 4095
   },

@@ -34,7 +34,8 @@ final class DifferenceList {
   ///
   /// - Parameters:
   ///   - ranges: where they differ, in both.
-  ///   - shift: what is taken from an offset in the differences that are said.
+  ///   - shift: what is taken from an offset in the differences that are said; it wraps where what is said is further behind
+  ///     in its file than on the disk.
   func addBytes(
     _ region: String, _ path: String?, field: String = "bytes", _ ranges: [Range<UInt64>],
     _ left: ImageBytes, _ right: ImageBytes, from shift: UInt64 = 0
@@ -60,7 +61,7 @@ final class DifferenceList {
     add(
       ImageDifference(
         region: region, path: path, field: field, left: Hexadecimal.text(first.left),
-        right: Hexadecimal.text(first.right), offset: first.offset - shift, count: count))
+        right: Hexadecimal.text(first.right), offset: first.offset &- shift, count: count))
   }
 
   private static let piece = 1 << 20
