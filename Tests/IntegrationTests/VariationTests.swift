@@ -81,7 +81,7 @@ private struct OtherHost {
   private let system: String
 
   init(holding system: String, in scratch: FilePath) async throws {
-    home = scratch.appending("another-home")
+    home = scratch.appending("home")
     user = try await NixUser(home: home)
     self.system = system
     try await user.add(closureOf: system)
