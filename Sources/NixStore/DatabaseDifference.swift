@@ -77,14 +77,7 @@ extension NixDatabase {
     image.bytes = bytes
     // Only what is in the file is compared: SQLite would look for a log beside it.
     for index in [18, 19] where bytes.count > index && bytes[index] == 2 { image.bytes[index] = 1 }
-    let queue = try image.opened()
-    return try queue.read { database in
-      // A schema may hide any computation behind the name of a column.
-      try database.execute(sql: "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")
-      sqlite3_limit(database.sqliteConnection, SQLITE_LIMIT_LENGTH, 16 << 20)
-      sqlite3_progress_handler(
-        database.sqliteConnection, 10_000, { _ in Cancellation.isRequested ? 1 : 0 }, nil)
-      defer { sqlite3_progress_handler(database.sqliteConnection, 0, nil, nil) }
+    return try reading(image) { database in
       var result: [String: Rows] = [:]
       for table in tables {
         try checkPlain(table.name, in: database)
@@ -103,8 +96,23 @@ extension NixDatabase {
     }
   }
 
+  /// Reads a database that may come from anybody.
+  ///
+  /// - Throws: `DatabaseError`; what `body` throws.
+  static func reading<Result>(_ image: DatabaseImage, _ body: (Database) throws -> Result) throws -> Result {
+    try image.opened().read { database in
+      // A schema may hide any computation behind the name of a column.
+      try database.execute(sql: "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")
+      sqlite3_limit(database.sqliteConnection, SQLITE_LIMIT_LENGTH, 16 << 20)
+      sqlite3_progress_handler(
+        database.sqliteConnection, 10_000, { _ in Cancellation.isRequested ? 1 : 0 }, nil)
+      defer { sqlite3_progress_handler(database.sqliteConnection, 0, nil, nil) }
+      return try body(database)
+    }
+  }
+
   /// - Throws: `DatabaseError` for a view, or a table with columns that are computed.
-  private static func checkPlain(_ table: String, in database: Database) throws {
+  static func checkPlain(_ table: String, in database: Database) throws {
     let sql = try String.fetchOne(
       database, sql: "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", arguments: [table])
     let words = sql.map { $0.lowercased() } ?? ""
