@@ -22,3 +22,7 @@ typedef __typeof__(&guestfs_free_statns_list) slipway_guestfs_free_statns_list;
 typedef __typeof__(&guestfs_readlink) slipway_guestfs_readlink;
 typedef __typeof__(&guestfs_lgetxattrs) slipway_guestfs_lgetxattrs;
 typedef __typeof__(&guestfs_free_xattr_list) slipway_guestfs_free_xattr_list;
+typedef __typeof__(&guestfs_ls0) slipway_guestfs_ls0;
+typedef __typeof__(&guestfs_download_offset) slipway_guestfs_download_offset;
+typedef __typeof__(&guestfs_statvfs) slipway_guestfs_statvfs;
+typedef __typeof__(&guestfs_free_statvfs) slipway_guestfs_free_statvfs;

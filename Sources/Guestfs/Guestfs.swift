@@ -23,6 +23,8 @@ package final class Guestfs {
   private let library: GuestfsLibrary
   private let handle: OpaquePointer
   private let scratch: FilePath
+  /// What is mounted at the root.
+  private var mounted: String?
 
   private init(_ library: GuestfsLibrary, _ handle: OpaquePointer, _ scratch: FilePath) {
     (self.library, self.handle, self.scratch) = (library, handle, scratch)
@@ -90,17 +92,45 @@ package final class Guestfs {
   package func mounting<Result>(_ device: String, options: String, _ body: () throws -> Result) throws
     -> Result
   {
-    try Cancellation.check()
-    try check(library.mount(handle, options, device, "/"), "mount \(device)")
+    try mount(device, options: options)
     let result: Result
     do {
       result = try body()
     } catch {
-      _ = library.umountAll(handle)
+      try? unmount()
       throw error
     }
-    try check(library.umountAll(handle), "unmount \(device)")
+    try unmount()
     return result
+  }
+
+  /// Mounts a filesystem, read-only, in the place of another one; nothing is done where it is mounted already.
+  ///
+  /// - Throws: `Fault`; `CancellationError`.
+  package func mount(_ device: String, options: String) throws {
+    try Cancellation.check()
+    guard mounted != device else { return }
+    try unmount()
+    try check(library.mount(handle, options, device, "/"), "mount \(device)")
+    mounted = device
+  }
+
+  private func unmount() throws(Fault) {
+    guard let device = mounted else { return }
+    mounted = nil
+    try check(library.umountAll(handle), "unmount \(device)")
+  }
+
+  /// Size and free space of what is mounted, in bytes.
+  ///
+  /// - Throws: `Fault`.
+  package func usage() throws -> (size: UInt64, free: UInt64) {
+    guard let status = library.statvfs(handle, "/") else { throw fault("ask for the free space") }
+    defer { library.freeStatvfs(status) }
+    let unit = UInt64(clamping: status.pointee.frsize)
+    let (size, isTooLarge) = UInt64(clamping: status.pointee.blocks).multipliedReportingOverflow(by: unit)
+    let (free, isTooMuch) = UInt64(clamping: status.pointee.bfree).multipliedReportingOverflow(by: unit)
+    return (isTooLarge ? .max : size, isTooMuch ? .max : free)
   }
 
   /// The most bytes of a list that is read.
@@ -122,6 +152,23 @@ package final class Guestfs {
   package func paths() throws -> [[UInt8]] {
     let list = try list("list the files") { library.find(handle, "/", $0) }
     return list.split(separator: 0).map { Array($0) }
+  }
+
+  /// The names in a folder of what is mounted.
+  ///
+  /// - Parameter path: with a slash in front.
+  package func names(in path: [UInt8]) throws -> [[UInt8]] {
+    let place = path.map { CChar(bitPattern: $0) } + [0]
+    return try list("list a folder") { library.ls(handle, place, $0) }.split(separator: 0).map { Array($0) }
+  }
+
+  /// A part of a file's content; fewer bytes at its end.
+  ///
+  /// - Parameter path: with a slash in front.
+  package func content(of path: [UInt8], at offset: UInt64, count: Int) throws -> [UInt8] {
+    let place = path.map { CChar(bitPattern: $0) } + [0]
+    let start = Int64(clamping: offset)
+    return try list("read a file") { library.download(handle, place, $0, start, Int64(clamping: count)) }
   }
 
   /// - Parameter paths: without a slash in front; none has a zero byte.

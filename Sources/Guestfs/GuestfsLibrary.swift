@@ -23,6 +23,10 @@ struct GuestfsLibrary {
   let readlink: slipway_guestfs_readlink
   let attributes: slipway_guestfs_lgetxattrs
   let freeAttributes: slipway_guestfs_free_xattr_list
+  let ls: slipway_guestfs_ls0
+  let download: slipway_guestfs_download_offset
+  let statvfs: slipway_guestfs_statvfs
+  let freeStatvfs: slipway_guestfs_free_statvfs
 
   private static let name = "libguestfs.so.0"
 
@@ -60,5 +64,9 @@ struct GuestfsLibrary {
     readlink = try symbol("guestfs_readlink")
     attributes = try symbol("guestfs_lgetxattrs")
     freeAttributes = try symbol("guestfs_free_xattr_list")
+    ls = try symbol("guestfs_ls0")
+    download = try symbol("guestfs_download_offset")
+    statvfs = try symbol("guestfs_statvfs")
+    freeStatvfs = try symbol("guestfs_free_statvfs")
   }
 }
