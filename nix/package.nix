@@ -10,7 +10,7 @@
 , libvirt
 , sqlite
 , zlib
-  # Whether `slipway diff` finds a libguestfs, which reads filesystems other than ext4 and FAT, and is large.
+  # Whether `slipway diff` and `slipway inspect` find a libguestfs, which reads filesystems other than ext4 and FAT, and is large.
 , withLibguestfs ? false
   # A toolchain of Swift 6.2 or later with bin/swift, which compiles and links by itself and has the static standard library:
   # the agent is one static executable.

@@ -1,4 +1,5 @@
 import Basics
+import FoundationEssentials
 import Glibc
 import ImageModel
 import ImageReading
@@ -40,11 +41,31 @@ extension Inputs {
     }
   }
 
+  /// Whatever is on a disk, there is a report of it, which survives its JSON.
+  static func imageReport(_ bytes: [UInt8]) {
+    let file = memoryFile(SparseDisks(bytes, size: 256 << 10).left)
+    defer { close(file) }
+    do {
+      let report = try DiskFile.with(FilePath("/proc/self/fd/\(file)")) { disk in
+        let inspection = DiskInspection(
+          image: .init(file: "disk.img", format: .raw, fileSize: disk.size), build: nil, store: nil,
+          scratch: FilePath("/nonexistent"), emulated: nil)
+        return try inspection.run(disk)
+      }
+      let json = try JSONEncoder().encode(report)
+      let copy = try JSONDecoder().decode(ImageReport.self, from: json)
+      precondition(copy == report, "a report is lost in its JSON")
+    } catch {
+      preconditionFailure("\(error)")
+    }
+  }
+
   /// The rows of two databases are compared, or refused, and one differs in nothing from itself.
   static func nixDatabase(_ bytes: [UInt8]) {
     let half = bytes.count / 2
     for (left, right) in [(bytes, bytes), (Array(bytes[..<half]), Array(bytes[half...]))] {
       let differences = try? NixDatabase.differences(left, right)
+      _ = try? NixDatabase.summary(of: left, log: right)
       precondition(left != right || differences?.isEmpty != false, "a database differs from itself")
     }
   }

@@ -10,6 +10,7 @@ package enum FuzzedParser: String, CaseIterable, Sendable {
   case agentFrames, console, handover
   // Anybody's disks.
   case ext4, fat, disk, nixDatabase
+  case imageReport, loaderEntry, grubMenu, efiSections, bootSpecification, filesystemTable
   // A host's, in the guest.
   case hostFrames
 
@@ -38,6 +39,12 @@ package enum FuzzedParser: String, CaseIterable, Sendable {
     case .fat: Inputs.fat(bytes)
     case .disk: Inputs.disk(bytes)
     case .nixDatabase: Inputs.nixDatabase(bytes)
+    case .imageReport: Inputs.imageReport(bytes)
+    case .loaderEntry: Inputs.loaderEntry(bytes)
+    case .grubMenu: Inputs.grubMenu(bytes)
+    case .efiSections: Inputs.efiSections(bytes)
+    case .bootSpecification: Inputs.bootSpecification(bytes)
+    case .filesystemTable: Inputs.filesystemTable(bytes)
     case .hostFrames: Inputs.hostFrames(bytes)
     }
   }

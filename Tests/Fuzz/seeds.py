@@ -214,13 +214,19 @@ def sparse(left, right=None):
     return pieces
 
 
-def filesystem(*command, debugfs=None):
-    """The disk that a command makes, and the same with a change."""
+def filesystem(*command, debugfs=None, files=None):
+    """The disk that a command makes, and the same with a change. `files` are more of the tree's, links as `-> TARGET`."""
     with tempfile.TemporaryDirectory() as folder:
         tree = pathlib.Path(folder) / "tree"
         (tree / "d").mkdir(parents=True)
         (tree / "d" / "f").write_text("content")
         (tree / "l").symlink_to("d/f")
+        for name, content in (files or {}).items():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            if content.startswith("-> "):
+                (tree / name).symlink_to(content[3:])
+            else:
+                (tree / name).write_text(content)
         for path in [tree / "d" / "f", tree / "d", tree]:
             os.utime(path, (1, 1))
         image = pathlib.Path(folder) / "image"
@@ -282,3 +288,62 @@ def nix_database(time):
 
 if hasattr(sqlite3.Connection, "serialize"):
     write("nixDatabase", "rows", nix_database(1) + nix_database(2))
+
+
+def efi_program(*sections):
+    """A PE32+ file with sections of a name and a content, as far as a reader of sections looks."""
+    table, contents, place = b"", b"", 512
+    for name, content in sections:
+        table += struct.pack("<8sIIII12xI", name, len(content), place, 512, place, 0x40000040)
+        contents += content.ljust(512, b"\0")
+        place += 512
+    header = b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 64)
+    header += b"PE\0\0" + struct.pack("<HHIIIHH", 0x8664, len(sections), 0, 0, 0, 0, 0x22) + table
+    return header.ljust(512, b"\0") + contents
+
+
+UNIFIED = efi_program(
+    (b".osrel", b'PRETTY_NAME="NixOS 25.05"\nID=nixos\nVERSION_ID="25.05"\n'),
+    (b".cmdline", b"init=/nix/store/a/init root=UUID=1234"), (b".linux", b"kernel"),
+)
+write("efiSections", "unified", UNIFIED)
+write("efiSections", "loader", efi_program((b".sdmagic", b"#### LoaderInfo: systemd-boot 252 ####\0")))
+MENU = """set default=0
+search --set=drive1 --fs-uuid 1111
+menuentry "NixOS" --class nixos { search --set=drive1 --fs-uuid 1111
+  linux ($drive1)/nix/store/a/kernel init=/nix/store/a/init
+  initrd ($drive1)/nix/store/a/initrd
+}
+submenu 'All' { menuentry 'One' --id one { linux /k } }
+"""
+SPECIFICATION = {
+    "org.nixos.bootspec.v1": {"toplevel": "/nix/store/a", "label": "NixOS", "kernel": "/nix/store/a/kernel"},
+    "org.nixos.specialisation.v1": {"s": {"org.nixos.bootspec.v1": {"toplevel": "/nix/store/b"}}},
+}
+ENTRY = "title NixOS\nsort-key nixos\nversion Generation 1\nlinux /EFI/k.efi\ninitrd /EFI/i\noptions init=/nix/store/a/init\n"
+write("loaderEntry", "type1", b"nixos-generation-1+2-1.conf\n" + ENTRY.encode())
+write("loaderEntry", "loader.conf", b"nixos-generation-1.conf\ndefault nixos-*[1-3].conf\npreferred n?xos*\ntimeout 3\n")
+write("grubMenu", "nixos", MENU.encode())
+write("bootSpecification", "v1", json.dumps(SPECIFICATION).encode())
+write("filesystemTable", "nixos", b"/dev/disk/by-label/a\\x20b / ext4 x-a 0 1\nUUID=1-2 /boot\\040x vfat nofail 0 2\n")
+inspected = filesystem(
+    ["sh", "-c", f"printf 'label: gpt\nlabel-id: {IDENTIFIER}\n64 128 L\n192 128 U\n' | sfdisk -q IMAGE"]
+)[0]
+root = filesystem(
+    [word if word != "16" else "48" for word in EXT] + ["-t", "ext2", "-I", "128", "-O", PLAIN, "IMAGE", "64k"],
+    files={
+        "nix/store/a/boot.json": json.dumps(SPECIFICATION), "nix/store/a/etc/fstab": "UUID=1 / ext4",
+        "nix/var/nix/profiles/system": "-> system-1-link", "nix/var/nix/profiles/system-1-link": "-> /nix/store/a",
+        "boot/grub/grub.cfg": MENU,
+    },
+)[0]
+esp = filesystem(
+    ["mkfs.fat", "-i", "12345678", "-s", "1", "-r", "16", "-F", "12", "IMAGE", "64"],
+    ["mcopy", "-s", "-m", "-i", "IMAGE", "TREE/loader", "TREE/EFI", "::/"],
+    files={
+        "loader/loader.conf": "default nixos-*", "loader/entries/nixos-generation-1.conf": ENTRY, "EFI/k.efi": "k",
+        "EFI/BOOT/BOOTX64.EFI": "MZ",
+    },
+)[0]
+inspected = inspected[: 64 * 512] + root[: 64 << 10] + esp[: 64 << 10] + inspected[320 * 512 :]
+write("imageReport", "nixos", sparse(inspected))

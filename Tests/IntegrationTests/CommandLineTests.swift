@@ -9,7 +9,7 @@ import Testing
 @Suite(.virtualMachines) struct CommandLineTests {
   @Test(arguments: [
     [], ["build"], ["plan"], ["verify"], ["doctor"], ["appliance"], ["appliance", "build"], ["cache"],
-    ["cache", "list"], ["cache", "prune"], ["schema"], ["diff"], ["reproduce"],
+    ["cache", "list"], ["cache", "prune"], ["schema"], ["inspect"], ["diff"], ["reproduce"],
     ["efivars"], ["efivars", "show"], ["efivars", "get"], ["efivars", "set"], ["efivars", "delete"],
     ["efivars", "diff"], ["efivars", "check"], ["efivars", "canonicalise"], ["efivars", "boot-next"],
     ["efivars", "enroll"], ["efivars", "new"], ["efivars", "export"], ["efivars", "import"],

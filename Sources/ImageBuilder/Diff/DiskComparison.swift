@@ -151,7 +151,7 @@ extension DiskTable {
   fileprivate var places: [[UInt64]] { entries.map { [UInt64($0.number), $0.start, $0.sectors] } }
 
   /// The bytes of a partition, as far as the disk has them; nil where it has none.
-  fileprivate func place(of entry: Entry, on disk: DiskFile) -> Range<UInt64>? {
+  func place(of entry: Entry, on disk: DiskFile) -> Range<UInt64>? {
     let (start, isTooLarge) = entry.start.multipliedReportingOverflow(by: sectorSize)
     let (size, isTooLong) = entry.sectors.multipliedReportingOverflow(by: sectorSize)
     guard !isTooLarge, !isTooLong, start < disk.size, size > 0 else { return nil }
