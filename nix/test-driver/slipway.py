@@ -1,4 +1,4 @@
-"""EFI variables, power cuts and boots that must fail, for the test scripts of NixOS's test driver.
+"""EFI variables, generations, power cuts and boots that must fail, for the test scripts of NixOS's test driver.
 
 `EFIMachine` stands beside a machine of the driver, whose interface it uses as it is. It is for machines with
 `virtualisation.useEFIBoot`, most of them with `virtualisation.useBootLoader`: their start scripts keep the disk in
@@ -15,6 +15,8 @@
     efi.set_efi_variable("Timeout", "0")
     machine.wait_for_unit("multi-user.target")
     assert not any(variable.name == "BootNext" for variable in efi.efi_variables())
+
+    efi.boot_generation(1)
 
     machine.succeed("rm -r /boot/EFI")
     machine.shutdown()
@@ -62,6 +64,10 @@ _LOSSES = (
 # What the firmware says of an entry that it cannot start, and how it ends where Secure Boot does not let it start.
 _NOT_LOADED = "BdsDxe: failed to load "
 _REFUSAL = ": Access Denied"
+# What systemd-boot sets at each boot by it (systemd.io/BOOT_LOADER_INTERFACE).
+_LOADER_INFO = "/sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+# What boot counting adds to the name of an entry's file, and is not of its identifier.
+_BOOT_COUNT = re.compile(r"\+[0-9]+(-[0-9]+)?(?=\.[a-z]+$)")
 # What the driver's shell in the guest says first.
 _BACKDOOR = b"Spawning backdoor root shell..."
 # Whole lines that only a system prints that is up: the driver reads no line before its end, so no prompt.
@@ -119,6 +125,8 @@ class DriverMachine(Protocol):
     def start(self) -> None: ...
     def crash(self) -> None: ...
     def wait_for_shutdown(self) -> None: ...
+    def execute(self, command: str) -> tuple[int, str]: ...
+    def shutdown(self) -> None: ...
 
 
 class EFIMachine:
@@ -189,6 +197,62 @@ class EFIMachine:
         store = self._store_to_edit(f"set the next boot to {entry}")
         output = self._efivars("boot-next", "--", store, f"{entry:04X}" if isinstance(entry, int) else entry)
         return int(output.split()[-1], 16)
+
+    def boot_generation(self, number: int, *, profile: str = "system", specialisation: str | None = None) -> str:
+        """Shuts the machine down, which runs, and has its bootloader start a generation, or a specialisation of it.
+
+        That is for one boot: the bootloader's default stays. systemd-boot and GRUB are known. Returns the store path
+        that has booted; raises AssertionError when it is another one than the generation's.
+        """
+        attempt = f"boot generation {number} of the profile {profile}"
+        folder = "/nix/var/nix/profiles" + ("" if profile == "system" else "/system-profiles")
+        link = f"{folder}/{profile}-{number}-link" + (f"/specialisation/{specialisation}" if specialisation else "")
+        status, output = self.machine.execute(f"readlink -e {shlex.quote(link)}")
+        if status != 0:
+            raise EFIMachineError(f"cannot {attempt}: {self.machine.name} has no {link}")
+        toplevel = output.strip()
+        if self.machine.execute(f"test -e {_LOADER_INFO}")[0] == 0:
+            self._choose_systemd_boot_entry(toplevel, attempt)
+        else:
+            self._choose_grub_entry(toplevel, attempt)
+        self.machine.shutdown()
+        self.machine.start()
+        booted = self._run("readlink -e /run/booted-system", "tell what has booted").strip()
+        if booted != toplevel:
+            raise AssertionError(f"{self.machine.name} booted {booted}, and should have booted {toplevel}")
+        return booted
+
+    def _choose_systemd_boot_entry(self, toplevel: str, attempt: str) -> None:
+        # By what it starts: the names of files and the titles differ from release to release, and with UKIs.
+        files = self._run(
+            "boot=$(bootctl --print-boot-path) && { "
+            f"grep -asFl {shlex.quote(f'init={toplevel}/init')} "
+            '"$boot"/loader/entries/*.conf "$boot"/EFI/Linux/*.efi; true; }',
+            attempt,
+        ).splitlines()
+        if not files:
+            raise EFIMachineError(f"cannot {attempt}: no entry of systemd-boot's starts {toplevel}")
+        entry = _BOOT_COUNT.sub("", os.path.basename(files[0]))
+        self._run(f"bootctl set-oneshot {shlex.quote(entry)}", attempt)
+
+    def _choose_grub_entry(self, toplevel: str, attempt: str) -> None:
+        menu = self._run("cat /boot/grub/grub.cfg", attempt)
+        entry = _grub_entry(menu, toplevel)
+        if entry is None:
+            raise EFIMachineError(f"cannot {attempt}: no entry of GRUB's menu starts {toplevel}")
+        self._run(
+            "env=/boot/grub/grubenv; { test -e $env || grub-editenv $env create; } && "
+            f"grub-editenv $env set next_entry={shlex.quote(entry)}",
+            attempt,
+        )
+
+    def _run(self, command: str, attempt: str) -> str:
+        status, output = self.machine.execute(command)
+        if status != 0:
+            raise EFIMachineError(
+                f"cannot {attempt}: a command of {self.machine.name} failed with status {status}: {command}"
+            )
+        return output
 
     def cut_power(self) -> None:
         """Ends QEMU at once, without a shutdown of the guest. Disk and variables stay as they are.
@@ -354,6 +418,29 @@ class _StartScript:
                 f"cannot tell where the EFI variables of {machine.name} are: its start command sets NIX_EFI_VARS to "
                 f"{self.variables}; give EFIMachine the path as 'variables'"
             )
+
+
+def _grub_entry(menu: str, toplevel: str) -> str | None:
+    """The first entry of a menu that starts a system, by its place in each submenu on the way, as `next_entry` takes it."""
+    blocks: list[str] = []
+    # The number of the entry that was read last, in the menu and in each submenu that is open.
+    places = [-1]
+    for line in menu.splitlines():
+        words = line.split()
+        if not words:
+            continue
+        if words[-1] == "{":
+            blocks.append(words[0])
+            if words[0] in ("menuentry", "submenu"):
+                places[-1] += 1
+            if words[0] == "submenu":
+                places.append(-1)
+        elif words == ["}"] and blocks:
+            if blocks.pop() == "submenu":
+                places.pop()
+        elif blocks and blocks[-1] == "menuentry" and f"init={toplevel}/init" in words:
+            return ">".join(map(str, places))
+    return None
 
 
 def _lost(meaning: str, line: str, not_loaded: str) -> str:

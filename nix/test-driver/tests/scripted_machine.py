@@ -64,6 +64,12 @@ class ScriptedMachine:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.wait_for_shutdown()
 
+    def execute(self, command: str) -> tuple[int, str]:
+        raise NotImplementedError("nothing runs commands in this machine")
+
+    def shutdown(self) -> None:
+        raise NotImplementedError("nothing shuts this machine down but its guest")
+
     def wait_for_shutdown(self) -> None:
         if self.booted and self.process is not None:
             self.process.wait()

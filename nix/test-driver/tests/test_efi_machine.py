@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import SLIPWAY, TEMPLATE
 from scripted_machine import ScriptedMachine, start_script
-from slipway import EFIAttributes, EFIMachine, EFIMachineError
+from slipway import EFIAttributes, EFIMachine, EFIMachineError, _grub_entry
 
 GLOBAL = uuid.UUID("8be4df61-93ca-11d2-aa0d-00e098032b8c")
 VENDOR = uuid.UUID("11111111-2222-3333-4444-555555555555")
@@ -194,3 +194,101 @@ def test_a_store_that_is_there_is_kept(tmp_path: Path) -> None:
     efi = EFIMachine(there, SLIPWAY)
     efi.set_efi_variable("Timeout", "3")
     assert [variable.name for variable in efi.efi_variables()] == ["Timeout"]
+
+
+A, B = "/nix/store/a-nixos", "/nix/store/b-nixos"
+MENU = f"""
+function pick {{
+  true
+}}
+if [ -s $prefix/grubenv ]; then
+  load_env
+fi
+menuentry "NixOS" --unrestricted {{
+  linux ($drive1)/kernel init={A}/init quiet
+}}
+menuentry "Memtest" {{
+  linux ($drive1)/memtest
+}}
+submenu "NixOS - All configurations" {{
+  menuentry "NixOS - Configuration 2" {{
+    linux ($drive1)/kernel init={B}-verbose/init loglevel=7
+  }}
+  menuentry "NixOS - Configuration 1" {{
+    linux ($drive1)/kernel init={B}/init quiet
+  }}
+}}
+menuentry "Last" {{
+  linux ($drive1)/kernel init=/nix/store/c-nixos/init
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("toplevel", "entry"), [(A, "0"), (f"{B}-verbose", "2>0"), (B, "2>1"), ("/nix/store/c-nixos", "3"), ("/nix", None)]
+)
+def test_an_entry_of_grub_is_named_by_its_places(toplevel: str, entry: str | None) -> None:
+    assert _grub_entry(MENU, toplevel) == entry
+
+
+class Guest(ScriptedMachine):
+    """Answers commands by the first key that they contain; a command without one fails."""
+
+    def __init__(self, tmp_path: Path, answers: dict[str, str]) -> None:
+        super().__init__(start_script(tmp_path, "exit 1"), tmp_path)
+        self.answers = answers
+        self.commands: list[str] = []
+        self.starts = 0
+
+    def execute(self, command: str) -> tuple[int, str]:
+        self.commands.append(command)
+        return next(((0, text) for key, text in self.answers.items() if key in command), (1, ""))
+
+    def shutdown(self) -> None:
+        self.commands.append("shut down")
+
+    def start(self) -> None:
+        self.commands.append("start")
+
+
+def test_a_generation_is_booted_by_systemd_boot(tmp_path: Path) -> None:
+    guest = Guest(
+        tmp_path,
+        {
+            "readlink -e /nix/var/nix/profiles/system-2-link": f"{B}\n",
+            "test -e /sys": "",
+            f"init={B}/init": "/boot/loader/entries/nixos-0a1b+2-1.conf\n",
+            "bootctl set-oneshot": "",
+            "/run/booted-system": f"{B}\n",
+        },
+    )
+    assert EFIMachine(guest, SLIPWAY).boot_generation(2) == B
+    assert guest.commands[-4:] == [
+        "bootctl set-oneshot nixos-0a1b.conf", "shut down", "start", "readlink -e /run/booted-system",
+    ]
+
+
+def test_a_specialisation_is_booted_by_grub(tmp_path: Path) -> None:
+    link = "/nix/var/nix/profiles/system-profiles/test-1-link/specialisation/verbose"
+    answers = {link: f"{B}-verbose\n", "cat /boot/grub/grub.cfg": MENU, "next_entry": "", "/run/booted-system": A}
+    guest = Guest(tmp_path, answers)
+    efi = EFIMachine(guest, SLIPWAY)
+    with pytest.raises(AssertionError, match=f"tiny booted {A}, and should have booted {B}-verbose"):
+        efi.boot_generation(1, profile="test", specialisation="verbose")
+    assert guest.commands[-4].endswith("set next_entry='2>0'")
+
+
+@pytest.mark.parametrize(
+    ("answers", "cause"),
+    [
+        ({}, "has no /nix/var/nix/profiles/system-7-link"),
+        ({"system-7": B, "test -e": "", "bootctl": ""}, "no entry of systemd-boot's starts"),
+        ({"system-7": "/nix", "cat": MENU}, "no entry of GRUB's menu starts /nix"),
+        ({"system-7": B}, "a command of tiny failed with status 1: cat /boot/grub/grub.cfg"),
+    ],
+)
+def test_a_generation_that_cannot_be_chosen_is_said(answers: dict[str, str], cause: str, tmp_path: Path) -> None:
+    guest = Guest(tmp_path, answers)
+    with pytest.raises(EFIMachineError, match=f"cannot boot generation 7 of the profile system: .*{cause}"):
+        EFIMachine(guest, SLIPWAY).boot_generation(7)
+    assert "shut down" not in guest.commands
