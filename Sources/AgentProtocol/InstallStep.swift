@@ -13,9 +13,13 @@ package enum InstallStep: Hashable, Codable, Sendable {
   /// Copy the root's tree from a read-only filesystem, with so many copies side by side. `content` is what all of it
   /// takes, for the message when there is no room.
   case copyTree(from: BlockDevice, type: FilesystemKind, workers: Int, content: ByteSize)
-  /// Make generation 1 of the system profile, and mark the root as NixOS. The time is that of the profile's links, in
-  /// seconds since 1970.
-  case setSystemProfile(system: String, time: Int64)
+  /// Make a system a generation of a profile, and that the one that the profile is at; and mark the root as NixOS.
+  ///
+  /// - Parameters:
+  ///   - profile: the absolute path of the profile's link, as the target sees it.
+  ///   - generation: the number, from 1 on.
+  ///   - time: of the profile's links, in seconds since 1970.
+  case setSystemProfile(system: String, profile: String, generation: Int, time: Int64)
   /// Run the system's activation and its tmpfiles in the chroot.
   case activate(system: String)
   /// Give paths to users and groups of the target system, in this order.
@@ -26,7 +30,7 @@ package enum InstallStep: Hashable, Codable, Sendable {
   ///   - touchEFIVariables: whether EFI variables are reachable in the chroot.
   ///   - disk: what is installed to.
   ///   - diskNames: the paths by which the system's configuration knows that disk, where they are not the kernel's.
-  ///   - bootFiles: what it copies at least: kernels and initrds. For the message when there is no room.
+  ///   - bootFiles: what it copies at least: kernels and initrds of all generations. For the message when there is no room.
   case installBootLoader(
     system: String, touchEFIVariables: Bool, disk: BlockDevice, diskNames: [String], bootFiles: ByteSize)
   /// Run a script of the spec's author, for the target's `/bin/sh`, in the chroot.

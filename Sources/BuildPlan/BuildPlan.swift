@@ -6,8 +6,10 @@ public import ImageModel
 /// Everything that one build does, decided before anything is touched. A value: it can be printed, compared,
 /// and kept as a golden file.
 public struct BuildPlan: Hashable, Codable, Sendable {
-  /// The toplevel's store path.
+  /// The store path of the toplevel that boots by default, or that a store alone is of.
   public var system: String
+  /// All generations; nil for a store alone, which has no profile.
+  public var generations: Generations?
   /// Every disk, of guest and host.
   public var disks: [PlannedDisk]
   /// What the host writes by itself.

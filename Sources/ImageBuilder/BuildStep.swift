@@ -43,7 +43,8 @@ extension BuildStep {
 
 /// The steps of the guest.
 extension BuildStep {
-  init(_ step: InstallStep, on disks: [PlannedDisk]) {
+  /// - Parameter generations: those of the plan; of several, a step says which one it is about.
+  init(_ step: InstallStep, on disks: [PlannedDisk], of generations: Generations? = nil) {
     switch step {
     case .partitionDisk(_, let layout):
       self.init(step.name, "write the \(layout.table.rawValue.uppercased()) partition table")
@@ -56,11 +57,14 @@ extension BuildStep {
       self.init(
         step.name, "mount \(filesystem.mountPoint ?? "")", on: Self.name(of: device, on: disks))
     case .copyTree: self.init(step.name, "copy the store", on: "root")
-    case .setSystemProfile: self.init(step.name, "set the system profile")
+    case .setSystemProfile(let system, _, _, _):
+      let generation = generations?.name(of: system).map { " to \($0)" } ?? ""
+      self.init(step.name, "set the system profile\(generation)")
     case .activate: self.init(step.name, "activate the system")
     case .setOwners: self.init(step.name, "set owners")
-    case .installBootLoader:
-      self.init(step.name, "install the bootloader (switch-to-configuration boot)")
+    case .installBootLoader(let system, _, _, _, _):
+      let generation = generations?.name(of: system).map { " of \($0)" } ?? ""
+      self.init(step.name, "install the bootloader\(generation) (switch-to-configuration boot)")
     case .runScript: self.init(step.name, "run postInstall")
     case .finish: self.init(step.name, "unmount the disk")
     case .handOver: self.init(step.name, "hand over what was installed")
@@ -74,5 +78,12 @@ extension BuildStep {
     case .disk: "the disk"
     case .partition(_, let number): "partition \(number)"
     }
+  }
+}
+
+extension Generations {
+  /// A system's generation for people; nil where there is no other.
+  fileprivate func name(of system: String) -> String? {
+    systems.count > 1 ? number(of: system).map { "generation \($0)" } : nil
   }
 }

@@ -96,7 +96,8 @@ public struct ImageBuilder: Sendable {
     let sealed = try await Sealed.make(from: installed, at: site)
     let checked = try await Checked.make(from: sealed, at: site)
     return try await Exported.make(
-      from: checked, of: request.spec, seed: spec.seed(of: sealed.plan.system), at: site)
+      from: checked, of: request.spec,
+      seed: spec.seed(of: sealed.plan.generations?.systems ?? [sealed.plan.system]), at: site)
   }
 
   /// Builds again, and leaves nothing of it.

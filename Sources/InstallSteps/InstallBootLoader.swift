@@ -4,9 +4,10 @@ internal import Command
 internal import ImageModel
 
 extension StepContext {
-  /// Runs the system's own bootloader installation, as nixos-install does, in a chroot that is prepared.
+  /// Runs the system's own bootloader installation, as nixos-install does, in a chroot that is prepared. For a later generation
+  /// that is `nixos-rebuild boot --install-bootloader`, as it may bring another bootloader.
   func installBootLoader(in chroot: Chroot) async throws {
-    let program = "/nix/var/nix/profiles/system/bin/switch-to-configuration"
+    let program = "\(chroot.system)/bin/switch-to-configuration"
     guard chroot.has(program) else {
       throw StepFailure(
         message: "the system has no bin/switch-to-configuration, which installs its bootloader",
@@ -62,11 +63,15 @@ extension Chroot {
   ///
   /// An empty `/sys/firmware` is what bootctl takes for "not booted with EFI", and passes over the variables
   /// in peace; with an `efi` folder but no variables in it, it would fail.
+  ///
+  /// What an earlier generation's installation has mounted is left.
   func exposeEFIVariables(_ expose: Bool) throws {
     let firmware = "/sys/firmware"
     let variables = "\(firmware)/efi/efivars"
+    let place = root + (expose ? variables : firmware)
+    guard try !Mounts.places(atAndBelow: place).contains(place) else { return }
     guard expose else {
-      return try Mounts.mount("tmpfs", on: root + firmware, type: "tmpfs", options: .readOnly)
+      return try Mounts.mount("tmpfs", on: place, type: "tmpfs", options: .readOnly)
     }
     guard try Mounts.places(atAndBelow: variables).contains(variables) else {
       throw StepFailure(
@@ -74,6 +79,6 @@ extension Chroot {
           "EFI variables are to be written, but the guest has none: it was not started by EFI firmware, "
           + "or its kernel has no efivarfs")
     }
-    try Mounts.mount(variables, on: root + variables, type: "", options: .bind)
+    try Mounts.mount(variables, on: place, type: "", options: .bind)
   }
 }

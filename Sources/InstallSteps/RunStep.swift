@@ -17,7 +17,8 @@ extension InstallStep {
         try await context.mountFilesystem(on: device, filesystem)
       case .copyTree(let source, let type, let workers, _):
         try await context.copyTree(from: source, type: type, workers: workers)
-      case .setSystemProfile(let system, let time): try await context.setSystemProfile(system, time: time)
+      case .setSystemProfile(let system, let profile, let generation, let time):
+        try await context.setSystemProfile(profile, to: system, generation: generation, time: time)
       case .activate(let system): try await context.activate(in: context.preparedChroot(of: system))
       case .setOwners(let system, let paths):
         try await context.setOwners(paths, in: context.preparedChroot(of: system))

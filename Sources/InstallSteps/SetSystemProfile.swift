@@ -4,24 +4,29 @@ internal import Glibc
 internal import SystemPackage
 
 extension StepContext {
-  /// Makes the links that `nix-env --profile /nix/var/nix/profiles/system --set` makes in an empty store,
-  /// after the checks that `nixos-install` makes of its mount point.
-  func setSystemProfile(_ system: String, time: Int64) async throws {
-    try await onThread { try makeProfile(of: system, time: time) }
+  /// Makes the links that `nix-env --profile PROFILE --set` makes, or `--switch-generation` for a generation that is there
+  /// already, after the checks that `nixos-install` makes of its mount point.
+  func setSystemProfile(_ profile: String, to system: String, generation: Int, time: Int64) async throws {
+    try await onThread { try setProfile(profile, to: system, generation: generation, time: time) }
   }
 
-  private func makeProfile(of system: String, time: Int64) throws {
+  private func setProfile(_ profile: String, to system: String, generation: Int, time: Int64) throws {
     try checkMountPoint(root)
     guard Files.exists("\(system)/init", inRoot: root) else {
       throw StepFailure(
         message: "\(system) is not in the target's store, or is not a NixOS system: it has no init; "
           + "the closure that was copied does not belong to this system")
     }
-    let profiles = "\(root)/nix/var/nix/profiles"
+    guard let slash = profile.lastIndex(of: "/") else {
+      throw StepFailure(message: "'\(profile)' cannot be a profile: it is not an absolute path")
+    }
+    let (folder, name) = (String(profile[..<slash]), String(profile[slash...].dropFirst()))
+    try Files.makeDirectories(folder, below: root)
     // GRUB's menu shows the link's time, so it must not be that of the build.
     let time = timespec(tv_sec: Int(time), tv_nsec: 0)
-    for (name, destination) in [("system-1-link", system), ("system", "system-1-link")] {
-      let link = "\(profiles)/\(name)"
+    let generationLink = "\(name)-\(generation)-link"
+    for (name, destination) in [(generationLink, system), (name, generationLink)] {
+      let link = "\(root)\(folder)/\(name)"
       try Files.makeLink(link, to: destination)
       try checked("set the time of \(link)") { utimensat(AT_FDCWD, link, [time, time], AT_SYMLINK_NOFOLLOW) }
     }

@@ -18,15 +18,15 @@ extension Closure {
   ///
   /// - Parameters:
   ///   - store: where the trees are.
-  ///   - system: the toplevel.
-  ///   - installsBootLoader: whether the system must be able to install its bootloader, with
+  ///   - systems: the toplevels.
+  ///   - installsBootLoader: whether each system must be able to install its bootloader, with
   ///     `bin/switch-to-configuration` and the boot specification `boot.json` (NixOS RFC 125).
   /// - Throws: `Fault` with every problem found, so that one run shows all of them; `CancellationError`.
   package func check(
-    in store: StoreLocation, system: StorePath, installsBootLoader: Bool = true
+    in store: StoreLocation, systems: [StorePath], installsBootLoader: Bool = true
   ) async throws {
     let found = try await onThread {
-      try problems(in: store, system: system, installsBootLoader: installsBootLoader)
+      try problems(in: store, systems: systems, installsBootLoader: installsBootLoader)
     }
     if let fault = Self.fault(of: found) { throw fault }
   }
@@ -42,15 +42,15 @@ extension Closure {
       evidence: lines.dropFirst() + (hidden > 0 ? ["… and \(hidden) more problems"] : []))
   }
 
-  func problems(in store: StoreLocation, system: StorePath, installsBootLoader: Bool) throws -> [Fault] {
-    var problems = try damage(in: store)
-    if !paths.contains(where: { $0.path == system }) {
-      problems.append(
-        Fault(
-          .badInput, "cannot install \(system)", cause: "it is not in the closure",
-          remedy: "Give a closureInfo folder made from this system."))
+  func problems(in store: StoreLocation, systems: [StorePath], installsBootLoader: Bool) throws -> [Fault] {
+    let known = Set(paths.map(\.path))
+    let absent = systems.filter { !known.contains($0) }.map { system in
+      Fault(
+        .badInput, "cannot install \(system)", cause: "it is not in the closure",
+        remedy: "Give a closureInfo folder made from this system.")
     }
-    return problems + missingEntries(of: system, installsBootLoader: installsBootLoader, in: store)
+    return try damage(in: store) + absent
+      + systems.flatMap { missingEntries(of: $0, installsBootLoader: installsBootLoader, in: store) }
   }
 
   /// What is wrong with the closure, whatever it is a closure of.

@@ -6,10 +6,9 @@ internal import ImageModel
 enum PlanText {
   static func text(_ plan: BuildPlan) throws -> String {
     let disk = try plan.target
-    var lines = [
-      "system    \(plan.system)",
-      "disk      \(disk.size), \(disk.sectors) sectors of \(disk.sectorSize) bytes, GUID \(disk.guid)",
-    ]
+    var lines = systems(plan)
+    lines.append(
+      "disk      \(disk.size), \(disk.sectors) sectors of \(disk.sectorSize) bytes, GUID \(disk.guid)")
     lines += disk.partitions.map { partition in
       let size = ByteSize(bytes: partition.sectors * disk.sectorSize)
       let filesystem = partition.filesystem
@@ -43,6 +42,20 @@ enum PlanText {
     lines.append(
       "output    \((files + [plan.outputs.efiVariables].compactMap(\.self)).joined(separator: ", "))")
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// The system, or each generation with its number, and the profile where it is not the usual one.
+  private static func systems(_ plan: BuildPlan) -> [String] {
+    guard let generations = plan.generations else { return ["system    \(plan.system)"] }
+    var lines = ["system    \(plan.system)"]
+    if generations.systems.count > 1 {
+      lines = zip(1..., generations.systems).map { number, system in
+        "\(pad(number == 1 ? "systems" : "", 10))\(pad("\(number)", 2)) \(system)"
+          + (number == generations.current ? ", boots by default" : "")
+      }
+    }
+    if generations.profile != Generations.systemProfile { lines.append("profile   \(generations.profile)") }
+    return lines
   }
 
   private static func pad(_ text: String, _ width: Int) -> String {

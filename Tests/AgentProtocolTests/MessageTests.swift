@@ -101,7 +101,8 @@ import Testing
       .mountFilesystem(on: disk, filesystem: filesystem),
       .copyTree(
         from: .disk(serial: "slipway-source"), type: .ext4, workers: 2, content: .mebibytes(3)),
-      .setSystemProfile(system: system, time: 1), .activate(system: system),
+      .setSystemProfile(system: system, profile: "/nix/var/nix/profiles/system", generation: 2, time: 1),
+      .activate(system: system),
       .setOwners(system: system, paths: [owned]),
       .installBootLoader(
         system: system, touchEFIVariables: true, disk: disk, diskNames: [], bootFiles: .mebibytes(60)),

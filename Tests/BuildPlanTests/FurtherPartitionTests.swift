@@ -181,7 +181,7 @@ import Testing
     return try Planner(
       spec: ResolvedSpec(spec),
       closure: ClosureFacts(
-        system: system,
+        systems: [system],
         tree: TreeNeed(blocks: 15_000, inodes: 1_500), etcDirectories: 3, etcLinks: 20,
         bootFiles: .mebibytes(60)),
       machine: MachineFacts(

@@ -8,7 +8,7 @@ import Testing
     let json = """
       {"system": "/nix/store/x", "closureInfo": "/c", "baseName": "b", "format": "qcow2-compressed",
        "partitionTableType": "efi", "fsType": "xfs", "label": "root", "diskSize": "4G",
-       "additionalSpace": "1G", "bootSize": "512M", "memSize": 2048, "cpus": 4, "installBootLoader": true,
+       "additionalSpace": "1G", "bootSize": "512M", "memSize": 2048, "cpus": 4, "installBootLoader": true, "currentGeneration": 1, "profile": "p",
        "touchEFIVars": false, "onlyNixStore": false, "grubDevice": ["/dev/sda", "/dev/sdb"], "espMountPoint": "/boot/efi", "configFile": "/k", "additionalPaths": ["/nix/store/y"],
        "copyChannel": "/nix/store/z", "extraFiles": [{"source": "/s", "target": "/t"}], "preVM": "true", "postInstall": "ls\\npwd",
        "postVM": "echo", "contents": [{"source": "/a", "target": "/etc/a", "mode": "0600", "user": "u", "group": "g"},
@@ -25,6 +25,8 @@ import Testing
     let spec = try ImageSpec(json: Array(json.utf8))
     var expected = ImageSpec()
     expected.system = "/nix/store/x"
+    expected.currentGeneration = 1
+    expected.profile = "p"
     expected.closureInfo = "/c"
     expected.baseName = "b"
     expected.format = [.compressedQcow2]
@@ -124,6 +126,8 @@ import Testing
     ("{\"memSize\": \"1024\"}", "memSize"), ("{\"memSize\": true}", "memSize"), ("{\"cpus\": 1e30}", "cpus"),
     ("{\"touchEFIVars\": 1}", "touchEFIVars"), ("{\"touchEFIVars\": \"true\"}", "touchEFIVars"),
     ("{\"label\": \"\"}", "label"), ("{\"label\": \"a\\u0000b\"}", "label"), ("{\"system\": {}}", "system"),
+    ("{\"systems\": \"/a\"}", "systems"), ("{\"currentGeneration\": \"1\"}", "currentGeneration"),
+    ("{\"profile\": 1}", "profile"),
     ("{\"seed\": \"97FD5997-D90B-4AA3-8D16-C1723AEA73C\"}", "seed"), ("{\"rootFSUID\": 7}", "rootFSUID"),
     ("{\"partitionTableType\": \"gpt\"}", "partitionTableType"), ("{\"fsType\": \"../x\"}", "fsType"),
     ("{\"contents\": {}}", "contents"), ("{\"contents\": [1]}", "contents"),

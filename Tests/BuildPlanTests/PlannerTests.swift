@@ -128,8 +128,8 @@ import Testing
     #expect(!resolved.isDeterministic)
     let seeds = [GUID(high: 1, low: 2), GUID(high: 3, low: 4)]
     let individual = seeds.map { resolved.individual(seed: $0, time: 1_700_000_000) }
-    #expect(individual.map { $0.seed(of: "/nix/store/x") } == seeds)
-    #expect(individual[0].rootUUID(of: "/nix/store/x") != individual[1].rootUUID(of: "/nix/store/x"))
+    #expect(individual.map { $0.seed(of: ["/nix/store/x"]) } == seeds)
+    #expect(individual[0].rootUUID(of: ["/nix/store/x"]) != individual[1].rootUUID(of: ["/nix/store/x"]))
     let plan = try plan(individual[0])
     #expect(plan.machine?.clock == 1_700_000_000 && plan.pour.time == 1_700_000_000)
     #expect(try self.plan().machine?.clock == ResolvedSpec.fixedTime)
@@ -266,7 +266,7 @@ import Testing
 
   @Test func whatContentsBringOfAMachinesStateIsKept() throws {
     let facts = ClosureFacts(
-      system: "/nix/store/x", tree: TreeNeed(blocks: 1, inodes: 1), contentState: ["/etc/machine-id"])
+      systems: ["/nix/store/x"], tree: TreeNeed(blocks: 1, inodes: 1), contentState: ["/etc/machine-id"])
     var spec = ImageSpec()
     spec.system = "/nix/store/x"
     spec.partitionTableType = PartitionTable.none
@@ -617,7 +617,7 @@ import Testing
     try Planner(
       spec: spec,
       closure: ClosureFacts(
-        system: "/nix/store/00000000000000000000000000000000-nixos-system-tiny", tree: tree,
+        systems: spec.systems, tree: tree,
         etcDirectories: 3, etcLinks: 20, bootFiles: .mebibytes(60),
         contentSizes: contentSizes),
       machine: MachineFacts(

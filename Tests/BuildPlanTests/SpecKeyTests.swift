@@ -9,7 +9,7 @@ import Testing
 @Suite struct SpecKeyTests {
   @Test func everyPropertyOfASpecIsAKeyAndTheOtherWayRound() {
     let properties = Mirror(reflecting: ImageSpec()).children.compactMap(\.label)
-    let keys = SpecKey.all.map { $0.name == "OVMF" ? "ovmf" : $0.name }
+    let keys = SpecKey.all.filter { $0.shortFor == nil }.map { $0.name == "OVMF" ? "ovmf" : $0.name }
     #expect(keys.sorted() == properties.sorted())
   }
 
@@ -21,15 +21,22 @@ import Testing
       if key.name == "secureBoot" {
         #expect(flags.map(\.path.count) == [2, 2, 2, 3, 3])
       } else {
-        #expect(flags.count == 1)
+        #expect(flags.count == (key.shortFor == nil ? 1 : 0))
       }
+    }
+  }
+
+  @Test func aShortFormIsForAListThatThereIs() {
+    for key in SpecKey.all {
+      guard let long = key.shortFor else { continue }
+      #expect(SpecFlag.all.contains { $0.path == [long] && $0.isRepeated && $0.item == key.shape })
     }
   }
 
   @Test(arguments: [
     ("touchEFIVars", "touch-efi-vars"), ("rootGPUID", "root-gpuid"), ("OVMF", "ovmf"), ("preVM", "pre-vm"),
     ("efiFirmwareNeedsSMM", "efi-firmware-needs-smm"), ("mkfsOptions", "mkfs-option"),
-    ("extraFiles", "extra-file"), ("fsType", "fs-type"),
+    ("extraFiles", "extra-file"), ("fsType", "fs-type"), ("systems", "system"),
   ])
   func aFlagHasTheKeysNameInKebabCase(key: String, flag: String) {
     #expect(SpecFlag.all.first { $0.path == [key] }?.name == flag)
@@ -73,7 +80,7 @@ import Testing
 
   private static var table: String {
     let rows = SpecKey.all.map { key in
-      let flags = SpecFlag.all.filter { $0.path[0] == key.name }.map { "`--\($0.name)`" }
+      let flags = SpecFlag.all.filter { $0.path[0] == key.shortFor ?? key.name }.map { "`--\($0.name)`" }
       let meaning = [key.help, values(key.shape), key.details].filter { !$0.isEmpty }.joined(separator: " ")
       return "| `\(key.name)` | \(flags.joined(separator: ", ")) | \(type(key.shape)) | "
         + "\(key.standard?.text ?? "") | \(meaning) |"
@@ -105,11 +112,11 @@ import Testing
     let firmware = FirmwarePair(
       code: "/CODE.fd", variablesTemplate: "/VARS.fd", requiresSMM: false, secureBoot: false)
     let closure = ClosureFacts(
-      system: "/nix/store/00000000000000000000000000000000-nixos-system-tiny",
+      systems: ["/nix/store/00000000000000000000000000000000-nixos-system-tiny"],
       tree: TreeNeed(blocks: 15_000, inodes: 1_500), etcDirectories: 3, etcLinks: 20,
       bootFiles: .mebibytes(60))
     var spec = spec
-    spec.system = closure.system
+    spec.systems = closure.systems
     return try Planner(
       spec: ResolvedSpec(spec), closure: closure, machine: MachineFacts(firmware: firmware, accelerator: .tcg)
     ).plan()

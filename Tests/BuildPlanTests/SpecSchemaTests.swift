@@ -21,6 +21,7 @@ import Testing
     #"{"grubDevice": ["/dev/sda", "/dev/sdb"], "espMountPoint": "/efi"}"#,
     #"{"secureBoot": {"pk": "/a", "kek": ["/a"], "db": "/a", "sign": {"key": "/k", "cert": "/c"}}}"#,
     #"{"OVMF": "/o", "efiVarsForm": "raw", "seed": "00000000-0000-0000-0000-00000000000a"}"#,
+    #"{"systems": ["/nix/store/x", "/nix/store/y"], "currentGeneration": 1, "profile": "test"}"#,
     #"{"postInstall": "ls\npwd\n", "partitionTableType": "legacy+gpt", "sectorSize": 4096}"#,
   ]
 
@@ -32,7 +33,8 @@ import Testing
     #"{"diskSize": null}"#, #"{"diskSize": "1.5"}"#, #"{"bootSize": "1X"}"#, #"{"bootSize": "G"}"#,
     #"{"additionalSpace": []}"#, #"{"memSize": "1024"}"#, #"{"cpus": 1e30}"#, #"{"cpus": -2}"#,
     #"{"touchEFIVars": 1}"#, #"{"touchEFIVars": "true"}"#, #"{"label": ""}"#, #"{"label": "a\u0000b"}"#,
-    #"{"system": {}}"#, #"{"seed": "97FD5997-D90B-4AA3-8D16-C1723AEA73C"}"#, #"{"rootFSUID": 7}"#,
+    #"{"system": {}}"#, #"{"systems": "/a"}"#, #"{"systems": [1]}"#, #"{"currentGeneration": "1"}"#,
+    #"{"seed": "97FD5997-D90B-4AA3-8D16-C1723AEA73C"}"#, #"{"rootFSUID": 7}"#,
     #"{"partitionTableType": "gpt"}"#, #"{"fsType": "../x"}"#, #"{"contents": {}}"#, #"{"contents": [1]}"#,
     #"{"contents": [{"source": "/a"}]}"#, #"{"contents": [{"source": null, "target": "/b"}]}"#,
     #"{"contents": [{"source": "/a", "target": "/b", "owner": "c"}]}"#,

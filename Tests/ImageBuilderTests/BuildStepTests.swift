@@ -31,6 +31,24 @@ import Testing
     #expect(text(.partitionDisk(disk: .disk(serial: "d"), layout: disk)) == "write the GPT partition table")
   }
 
+  @Test func oneOfSeveralGenerationsIsNamed() {
+    func texts(_ systems: [String]) -> [String] {
+      [
+        InstallStep.setSystemProfile(system: "/b", profile: "/p", generation: 2, time: 1),
+        .installBootLoader(
+          system: "/b", touchEFIVariables: true, disk: .disk(serial: "d"), diskNames: [],
+          bootFiles: .mebibytes(1)),
+      ].map { BuildStep($0, on: [], of: Generations(systems: systems, current: 1)).text }
+    }
+    #expect(
+      texts(["/a", "/b"]) == [
+        "set the system profile to generation 2",
+        "install the bootloader of generation 2 (switch-to-configuration boot)",
+      ])
+    #expect(
+      texts(["/b"]) == ["set the system profile", "install the bootloader (switch-to-configuration boot)"])
+  }
+
   @Test(arguments: [
     ([], BootPhase.firmware), (["BdsDxe: starting Boot0001"], .firmware),
     (["BdsDxe: starting", "EFI stub: Loaded initrd"], .kernel), (["[    0.000000] Linux version 6"], .kernel),

@@ -23,7 +23,7 @@ import Testing
     return try Planner(
       spec: ResolvedSpec(spec),
       closure: ClosureFacts(
-        system: system, tree: TreeNeed(blocks: 15_000, inodes: 1_500), etcDirectories: 3, etcLinks: 20,
+        systems: [system], tree: TreeNeed(blocks: 15_000, inodes: 1_500), etcDirectories: 3, etcLinks: 20,
         bootFiles: .mebibytes(20), contentSizes: [:]),
       machine: MachineFacts(
         firmware: FirmwarePair(
@@ -114,7 +114,8 @@ import Testing
     // A value of no key's type.
     let error = #expect(throws: SpecError.self) { try ImageSpec(json: Array("{\"\(name)\": [[[]]]}".utf8)) }
     #expect(error?.key.hasPrefix(name) == true)
-    #expect(SpecFlag.all.contains { $0.path.first == name })
+    let key = try #require(SpecKey.all.first { $0.name == name })
+    #expect(SpecFlag.all.contains { $0.path.first == key.shortFor ?? name })
     #expect(try SpecSchema.json().contains("\"\(name)\" : {"))
   }
 

@@ -214,7 +214,7 @@ struct ActivateTests {
 
 @Suite("installBootLoader")
 struct InstallBootLoaderTests {
-  private let program = "/nix/var/nix/profiles/system/bin/switch-to-configuration"
+  private let program = "\(system)/bin/switch-to-configuration"
 
   @Test("the system's own program runs, told to install")
   func command() async throws {

@@ -10,7 +10,8 @@ private let system = "/nix/store/abc-nixos"
 
 @Suite("setSystemProfile")
 struct SetSystemProfileTests {
-  private let step = InstallStep.setSystemProfile(system: system, time: 315_532_800)
+  private let step = InstallStep.setSystemProfile(
+    system: system, profile: "/nix/var/nix/profiles/system", generation: 1, time: 315_532_800)
 
   private func withRoot(_ body: (FilePath, StepContext) async throws -> Void) async throws {
     try await withScratchDirectory { root in
@@ -36,6 +37,31 @@ struct SetSystemProfileTests {
         #expect(try root.appending("etc").status().st_mode & 0o7777 == 0o755)
         #expect(try root.appending("etc/NIXOS").status().st_size == 0)
       }
+    }
+  }
+
+  @Test("later generations, and the way back; a further profile has a folder of its own", .needsRoot)
+  func generations() async throws {
+    try await withRoot { root, context in
+      let systems = ["/nix/store/a-nixos", "/nix/store/b-nixos"]
+      for system in systems { try root.appending("\(system)/init").write("") }
+      for profile in ["/nix/var/nix/profiles/system", "/nix/var/nix/profiles/system-profiles/test"] {
+        for (number, system) in [(1, systems[0]), (2, systems[1]), (1, systems[0])] {
+          try await InstallStep.setSystemProfile(
+            system: system, profile: profile, generation: number, time: 315_532_800
+          ).run(in: context)
+          let name = profile.split(separator: "/").last.map(String.init) ?? ""
+          #expect(try root.appending(profile).linkDestination() == "\(name)-\(number)-link")
+        }
+        for (number, system) in zip(1..., systems) {
+          let link = root.appending("\(profile)-\(number)-link")
+          #expect(try link.linkDestination() == system)
+          #expect(try link.status().st_mtim.tv_sec == 315_532_800)
+        }
+      }
+      let folder = root.appending("nix/var/nix/profiles/system-profiles")
+      #expect(try folder.status().st_mode & 0o7777 == 0o755)
+      #expect(try Files.names(in: folder.string) == ["test", "test-1-link", "test-2-link"])
     }
   }
 

@@ -9,12 +9,12 @@ import Testing
 
 struct ClosureCheckTests {
   private func problems(
-    of closure: Closure, in fixture: StoreFixture, system: StorePath
+    of closure: Closure, in fixture: StoreFixture, systems: StorePath...
   ) async throws -> [Fault] {
     let error = await #expect(throws: Fault.self) {
-      try await closure.check(in: fixture.location, system: system)
+      try await closure.check(in: fixture.location, systems: systems)
     }
-    let problems = try closure.problems(in: fixture.location, system: system, installsBootLoader: true)
+    let problems = try closure.problems(in: fixture.location, systems: systems, installsBootLoader: true)
     #expect(error == Closure.fault(of: problems))
     #expect(problems.allSatisfy { $0.kind == .badInput })
     return problems
@@ -23,7 +23,7 @@ struct ClosureCheckTests {
   @Test func wholeClosuresPass() async throws {
     var fixture = try StoreFixture()
     let system = try fixture.addSystem()
-    try await fixture.closure(system).check(in: fixture.location, system: system)
+    try await fixture.closure(system).check(in: fixture.location, systems: [system])
   }
 
   @Test func damageIsFoundWithoutReading() async throws {
@@ -34,7 +34,7 @@ struct ClosureCheckTests {
     try FileManager.default.removeItem(atPath: file.string)
     try write("bytes", to: file)
     try FileManager.default.removeItem(atPath: fixture.location.file(of: kernel).string)
-    let found = try await problems(of: fixture.closure(system), in: fixture, system: system)
+    let found = try await problems(of: fixture.closure(system), in: fixture, systems: system)
     #expect(found.count == 3)
     for (cause, text) in [
       ("it was modified", "nix-store --repair-path \(library)"),
@@ -48,12 +48,24 @@ struct ClosureCheckTests {
     var fixture = try StoreFixture()
     let system = try fixture.addSystem()
     let closure = Closure(roots: [system], paths: fixture.paths.dropFirst())
-    let found = try await problems(of: closure, in: fixture, system: system)
+    let found = try await problems(of: closure, in: fixture, systems: system)
     try #require(found.count == 1)
     #expect(found[0].cause.contains(fixture.paths[0].path.path))
     let other = try await problems(
-      of: fixture.closure(system), in: fixture, system: try storePath("other"))
+      of: fixture.closure(system), in: fixture, systems: try storePath("other"))
     #expect(other.map(\.cause) == ["it is not in the closure"])
+  }
+
+  @Test func everySystemHasToBeOne() async throws {
+    var fixture = try StoreFixture()
+    let system = try fixture.addSystem()
+    let other = try fixture.add("other") { try write("no system", to: $0) }
+    let found = try await problems(
+      of: fixture.closure(system), in: fixture, systems: system, other, try storePath("gone"))
+    #expect(found.first?.cause == "it is not in the closure")
+    let entries = found.dropFirst()
+    #expect(entries.count == 3)
+    #expect(entries.allSatisfy { $0.message.contains("\(other)") && $0.cause.contains("it has no") })
   }
 
   @Test func specialFilesAreRefused() async throws {
@@ -61,7 +73,7 @@ struct ClosureCheckTests {
     let system = try fixture.addSystem()
     let pipe = fixture.location.file(of: system).appending("pipe")
     #expect(mkfifo(pipe.string, 0o644) == 0)
-    let found = try await problems(of: fixture.closure(system), in: fixture, system: system)
+    let found = try await problems(of: fixture.closure(system), in: fixture, systems: system)
     try #require(found.count == 1)
     #expect(found[0].cause == "'\(pipe)' is neither a file nor a folder nor a link")
   }
@@ -70,18 +82,18 @@ struct ClosureCheckTests {
   func a35ABootSpecificationIsNeededWhereBootloadersReadIt(version: String) async throws {
     var fixture = try StoreFixture()
     let system = try fixture.addSystem(version: version)
-    let found = try await problems(of: fixture.closure(system), in: fixture, system: system)
+    let found = try await problems(of: fixture.closure(system), in: fixture, systems: system)
     try #require(found.count == 1)
     #expect("\(found[0])".contains("boot.bootspec.enable"))
     try await fixture.closure(system).check(
-      in: fixture.location, system: system, installsBootLoader: false)
+      in: fixture.location, systems: [system], installsBootLoader: false)
   }
 
   @Test(arguments: ["22.11.4773", "my own"])
   func a35EarlierSystemsHaveNoBootSpecification(version: String) async throws {
     var fixture = try StoreFixture()
     let system = try fixture.addSystem(version: version)
-    try await fixture.closure(system).check(in: fixture.location, system: system)
+    try await fixture.closure(system).check(in: fixture.location, systems: [system])
   }
 
   @Test func aSystemThatCannotSwitchIsToldWhatItLacks() async throws {
@@ -89,7 +101,7 @@ struct ClosureCheckTests {
     let system = try fixture.addSystem(version: "24.11")
     let folder = fixture.location.file(of: system)
     try FileManager.default.removeItem(atPath: folder.appending(["bin", "switch-to-configuration"]).string)
-    let found = try await problems(of: fixture.closure(system), in: fixture, system: system)
+    let found = try await problems(of: fixture.closure(system), in: fixture, systems: system)
     let text = found.map(\.description).joined(separator: "\n")
     #expect(text.contains("system.switch.enable = false") && text.contains("installBootLoader to false"))
     #expect(!text.contains("Give the toplevel"))
@@ -151,7 +163,7 @@ struct ArchiveSizeTests {
       try await whenCancelled { _ = try ArchiveSize.of(location.file(of: system)) }
     }
     await #expect(throws: CancellationError.self) {
-      try await whenCancelled { try await closure.check(in: location, system: system) }
+      try await whenCancelled { try await closure.check(in: location, systems: [system]) }
     }
   }
 }

@@ -12,7 +12,7 @@ internal import Testing
     return try JSONDecoder().decode(BuildPlan.self, from: Data(contentsOf: URL(filePath: file)))
   }
 
-  @Test(arguments: ["plan-efi-ext4", "plan-efi-f2fs-swap-data-4096"])
+  @Test(arguments: ["plan-efi-ext4", "plan-efi-f2fs-swap-data-4096", "plan-efi-generations"])
   func aPlanIsShownInLines(name: String) throws {
     try expectSnapshot(PlanText.text(plan(name)), named: "\(name).txt")
   }
@@ -30,6 +30,12 @@ internal import Testing
       text.contains(
         "\nenrol     /k/pk.pem, /k/kek.pem, /k/db.pem; the system signs with the key of this host\n"))
     #expect(!text.contains("secret") && !text.contains("sign.key"))
+  }
+
+  @Test func aFurtherProfileIsNamed() throws {
+    var plan = try plan("plan-efi-ext4")
+    plan.generations?.profile = "test"
+    #expect(try PlanText.text(plan).contains("\nprofile   test\ndisk "))
   }
 
   @Test func aPlanForABIOSAndOneWithoutAMachineSaySo() throws {

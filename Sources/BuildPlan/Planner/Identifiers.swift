@@ -3,14 +3,14 @@ package import ImageModel
 
 /// Derives every identifier of an image from one seed, so that the same input gives the same image.
 package struct Identifiers: Sendable {
-  /// The name space of seeds that are derived from a system's store path.
+  /// The name space of seeds that are derived from systems' store paths.
   private static let nameSpace: [UInt8] = Array("slipway image id".utf8)
 
   let seed: GUID
 
-  /// Identifiers from the seed of the spec, or from the system's store path when it has none.
-  package init(seed: GUID?, system: String) {
-    self.seed = seed ?? Self.version5(nameSpace: Self.nameSpace, name: system)
+  /// Identifiers from the seed of the spec, or from the systems' store paths when it has none.
+  package init(seed: GUID?, systems: [String]) {
+    self.seed = seed ?? Self.version5(nameSpace: Self.nameSpace, name: systems.joined(separator: "\n"))
   }
 
   /// The identifier of one thing of the image, such as `partition/ESP`.

@@ -51,7 +51,8 @@ package struct Planner: Sendable {
     let seal = SealPlan(spec, layout, pour)
     if let seal { disks.append(seal.disk) }
     return BuildPlan(
-      system: closure.system, disks: disks, pour: pour,
+      system: closure.systems[spec.currentGeneration - 1],
+      generations: spec.onlyNixStore ? nil : generations, disks: disks, pour: pour,
       machine: spec.onlyNixStore ? nil : machinePlan,
       steps: spec.onlyNixStore ? [] : steps(layout, place, pour, seal),
       preVM: spec.preVM, postVM: spec.postVM, outputs: outputs, secureBoot: spec.secureBoot)
@@ -82,7 +83,11 @@ package struct Planner: Sendable {
     }
   }
 
-  private var identifiers: Identifiers { spec.identifiers(of: closure.system) }
+  private var identifiers: Identifiers { spec.identifiers(of: closure.systems) }
+
+  private var generations: Generations {
+    Generations(profile: spec.profile, systems: closure.systems, current: spec.currentGeneration)
+  }
 
   private func layout(_ geometry: DiskGeometry, _ root: RootSize) -> DiskLayout {
     let sector = geometry.sectorSize
@@ -123,7 +128,7 @@ package struct Planner: Sendable {
   private func rootFilesystem(_ root: RootSize) -> Filesystem {
     Filesystem(
       kind: spec.filesystem, label: spec.label,
-      uuid: spec.filesystem.takesUUID ? spec.rootUUID(of: closure.system) : nil, mountPoint: "/",
+      uuid: spec.filesystem.takesUUID ? spec.rootUUID(of: closure.systems) : nil, mountPoint: "/",
       inodes: root.inodes)
   }
 
@@ -156,7 +161,7 @@ package struct Planner: Sendable {
 
   /// The root itself where it can be poured, else a disk to copy from.
   private func pour(_ root: RootPlace) -> PourPlan {
-    let hashSeed = spec.rootUUID(of: closure.system)
+    let hashSeed = spec.rootUUID(of: closure.systems)
     if spec.onlyNixStore || spec.poursRoot {
       return PourPlan(
         tree: spec.onlyNixStore ? .store : .root, device: root.device, offset: root.offset, size: root.size,
@@ -183,7 +188,7 @@ package struct Planner: Sendable {
     StepList(
       layout: layout, root: root, pour: pour,
       content: ByteSize(bytes: closure.tree.blocks * UInt64(Ext4Format.blockSize)), contents: spec.contents,
-      kept: closure.contentState, system: closure.system,
+      kept: closure.contentState, generations: generations,
       profileTime: spec.time,
       installBootLoader: spec.installBootLoader, touchEFIVariables: spec.touchEFIVariables,
       bootFiles: closure.bootFiles, signs: spec.secureBoot?.sign != nil, grubDevices: spec.grubDevices,

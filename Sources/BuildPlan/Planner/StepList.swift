@@ -2,8 +2,8 @@ internal import AgentProtocol
 internal import ImageModel
 
 /// What the agent does for one image, in order. The order follows from what each step needs: identifiers are
-/// final before the bootloader reads them, the root is mounted before the ESP, and the profile exists before
-/// the bootloader lists generations.
+/// final before the bootloader reads them, the root is mounted before the ESP, and a generation is in the profile
+/// before the bootloader lists them.
 struct StepList {
   let layout: DiskLayout
   let root: RootPlace
@@ -13,7 +13,7 @@ struct StepList {
   let contents: [PlannedContent]
   /// Files of one machine's state that the contents bring.
   let kept: [String]
-  let system: String
+  let generations: Generations
   let profileTime: Int64
   let installBootLoader: Bool
   let touchEFIVariables: Bool
@@ -51,21 +51,18 @@ struct StepList {
       list.append(
         .copyTree(from: pour.device, type: pour.filesystem.kind, workers: 4, content: content))
     }
-    list.append(.setSystemProfile(system: system, time: profileTime))
-    list.append(.activate(system: system))
+    let installed = generations.systems[0]
+    list.append(setProfile(to: 1))
+    list.append(.activate(system: installed))
     let owned: [OwnedPath] = contents.compactMap { content in
       guard case .names(let user, let group, let marker) = content.owner else { return nil }
       return OwnedPath(path: content.entry.target, user: user, group: group, marker: marker)
     }
     // Activation has made the users by now.
-    if !owned.isEmpty { list.append(.setOwners(system: system, paths: owned)) }
-    if installBootLoader {
-      list.append(
-        .installBootLoader(
-          system: system, touchEFIVariables: touchEFIVariables, disk: target, diskNames: grubDevices,
-          bootFiles: bootFiles))
-    }
-    if let postInstall { list.append(.runScript(system: system, script: postInstall)) }
+    if !owned.isEmpty { list.append(.setOwners(system: installed, paths: owned)) }
+    if installBootLoader { list.append(bootLoader(of: 1)) }
+    list += switches
+    if let postInstall { list.append(.runScript(system: installed, script: postInstall)) }
     if let seal {
       list.append(
         .handOver(to: seal.device, trees: seal.trees, regions: seal.regions, kept: kept))
@@ -75,6 +72,27 @@ struct StepList {
     return list.map {
       PlannedStep(step: $0, timeLimit: limit ?? defaultLimit($0), secrets: secrets(of: $0))
     }
+  }
+
+  /// What a machine does that runs generation 1 and gets the others, one after the other: `nixos-rebuild boot` for each, and in
+  /// the end `nixos-rebuild boot --rollback` where another than the last is to boot. None of them is activated, as each
+  /// activates itself when it boots.
+  private var switches: [InstallStep] {
+    let last = generations.systems.count
+    let numbers = Array(1...last).dropFirst() + (generations.current == last ? [] : [generations.current])
+    return numbers.flatMap { [setProfile(to: $0)] + (installBootLoader ? [bootLoader(of: $0)] : []) }
+  }
+
+  private func setProfile(to number: Int) -> InstallStep {
+    .setSystemProfile(
+      system: generations.systems[number - 1], profile: generations.profilePath, generation: number,
+      time: profileTime)
+  }
+
+  private func bootLoader(of number: Int) -> InstallStep {
+    .installBootLoader(
+      system: generations.systems[number - 1], touchEFIVariables: touchEFIVariables,
+      disk: .disk(serial: DiskSerial.target), diskNames: grubDevices, bootFiles: bootFiles)
   }
 
   private func secrets(of step: InstallStep) -> [String] {

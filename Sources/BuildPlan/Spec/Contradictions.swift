@@ -6,6 +6,15 @@ extension ResolvedSpec {
   static func checkStoreAlone(_ spec: ImageSpec) throws(SpecError) {
     guard spec.onlyNixStore == true else { return }
     for (key, isGiven) in [
+      ("systems", spec.severalSystems != nil), ("currentGeneration", spec.currentGeneration != nil),
+      ("profile", spec.profile != nil),
+    ]
+    where isGiven {
+      throw SpecError(
+        key, "an image of a Nix store only has no generations",
+        remedy: "Leave it out, or onlyNixStore; additionalPaths is for further store paths")
+    }
+    for (key, isGiven) in [
       ("extraFiles", spec.extraFiles?.isEmpty == false),
       ("preVM", spec.preVM != nil), ("postInstall", spec.postInstall != nil),
     ]

@@ -5,8 +5,12 @@ public import ImageModel
 ///
 /// Every key is optional, so that specs can be laid over each other; `ResolvedSpec` gives the defaults.
 public struct ImageSpec: Hashable, Sendable {
-  /// The store path of the NixOS toplevel, or a link to it.
-  public var system: String?
+  /// The store paths of the NixOS toplevels, or links to them, in the order of their generations.
+  public var systems: [String]?
+  /// The number of the generation that boots by default; the first is 1.
+  public var currentGeneration: Int?
+  /// The name of the profile that the generations are of.
+  public var profile: String?
   /// A folder with `registration` and `store-paths`, as nixpkgs' `closureInfo` makes it. Without one, the
   /// closure is read from the Nix database of this machine.
   public var closureInfo: String?
@@ -97,6 +101,20 @@ public struct ImageSpec: Hashable, Sendable {
     var merged = self
     for key in SpecKey.all { key.override(other, &merged) }
     return merged
+  }
+}
+
+extension ImageSpec {
+  /// The system of an image with one generation; nil for any other image.
+  public var system: String? {
+    get { systems?.count == 1 ? systems?.first : nil }
+    set { systems = newValue.map { [$0] } }
+  }
+
+  /// The systems, unless there is one, which is `system`: so a manifest has a single system under that key alone.
+  var severalSystems: [String]? {
+    get { system == nil ? systems : nil }
+    set { systems = newValue }
   }
 }
 

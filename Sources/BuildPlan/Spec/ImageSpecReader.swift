@@ -33,6 +33,11 @@ extension ImageSpec {
         throw SpecError(
           name, "no such key", remedy: "Known are: \(SpecKey.all.map(\.name).joined(separator: ", "))")
       }
+      if let long = key.shortFor, values[long] != nil {
+        throw SpecError(
+          long, "\(name) is given as well, which is short for a list of one",
+          remedy: "Leave one of the two out")
+      }
       try key.read(SpecReader(key: name, value: value), &self)
     }
   }

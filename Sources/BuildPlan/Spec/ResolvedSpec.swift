@@ -3,8 +3,12 @@ package import ImageModel
 /// A spec with every default filled in and every value checked. Made once: whatever comes after it reads this, and knows
 /// no default of its own.
 package struct ResolvedSpec: Sendable {
-  /// The NixOS toplevel, by its store path or a link to it.
-  package let system: String
+  /// The NixOS toplevels of the generations, by their store paths or links to them; one at least.
+  package let systems: [String]
+  /// The number of the generation that boots by default, from 1 on.
+  package let currentGeneration: Int
+  /// The name of the profile that the generations are of.
+  let profile: String
   /// The folder of nixpkgs' `closureInfo`; nil to read the Nix database.
   package let closureInfo: String?
   /// What is installed beside the system, by paths that lead into the store.
@@ -122,10 +126,9 @@ package struct ResolvedSpec: Sendable {
     (rootGPUID, rootFSUID) = (spec.rootGPUID, spec.rootFSUID)
     (closureInfo, additionalPaths) = (spec.closureInfo, spec.additionalPaths ?? [])
     channel = spec.copyChannel?.path
-    guard let system = spec.system else {
-      throw SpecError("system", "no system is given", remedy: "Give the store path of a NixOS toplevel")
-    }
-    self.system = system
+    profile = try Self.profile(spec.profile ?? Generations.systemProfile)
+    systems = try Self.systems(spec)
+    currentGeneration = try Self.currentGeneration(spec.currentGeneration, of: systems)
   }
 
   /// Every filesystem that the guest makes and mounts, and the spec's key that asks for it.
@@ -147,14 +150,14 @@ package struct ResolvedSpec: Sendable {
     return spec
   }
 
-  /// What every identifier of the image of a system comes from that the spec does not give.
-  package func seed(of system: String) -> GUID { identifiers(of: system).seed }
+  /// What every identifier of the image of these systems comes from that the spec does not give.
+  package func seed(of systems: [String]) -> GUID { identifiers(of: systems).seed }
 
-  /// Identifiers of the image of this system, by its store path.
-  func identifiers(of system: String) -> Identifiers { Identifiers(seed: seed, system: system) }
+  /// Identifiers of the image of these systems, by their store paths.
+  func identifiers(of systems: [String]) -> Identifiers { Identifiers(seed: seed, systems: systems) }
 
   /// The UUID of the root filesystem, which also seeds the hashes of its directory entries.
-  package func rootUUID(of system: String) -> GUID {
-    rootFSUID ?? identifiers(of: system).guid("filesystem/root")
+  package func rootUUID(of systems: [String]) -> GUID {
+    rootFSUID ?? identifiers(of: systems).guid("filesystem/root")
   }
 }

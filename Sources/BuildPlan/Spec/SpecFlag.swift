@@ -11,14 +11,14 @@ package struct SpecFlag: Sendable {
 
   /// The flags of every key.
   package static let all = SpecKey.all.flatMap { key in
-    guard case .object(let fields) = key.shape else {
-      return [
+    if case .object(let fields) = key.shape { return of(fields, below: [key.name], key.group) }
+    return key.flagName.map { name in
+      [
         SpecFlag(
-          name: key.flagName ?? kebabCase(key.name), group: key.group, shape: key.shape,
-          standard: key.standard, path: [key.name], summary: key.help)
+          name: name, group: key.group, shape: key.shape, standard: key.standard, path: [key.name],
+          summary: key.help)
       ]
-    }
-    return of(fields, below: [key.name], key.group)
+    } ?? []
   }
 
   private static func of(_ fields: [SpecField], below path: [String], _ group: SpecGroup) -> [SpecFlag] {

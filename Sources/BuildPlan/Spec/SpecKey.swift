@@ -43,8 +43,10 @@ package struct SpecKey: Sendable {
   /// What the reference says on top of that, in Markdown.
   package let details: String
   package let standard: SpecDefault?
-  /// The flag's name without its dashes; nil when each field has a flag.
+  /// The flag's name without its dashes; nil when each field has a flag, and for a short form.
   package let flagName: String?
+  /// The key with a list that this one is short for, where the list has one item. The flag is that key's, as it may be given again.
+  package let shortFor: String?
 
   let read: @Sendable (SpecReader, inout ImageSpec) throws(SpecError) -> Void
   let override: @Sendable (ImageSpec, inout ImageSpec) -> Void
@@ -55,11 +57,13 @@ package struct SpecKey: Sendable {
   ///
   /// - Parameters:
   ///   - flag: the flag's name, when it is not the key's in kebab case.
+  ///   - shortFor: the key with a list, for one that is short for a list of one item.
   ///   - merge: what becomes of a file's value and a flag's; the flag's unless it is given.
   init<Value: Codable & Sendable>(
     _ name: String, _ place: any WritableKeyPath<ImageSpec, Value?> & Sendable, _ type: SpecType<Value>,
-    _ group: SpecGroup, default standard: SpecDefault? = nil, flag: String? = nil, _ help: String,
-    details: String = "", merge: @escaping @Sendable (Value, Value) -> Value = { $1 }
+    _ group: SpecGroup, default standard: SpecDefault? = nil, flag: String? = nil,
+    shortFor: String? = nil, _ help: String, details: String = "",
+    merge: @escaping @Sendable (Value, Value) -> Value = { $1 }
   ) {
     self.name = name
     self.group = group
@@ -67,14 +71,18 @@ package struct SpecKey: Sendable {
     self.help = help
     self.details = details
     self.standard = standard
-    if case .object = type.shape { flagName = nil } else { flagName = flag ?? kebabCase(name) }
+    self.shortFor = shortFor
+    var hasFlag = shortFor == nil
+    if case .object = type.shape { hasFlag = false }
+    flagName = hasFlag ? flag ?? kebabCase(name) : nil
     read = { value, spec throws(SpecError) in spec[keyPath: place] = try type.read(value) }
     override = { other, spec in
       guard let value = other[keyPath: place] else { return }
       spec[keyPath: place] = spec[keyPath: place].map { merge($0, value) } ?? value
     }
     decode = { container, spec in
-      spec[keyPath: place] = try container.decodeIfPresent(Value.self, forKey: .init(name))
+      guard let value = try container.decodeIfPresent(Value.self, forKey: .init(name)) else { return }
+      spec[keyPath: place] = value
     }
     encode = { spec, container in
       try container.encodeIfPresent(spec[keyPath: place], forKey: .init(name))

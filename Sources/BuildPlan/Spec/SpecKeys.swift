@@ -53,11 +53,22 @@ extension SpecKey {
 
   private static let systemKeys = [
     SpecKey(
-      "system", \.system, .path, .system,
+      "system", \.system, .path, .system, shortFor: "systems",
       "Store path of the NixOS system (config.system.build.toplevel), or a link to it.",
       details:
         "In a chroot store (`nix --store ROOT`) its path there, as `/mnt/nix/store/…`; the image is then made "
-        + "from that store and its database."),
+        + "from that store and its database. Short for `systems` with one item."),
+    SpecKey(
+      "systems", \.severalSystems, .list(of: .path), .system, flag: "system",
+      "Store path of a NixOS system (config.system.build.toplevel), or a link to it: the first is generation 1.",
+      details: "See [generations](#generations)."),
+    SpecKey(
+      "currentGeneration", \.currentGeneration, .number, .system, default: .words("the last"),
+      "Number of the generation that boots by default.", details: "See [generations](#generations)."),
+    SpecKey(
+      "profile", \.profile, .text, .system, default: .value(.text(Generations.systemProfile)),
+      "Name of the profile that the generations are of, as of nixos-rebuild --profile-name.",
+      details: "See [generations](#generations)."),
     SpecKey(
       "closureInfo", \.closureInfo, .path, .system, default: .words("the Nix database of this machine"),
       "Folder with registration and store-paths, as closureInfo of nixpkgs makes it."),

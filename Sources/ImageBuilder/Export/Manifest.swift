@@ -54,8 +54,10 @@ public struct Manifest: Codable, Hashable, Sendable {
   public var version = Manifest.currentVersion
   /// The request as it was given, with the SHA-256 of each script in the place of its text, which may hold secrets.
   public var spec: ImageSpec
-  /// The toplevel's store path.
+  /// The store path of the toplevel that boots by default, or that a store alone is of.
   public var system: String
+  /// All generations; nil for a store alone, which has no profile.
+  public var generations: Generations?
   /// What every identifier comes from that the spec does not give.
   public var seed: GUID
   /// The guest's clock at start, and the latest time of any file, in seconds since 1970.

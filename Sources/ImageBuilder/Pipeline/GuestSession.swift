@@ -153,7 +153,7 @@ struct GuestSession: Sendable {
   }
 
   private func perform(_ planned: PlannedStep, _ agent: AgentClient, _ machine: Machine) async throws {
-    let step = BuildStep(planned.step, on: plan.disks)
+    let step = BuildStep(planned.step, on: plan.disks, of: plan.generations)
     let total = Mutex<UInt64>(0)
     do {
       try await site.recorder.step(

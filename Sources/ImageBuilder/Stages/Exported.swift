@@ -35,7 +35,8 @@ struct Exported: Sendable {
     }
     let described = try await site.recorder.step(.digest) { try await files.describe() }
     let manifest = Manifest(
-      spec: spec.withoutScripts, system: plan.system, seed: seed, time: plan.pour.time,
+      spec: spec.withoutScripts, system: plan.system, generations: plan.generations, seed: seed,
+      time: plan.pour.time,
       sealed: plan.directPath == nil, directPath: plan.directPath, disk: try plan.target,
       images: files.images.map(Manifest.Image.init),
       efiVariables: files.efiVariables, firmware: plan.machine?.firmware,

@@ -36,19 +36,21 @@ struct Prepared: Sendable {
       closure: input.closure, store: input.store, shape: spec.onlyNixStore ? .store : .root,
       contents: try await HostContents(spec.contents, store: input.store), filesystems: spec.filesystems,
       channel: input.channel, time: Timestamp(seconds: spec.time))
-    let uuid = spec.rootUUID(of: input.system.path)
+    let systems = input.systems.map(\.path)
+    let uuid = spec.rootUUID(of: systems)
     async let machine =
       spec.onlyNixStore ? nil : MachineProbe(choice, startsGuest: work != nil).facts(for: spec)
     let (tree, need, fingerprint) = try await measure(unmeasured, of: input, spec, hashSeed: uuid, recorder)
     let storeImage = try await storeImage(tree, spec.filesystem, uuid: uuid, in: work, recorder)
     let contentSizes = try await onThread { [tree] in try tree.contents.sizes(on: spec.mounts) }
-    let etc = try EtcTree(of: input.system, in: input.store)
+    // The one that is activated.
+    let etc = try EtcTree(of: input.systems[0], in: input.store)
     warnOfReplaced(by: etc, tree.contents, recorder)
     let planner = Planner(
       spec: spec,
       closure: ClosureFacts(
-        system: input.system.path, tree: need, etcDirectories: etc.directories, etcLinks: etc.links,
-        bootFiles: try BootFiles.size(of: input.system, in: input.store),
+        systems: systems, tree: need, etcDirectories: etc.directories, etcLinks: etc.links,
+        bootFiles: try BootFiles.size(of: input.systems, in: input.store),
         contentState: tree.contents.machineState(on: spec.mounts), contentSizes: contentSizes,
         storeImage: try storeImage.map { ByteSize(bytes: try HostFiles.size(of: $0)) } ?? need.content),
       machine: try await machine, stepTimeLimit: stepTimeLimit)
