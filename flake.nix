@@ -50,7 +50,10 @@
         # Virtual machines that start from an image of Slipway's, in the place of virtualisation/qemu-vm.nix.
         qemu-vm = ./nix/qemu-vm.nix;
       };
-      lib.makeDiskImage = import ./nix/make-disk-image.nix;
+      lib = {
+        makeDiskImage = import ./nix/make-disk-image.nix;
+        mkGenerations = import ./nix/generations.nix;
+      };
       checks = eachSystem (system: packages system // lib.optionalAttrs hasSources { image = image system; });
     };
 }

@@ -8,7 +8,7 @@ in
 { pkgs
 , lib
   # The evaluated NixOS system.
-, config
+, config ? builtins.head generations.configs
 
   # The disk: "auto", or a number of MiB. `additionalSpace` is what stays free with "auto".
 , diskSize ? "auto"
@@ -64,6 +64,8 @@ in
 , cpus ? 2
   # What warm-machine.nix made, for the machine that installs to start from; it must be of the same machine.
 , warmMachine ? null
+  # Several systems in the place of `config`: what generations.nix makes of them.
+, generations ? null
   # More hooks, and more formats than one: see the reference.
 , preVM ? ""
 , postInstall ? ""
@@ -111,9 +113,12 @@ assert lib.assertMsg (!lib.any isHalfOwned contents)
   "contents: an entry has only one of user and group; give both, or neither.";
 assert lib.assertMsg (discardReferences -> postVM == "")
   "discardReferences: what postVM adds may need the store paths that it names.";
+assert lib.assertMsg (generations != null -> !onlyNixStore)
+  "generations: an image of a Nix store only has none; additionalPaths is for further store paths.";
 
 let
-  toplevel = config.system.build.toplevel;
+  configs = if generations == null then [ config ] else generations.configs;
+  toplevels = map (config: config.system.build.toplevel) configs;
 
   # A nix-channel named nixos, of the nixpkgs that `pkgs` is from.
   channel = pkgs.runCommand "nixos-${config.system.nixos.version}" { } ''
@@ -126,20 +131,26 @@ let
   '';
 
   closure = pkgs.closureInfo {
-    rootPaths = lib.unique ([ toplevel ] ++ lib.optional copyChannel channel ++ additionalPaths);
+    rootPaths = lib.unique (toplevels ++ lib.optional copyChannel channel ++ additionalPaths);
   };
 
   # The disk's names in the configuration of bootloaders for a BIOS, where they are devices and not the installing
   # machine's.
-  loader = config.boot.loader;
-  limine = loader.limine or { };
-  biosDevices = lib.unique (lib.filter (device: lib.hasPrefix "/dev/" device && device != "/dev/vda") (
+  devicesOf = config:
+    let
+      loader = config.boot.loader;
+      limine = loader.limine or { };
+    in
     lib.optionals (loader.grub.enable or false) ([ (loader.grub.device or "") ] ++ loader.grub.devices or [ ])
-    ++ lib.optional (limine.enable or false && limine.biosSupport or false) (limine.biosDevice or "")
-  ));
+    ++ lib.optional (limine.enable or false && limine.biosSupport or false) (limine.biosDevice or "");
+  biosDevices = lib.unique
+    (lib.filter (device: lib.hasPrefix "/dev/" device && device != "/dev/vda") (builtins.concatMap devicesOf configs));
 
   # The ESP's mount point, where it is another than the layout's. One that is XBOOTLDR's is left to the layout.
-  espMountPoint = loader.efi.efiSysMountPoint or "/boot";
+  espMountPoints = lib.unique (map (config: config.boot.loader.efi.efiSysMountPoint or "/boot") configs);
+  espMountPoint = assert lib.assertMsg (builtins.length espMountPoints == 1)
+    "generations: all need one boot.loader.efi.efiSysMountPoint, and not ${toString espMountPoints}.";
+    lib.head espMountPoints;
   isUsualESP = espMountPoint == "/boot" || (partitionTableType == "efixbootldr" && espMountPoint == "/efi");
 
   # "${…}" makes a store path of a path, and keeps what a text refers to.
@@ -150,7 +161,10 @@ let
     (lib.filterAttrs (field: value: lib.elem field [ "mode" "user" "group" ] && value != null && value != "") entry);
 
   spec = lib.filterAttrs (key: value: value != null) ({
-    system = "${toplevel}";
+    system = if generations == null then "${lib.head toplevels}" else null;
+    systems = if generations == null then null else map (toplevel: "${toplevel}") toplevels;
+    currentGeneration = generations.current or null;
+    profile = generations.profile or null;
     closureInfo = "${closure}";
     format = if formats == [ ] then format else formats;
     inherit baseName partitionTableType fsType label diskSize memSize cpus onlyNixStore installBootLoader;

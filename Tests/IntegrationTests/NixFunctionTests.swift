@@ -125,6 +125,11 @@ import Testing
     expect(specs["legacyBoot"], has: #"{"partitionTableType": "legacy+boot", "bootSize": "64M"}"#)
     #expect((specs["storeWithChannel"]?["copyChannel"] as? String)?.hasSuffix("-nixos-24.11") == true)
     expect(specs["extra"], has: #"{"cpus": 1, "seed": "00000000-0000-0000-0000-000000000001"}"#)
+    expect(
+      specs["generations"], has: #"{"currentGeneration": 1, "profile": "test", "grubDevice": ["/dev/sdb"]}"#)
+    let systems = try #require(specs["generations"]?["systems"] as? [String])
+    #expect(systems.count == 2 && systems[0] == specs["defaults"]?["system"] as? String)
+    #expect(specs["generations"]?["system"] == nil)
     #expect(specs["fixed"]?["additionalSpace"] == nil)
     #expect(specs["seeded"]?["rootGPUID"] == nil)
     expect(specs["seeded"], has: #"{"deterministic": false}"#)
@@ -232,7 +237,7 @@ import Testing
 
   @Test func contradictionsAreRefusedWhenTheyAreEvaluated() async throws {
     let evaluation = try await evaluation()
-    #expect(evaluation.refused.count == 15)
+    #expect(evaluation.refused.count == 21)
     for (name, isRefused) in evaluation.refused { #expect(isRefused, "\(name) was not refused") }
     #expect(evaluation.accepted.count == 7)
     for (name, isAccepted) in evaluation.accepted { #expect(isAccepted, "\(name) was refused") }

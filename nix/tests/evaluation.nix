@@ -90,6 +90,16 @@ let
     in
     self;
 
+  # Two generations; the second is another store path.
+  second = config // {
+    system = config.system // { build.toplevel = builtins.toFile "second" ""; };
+    boot.loader = config.boot.loader // { grub = { enable = true; device = "/dev/sdb"; }; };
+  };
+  twoWith = more: image {
+    config = config;
+    generations = import ../generations.nix ({ systems = [ { inherit config; } second ]; } // more);
+  };
+
   refuses = arguments: !(builtins.tryEval (builtins.deepSeq (specOf arguments) true)).success;
 in
 {
@@ -135,6 +145,7 @@ in
       configFile = ./lib.nix;
       additionalPaths = [ toplevel ];
     };
+    generations = (twoWith { current = 1; profile = "test"; }).spec;
     extra = specOf { cpus = 4; extraSpec = { cpus = 1; seed = "00000000-0000-0000-0000-000000000001"; }; };
     module = (moduleWith {
       image.baseName = "host";
@@ -226,6 +237,22 @@ in
     reproducible-random = { reproducible = true; deterministic = false; };
     touchEFIVars-legacyBoot = { partitionTableType = "legacy+boot"; touchEFIVars = true; };
     discardReferences = { discardReferences = true; postVM = "true"; };
+    generations-onlyNixStore = {
+      onlyNixStore = true;
+      installBootLoader = false;
+      generations = import ../generations.nix { systems = [ config second ]; };
+    };
+    generations-esp = {
+      partitionTableType = "efi";
+      generations = import ../generations.nix {
+        systems = [ config (second // { boot.loader.efi.efiSysMountPoint = "/efi"; }) ];
+      };
+    };
+  } // lib.mapAttrs (name: more: !(builtins.tryEval (builtins.deepSeq (twoWith more).spec true)).success) {
+    generations-empty = { systems = [ ]; };
+    generations-current = { current = 3; };
+    generations-profile = { profile = "a-b"; };
+    generations-twice = { systems = [ config config ]; };
   };
   # The same questions, where the answer is no.
   accepted = lib.mapAttrs (name: arguments: !refuses arguments) {
