@@ -44,11 +44,13 @@ let
     "${name}-notouch" = make { name = "${name}-notouch"; canTouchEfiVariables = false; };
   };
 
-  grubBios = name: device: tiny {
-    inherit name;
+  # A later generation, which its kernel's command line tells.
+  generation = letter: arguments: arguments // { kernelParams = common.kernelParams ++ [ "generation=${letter}" ]; };
+
+  grubBios = device: arguments: tiny (arguments // {
     installBootloader = grub { inherit device; };
     extraSoftware = [ packages.grub ];
-  };
+  });
   grubEfi = xbootldr: { name, canTouchEfiVariables }: tiny {
     inherit name xbootldr;
     installBootloader = grub {
@@ -70,15 +72,17 @@ in
   tiny-bulk = tiny { name = "tiny-bulk"; extraDependencies = [ bulk.storeLike ]; };
   tiny-many = tiny { name = "tiny-many"; extraDependencies = [ bulk.emptyFiles ]; };
   tiny-notouch = tiny { name = "tiny-notouch"; canTouchEfiVariables = false; };
-  tiny-b = tiny { name = "tiny-b"; kernelParams = common.kernelParams ++ [ "generation=b" ]; };
+  tiny-b = tiny (generation "b" { name = "tiny-b"; });
+  tiny-c = tiny (generation "c" { name = "tiny-c"; rootInitrd = initrd { beforeMount = "echo stage 1 of generation c"; }; });
   tiny-secrets = tiny { name = "tiny-secrets"; initrdSecrets."/secrets/key" = "/etc/secrets/key"; };
   f2fs = tiny { name = "f2fs"; };
   f2fs-shared = tiny { name = "f2fs-shared"; rootInitrd = initrd { mountRoot = "mountShare"; }; };
   demo = demo { name = "demo"; };
   demo-notouch = demo { name = "demo-notouch"; canTouchEfiVariables = false; };
   secure = tiny { name = "secure"; signer = packages.sbsigntool; };
-  grub-bios = grubBios "grub-bios" "/dev/vda";
-  grub-bios-sda = grubBios "grub-bios-sda" "/dev/sda";
+  grub-bios = grubBios "/dev/vda" { name = "grub-bios"; };
+  grub-bios-b = grubBios "/dev/vda" (generation "b" { name = "grub-bios-b"; });
+  grub-bios-sda = grubBios "/dev/sda" { name = "grub-bios-sda"; };
 } // bothForms "grub-efi" (grubEfi false)
 // bothForms "grub-xbootldr" (grubEfi true)
 // bothForms "xbootldr" (arguments: tiny (arguments // { xbootldr = true; }))

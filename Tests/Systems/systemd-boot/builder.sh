@@ -1,6 +1,6 @@
 #!@shell@
-# Installs or updates systemd-boot, and writes an entry for each generation of the system profile and each of its
-# specialisations, as NixOS's systemd-boot-builder does. The argument is the toplevel to boot by default.
+# Installs or updates systemd-boot, and writes an entry for each generation of the system profile, of further profiles, and each
+# of their specialisations, as NixOS's systemd-boot-builder does. The argument is the toplevel to boot by default.
 # With NIXOS_INSTALL_BOOTLOADER=1 the bootloader itself is installed too.
 set -eu
 export PATH=@path@
@@ -68,9 +68,9 @@ copy_to_boot() {
   mv "$boot$bootPath.tmp" "$boot$bootPath"
 }
 
-# write_entry GENERATION, for the specification in the variables that the loop below reads
+# write_entry GENERATION, for the specification and the profile in the variables of the loop below
 write_entry() {
-  name=nixos-generation-$1${specialisation:+-specialisation-$specialisation}
+  name=nixos${profile:+-$profile}-generation-$1${specialisation:+-specialisation-$specialisation}
   if [ -e "$toplevel/uki.efi" ]; then
     entry=$name.efi # systemd-boot takes the title, and so on, from the image
     copy_to_boot "$toplevel/uki.efi" "/EFI/Linux/$entry"
@@ -85,12 +85,12 @@ write_entry() {
 
 write_entry_file() {
   {
-    echo "title @distroName@${specialisation:+ ($specialisation)}"
+    echo "title @distroName@${profile:+ [$profile]}${specialisation:+ ($specialisation)}"
     echo "sort-key @sortKey@"
     echo "version Generation $1 $label, built on $(date -u -d "@$(stat -c %Z "$toplevel")" +%F)"
     copy_to_boot "$kernel"
     echo "linux $bootPath"
-    copy_to_boot "$initrd" ${secrets:+"/EFI/nixos/initrd-generation-$1.efi"}
+    copy_to_boot "$initrd" ${secrets:+"/EFI/nixos/initrd${profile:+-$profile}-generation-$1.efi"}
     # Fresh, as the secrets may be others by now.
     [ -z "$secrets" ] || { cp "$initrd" "$boot$bootPath" && "$secrets" "$boot$bootPath"; } ||
       fail "$secrets failed"
@@ -114,8 +114,12 @@ put() {
 work=$(mktemp -d /run/systemd-boot-builder.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 
-generations=$(ls $profiles | sed -n 's/^system-\([0-9]\{1,\}\)-link$/\1/p' | sort -n)
-[ -n "$generations" ] || fail "$profiles has no generation of the system: refusing to remove all boot loader entries"
+# A line for each generation: its number and link.
+for link in $profiles/system-*-link $profiles/system-profiles/*-link; do
+  name=${link%-link}
+  [ ! -L "$link" ] || echo "${name##*-} $link"
+done | sort -n >"$work/generations"
+[ -s "$work/generations" ] || fail "$profiles has no generation of the system: refusing to remove all boot loader entries"
 
 install_bootloader
 mkdir -p "$boot/EFI/nixos" "$boot/EFI/Linux" "$boot/loader/entries"
@@ -128,8 +132,14 @@ describe='
   lines(""), (."org.nixos.specialisation.v1" // {} | to_entries[] | .key as $name | .value | lines($name))'
 
 defaultEntry=
-for generation in $generations; do
-  link=$profiles/system-$generation-link
+while read -r generation link <&3; do
+  profile=
+  case $link in
+    $profiles/system-profiles/*)
+      profile=${link##*/}
+      profile=${profile%-$generation-link}
+      ;;
+  esac
   if [ ! -e "$link/boot.json" ]; then
     echo "systemd-boot-builder: generation $generation has no boot.json, ignored" >&2
     continue
@@ -139,7 +149,7 @@ for generation in $generations; do
     read -r label && read -r kernelParams && read -r secrets; do
     write_entry "$generation"
   done <"$work/specifications"
-done
+done 3<"$work/generations"
 [ -n "$defaultEntry" ] || fail "no generation in $profiles is $defaultToplevel: set the profile first"
 
 cat >"$work/loader.conf" <<END
