@@ -133,7 +133,7 @@ struct DiskInspection {
     for part in map.parts {
       guard let tree = part.tree else { continue }
       do {
-        guard let found = try Generations(on: tree) else { continue }
+        guard let found = try GenerationReader(on: tree) else { continue }
         report.generations += try found.reports()
         if report.nixDatabase == nil, let summary = try found.database() {
           report.nixDatabase = NixDatabaseReport(

@@ -3,7 +3,7 @@ internal import ImageReading
 internal import NixStore
 
 /// The generations of a NixOS system, read from the filesystem that has its store.
-struct Generations {
+struct GenerationReader {
   /// A filesystem with `/nix`, or the one that the running system has there.
   let tree: any ReadableTree
   /// Where the running system has the filesystem: "" or "/nix".
