@@ -198,7 +198,7 @@ let package = Package(
       name: "ImageBuilderTests",
       dependencies: [
         "AgentProtocol", "Appliance", "Basics", "BuildMachine", "BuildPlan", "CLinux", "Command",
-        "EFIVariables", "Ext4", "Ext4Geometry", "FAT", "HostProbe", "ImageBuilder", "ImageModel",
+        "EFIVariables", "Ext4", "Ext4Geometry", "FAT", "Guestfs", "HostProbe", "ImageBuilder", "ImageModel",
         "ImageReading", "InstallSteps", "NixStore", "TestSupport", systemPackage,
       ]),
     // `make fuzz`: each parser of outside bytes, for libFuzzer. Sees what only its module sees, so debug builds only.

@@ -55,6 +55,8 @@ package struct MachineSession: Hashable, Sendable {
 
   /// The Unix socket of the agent's channel. Short: a socket's path has room for 107 bytes.
   package var agentSocket: FilePath { directory.appending("agent.sock") }
+  /// The Unix socket of the first serial port, where the domain has one beside its log.
+  package var consoleSocket: FilePath { directory.appending("console.sock") }
   /// The Unix socket of the second serial port.
   package var debugSocket: FilePath { directory.appending("debug.sock") }
 

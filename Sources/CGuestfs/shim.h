@@ -12,7 +12,7 @@ typedef __typeof__(&guestfs_set_error_handler) slipway_guestfs_set_error_handler
 typedef __typeof__(&guestfs_set_tmpdir) slipway_guestfs_set_text;
 typedef __typeof__(&guestfs_set_backend_setting) slipway_guestfs_set_backend_setting;
 typedef __typeof__(&guestfs_add_drive_opts_argv) slipway_guestfs_add_drive_opts_argv;
-/// guestfs_launch, guestfs_umount_all.
+/// guestfs_launch, guestfs_umount_all, guestfs_shutdown.
 typedef __typeof__(&guestfs_launch) slipway_guestfs_call;
 typedef __typeof__(&guestfs_mount_options) slipway_guestfs_mount_options;
 typedef __typeof__(&guestfs_find0) slipway_guestfs_find0;
@@ -24,5 +24,6 @@ typedef __typeof__(&guestfs_lgetxattrs) slipway_guestfs_lgetxattrs;
 typedef __typeof__(&guestfs_free_xattr_list) slipway_guestfs_free_xattr_list;
 typedef __typeof__(&guestfs_ls0) slipway_guestfs_ls0;
 typedef __typeof__(&guestfs_download_offset) slipway_guestfs_download_offset;
+typedef __typeof__(&guestfs_write) slipway_guestfs_write;
 typedef __typeof__(&guestfs_statvfs) slipway_guestfs_statvfs;
 typedef __typeof__(&guestfs_free_statvfs) slipway_guestfs_free_statvfs;

@@ -5,6 +5,20 @@ package import SystemPackage
 
 /// A machine of libguestfs's that has disks and reads their filesystems: no code of this process sees what is on them.
 package final class Guestfs {
+  /// A disk of the machine.
+  package struct Disk: Hashable, Sendable {
+    /// Its file.
+    package var path: FilePath
+    /// Its format, by QEMU's name: one whose other files are known to be the caller's.
+    package var format: String
+    /// Whether its filesystems can be changed.
+    package var isWritable: Bool
+
+    package init(_ path: FilePath, format: String = "raw", isWritable: Bool = false) {
+      (self.path, self.format, self.isWritable) = (path, format, isWritable)
+    }
+  }
+
   /// What a filesystem says of one path.
   package struct Status: Hashable, Sendable {
     package var inode: Int64
@@ -30,17 +44,18 @@ package final class Guestfs {
     (self.library, self.handle, self.scratch) = (library, handle, scratch)
   }
 
-  /// Runs `body` with a machine that has raw disks, `/dev/sda` and so on; it is gone afterwards.
+  /// Runs `body` with a machine that has disks, `/dev/sda` and so on; it is gone afterwards, and what was written is in
+  /// their files.
   ///
   /// Blocks, as everything of it does.
   ///
   /// - Parameters:
-  ///   - disks: raw disks, which are only read.
+  ///   - disks: in the order of their names.
   ///   - emulated: whether the processors are emulated, as KVM does not work.
   ///   - scratch: a folder of the caller's, which gets all that libguestfs writes.
   /// - Throws: `Fault`; what `body` throws.
   package static func with<Result>(
-    disks: [FilePath], emulated: Bool, scratch: FilePath, _ body: (Guestfs) throws -> Result
+    disks: [Disk], emulated: Bool, scratch: FilePath, _ body: (Guestfs) throws -> Result
   ) throws -> Result {
     let library = try GuestfsLibrary()
     guard let handle = library.create() else {
@@ -59,19 +74,24 @@ package final class Guestfs {
     try guest.check(
       library.launch(handle), "start its machine",
       remedy: "Run libguestfs-test-tool, which says why; the kernels in /boot have to be readable")
-    return try body(guest)
+    let result = try body(guest)
+    if disks.contains(where: \.isWritable) {
+      try guest.unmount()
+      try guest.check(library.shutdown(handle), "write what was changed")
+    }
+    return result
   }
 
-  private func add(_ disk: FilePath) throws(Fault) {
+  private func add(_ disk: Disk) throws(Fault) {
     var options = guestfs_add_drive_opts_argv()
-    let result = "raw".withCString { format in
+    let result = disk.format.withCString { format in
       options.bitmask =
         1 << UInt64(GUESTFS_ADD_DRIVE_OPTS_READONLY) | 1 << UInt64(GUESTFS_ADD_DRIVE_OPTS_FORMAT)
-      options.readonly = 1
+      options.readonly = disk.isWritable ? 0 : 1
       options.format = format
-      return library.addDrive(handle, disk.string, &options)
+      return library.addDrive(handle, disk.path.string, &options)
     }
-    try check(result, "take the disk \(disk)")
+    try check(result, "take the disk \(disk.path)")
   }
 
   private func check(_ result: Int32, _ attempt: String, remedy: String? = nil) throws(Fault) {
@@ -86,7 +106,7 @@ package final class Guestfs {
 
   // MARK: - One filesystem
 
-  /// Runs `body` while a filesystem is mounted, read-only.
+  /// Runs `body` while a filesystem is mounted.
   ///
   /// - Throws: `Fault`; what `body` throws.
   package func mounting<Result>(_ device: String, options: String, _ body: () throws -> Result) throws
@@ -104,7 +124,7 @@ package final class Guestfs {
     return result
   }
 
-  /// Mounts a filesystem, read-only, in the place of another one; nothing is done where it is mounted already.
+  /// Mounts a filesystem in the place of another one; nothing is done where it is mounted already.
   ///
   /// - Throws: `Fault`; `CancellationError`.
   package func mount(_ device: String, options: String) throws {
@@ -119,6 +139,19 @@ package final class Guestfs {
     guard let device = mounted else { return }
     mounted = nil
     try check(library.umountAll(handle), "unmount \(device)")
+  }
+
+  /// Gives a file of what is mounted another content, or makes it.
+  ///
+  /// - Parameter path: with a slash in front.
+  /// - Throws: `Fault`; `CancellationError`.
+  package func write(_ bytes: [UInt8], to path: [UInt8]) throws {
+    try Cancellation.check()
+    let place = path.map { CChar(bitPattern: $0) } + [0]
+    // One more byte than is written: an empty array has no address.
+    let content = bytes.map { CChar(bitPattern: $0) } + [0]
+    let result = library.write(handle, place, content, bytes.count)
+    try check(result, "write a file")
   }
 
   /// Size and free space of what is mounted, in bytes.

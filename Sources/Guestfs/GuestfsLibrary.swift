@@ -15,6 +15,8 @@ struct GuestfsLibrary {
   let addDrive: slipway_guestfs_add_drive_opts_argv
   let launch: slipway_guestfs_call
   let umountAll: slipway_guestfs_call
+  let shutdown: slipway_guestfs_call
+  let write: slipway_guestfs_write
   let mount: slipway_guestfs_mount_options
   let find: slipway_guestfs_find0
   let checksums: slipway_guestfs_checksums_out
@@ -56,6 +58,8 @@ struct GuestfsLibrary {
     addDrive = try symbol("guestfs_add_drive_opts_argv")
     launch = try symbol("guestfs_launch")
     umountAll = try symbol("guestfs_umount_all")
+    shutdown = try symbol("guestfs_shutdown")
+    write = try symbol("guestfs_write")
     mount = try symbol("guestfs_mount_options")
     find = try symbol("guestfs_find0")
     checksums = try symbol("guestfs_checksums_out")

@@ -10,7 +10,7 @@ enum DebugShell {
     recorder.warn("a shell in the guest follows, with the target at /mnt/target; leave it with 'exit'")
     let terminal = RawTerminal()
     defer { terminal.restore() }
-    try await machine.withDebugLine { line in
+    try await machine.withLine(.debug) { line in
       try await withPumps(line.rawValue) {
         try await agent.debugShell()
         try await waitUntilRead(line.rawValue)

@@ -129,14 +129,24 @@ public struct VerifyRequest: Hashable, Sendable {
   /// the console shows, or with a message of the kernel's or of systemd's behind it: `[  OK  ] …`, or an indented one.
   public static let loginPrompt = #"\blogin: ?(?=$|\[| {2})"#
 
+  /// What of an image is booted.
+  public enum Choices: Hashable, Sendable {
+    /// One boot.
+    case one(BootChoice)
+    /// Every boot entry that the image has.
+    case all
+  }
+
   /// The output folder of a build; its manifest names the rest.
   public var folder: String?
   /// The image, when there is no folder.
   public var image: String?
   /// The image's format; nil to go by its extension.
   public var format: ImageFormat?
-  /// The EFI variables to boot with; nil for the firmware's template.
+  /// The EFI variables to boot with; nil for the build's, or the firmware's template.
   public var efiVariables: String?
+  /// Whether it boots with the firmware's template of variables, as on another machine.
+  public var freshVariables: Bool
   /// The firmware code; nil for the build's, or the one that the descriptors name.
   public var efiFirmware: String?
   /// Whether that code hangs without system management mode; nil where its descriptor or its name tells.
@@ -145,9 +155,15 @@ public struct VerifyRequest: Hashable, Sendable {
   public var bios: Bool
   /// A kernel for an image without a bootloader.
   public var kernel: ExternalKernel?
+  /// What is booted; each in a boot and on a copy of its own.
+  public var choices: Choices
+  /// What happens in each of these boots.
+  public var trial: BootTrial
+  /// Who logs in on the console, where a boot has to be looked at from inside.
+  public var login: ConsoleLogin
   /// A regular expression for what the serial console must show.
   public var expect: String
-  /// Seconds after which the boot has failed.
+  /// Seconds after which a boot has failed.
   public var timeLimit: Int
   /// Where a picture of the screen goes.
   public var screenshot: String?
@@ -161,8 +177,10 @@ public struct VerifyRequest: Hashable, Sendable {
   /// Describes a verification.
   public init(
     folder: String? = nil, image: String? = nil, format: ImageFormat? = nil, efiVariables: String? = nil,
-    efiFirmware: String? = nil, efiFirmwareNeedsSMM: Bool? = nil, bios: Bool = false,
-    kernel: ExternalKernel? = nil,
+    freshVariables: Bool = false, efiFirmware: String? = nil, efiFirmwareNeedsSMM: Bool? = nil,
+    bios: Bool = false,
+    kernel: ExternalKernel? = nil, choices: Choices = .one(.byItself), trial: BootTrial = .comesUp,
+    login: ConsoleLogin = ConsoleLogin(),
     expect: String = VerifyRequest.loginPrompt, timeLimit: Int = 300,
     screenshot: String? = nil, memory: UInt64 = 1024, sectorSize: UInt64? = nil,
     machine: MachineChoice = MachineChoice()
@@ -171,16 +189,40 @@ public struct VerifyRequest: Hashable, Sendable {
     self.image = image
     self.format = format
     self.efiVariables = efiVariables
+    self.freshVariables = freshVariables
     self.efiFirmware = efiFirmware
     self.efiFirmwareNeedsSMM = efiFirmwareNeedsSMM
     self.bios = bios
     self.kernel = kernel
+    self.choices = choices
+    self.trial = trial
+    self.login = login
     self.expect = expect
     self.timeLimit = timeLimit
     self.screenshot = screenshot
     self.memory = memory
     self.sectorSize = sectorSize
     self.machine = machine
+  }
+}
+
+/// What happens in a boot, and what must come of it.
+public enum BootTrial: Hashable, Sendable {
+  /// The system comes up.
+  case comesUp
+  /// It comes up, reboots, and comes up again.
+  case reboots
+  /// The power is cut, and the system comes up at the next start.
+  case losesPower(CutPoint)
+  /// The system does not come up.
+  case doesNotComeUp
+
+  /// When the power is cut.
+  public enum CutPoint: Hashable, Sendable {
+    /// So many seconds after the machine's start.
+    case seconds(Double)
+    /// When the console shows a match of a regular expression.
+    case console(String)
   }
 }
 

@@ -123,7 +123,8 @@ import Testing
   }
 
   private let disk = [
-    "disk": "/w/disk.qcow2", "kernel": "", "initrd": "", "kernelCommandLine": "", "sectorSize": "",
+    "disk": "/w/disk.qcow2", "consoleSocket": "/w/console.sock", "kernel": "", "initrd": "",
+    "kernelCommandLine": "", "sectorSize": "",
   ]
 
   private let lists = ["qemuArguments": [String]()]

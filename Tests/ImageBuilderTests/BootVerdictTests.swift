@@ -65,6 +65,31 @@ import Testing
     #expect(why.contains("signature") && why.contains("Linux Boot Manager"))
   }
 
+  @Test(arguments: [
+    "Error loading \\EFI\\nixos\\k.efi: Load Error", "error: file `/kernels/k' not found.",
+    "EFI stub: ERROR: Failed to open file: \\EFI\\nixos\\initrd.efi",
+    "BdsDxe: failed to load Boot0003 \"Linux Boot Manager\" from HD(1,GPT,A)/\\EFI\\B.EFI: Not Found",
+  ])
+  func whatWasSaidFirstIsTheCauseOfALoss(line: String) throws {
+    var verdict = try BootVerdict(expect: login)
+    #expect(verdict.read("noise\n" + line) == .open)
+    #expect(verdict.complaints.isEmpty, "a line that is not over")
+    guard case .lost(let why) = verdict.read("\nmore\nUEFI Interactive Shell v2.2\n") else {
+      Issue.record("not seen")
+      return
+    }
+    #expect(why.contains("started its shell") && why.contains("before that: \(line)"), "\(why)")
+    #expect(verdict.complaints == [line])
+  }
+
+  @Test func aComplaintIsNoLoss() throws {
+    var verdict = try BootVerdict(expect: login)
+    let line = "BdsDxe: failed to load Boot0001 \"Gone\" from HD(1): Not Found"
+    #expect(verdict.read("\(line)\n\(line)\n") == .open)
+    #expect(verdict.read("nixos login: ") == .up("nixos login: "))
+    #expect(verdict.complaints == [line])
+  }
+
   @Test func aLossOutweighsTheExpectedText() throws {
     var verdict = try BootVerdict(expect: "panic")
     guard case .lost = verdict.read("Kernel panic - not syncing: x\n") else {

@@ -33,7 +33,7 @@ struct ForeignComparison {
   }
 
   private func machine<Result>(_ disks: [FilePath], _ body: (Guestfs) throws -> Result) throws -> Result {
-    try Guestfs.with(disks: disks, emulated: emulated, scratch: scratch, body)
+    try Guestfs.with(disks: disks.map { .init($0) }, emulated: emulated, scratch: scratch, body)
   }
 
   private func compare(

@@ -33,7 +33,12 @@ public struct ImageInspection: Sendable {
     let source = try InspectedFiles(image, variables: variables, format: format)
     var store: VariableStore?
     if let variables = source.variables { store = try await VariableStoreFile(variables.string).read() }
-    return try await ScratchFolder.with("inspect") { [store] scratch in
+    return try await report(of: source, store)
+  }
+
+  /// Looks into files that are found already.
+  func report(of source: InspectedFiles, _ store: VariableStore?) async throws -> ImageReport {
+    try await ScratchFolder.with("inspect") { scratch in
       let tools = ToolFolder(path: scratch)
       try await RawDisk.make(of: source.image, source.format, as: FATReader.disk, in: tools)
       let disk = scratch.appending(FATReader.disk)
@@ -83,7 +88,7 @@ struct DiskInspection {
     var result: Result<ImageReport, any Error>?
     var notes: [String] = []
     do {
-      try Guestfs.with(disks: [disk.path.absolute], emulated: emulated, scratch: scratch) { guest in
+      try Guestfs.with(disks: [.init(disk.path.absolute)], emulated: emulated, scratch: scratch) { guest in
         result = Result {
           var whole = map
           let notes = try whole.read(with: guest)

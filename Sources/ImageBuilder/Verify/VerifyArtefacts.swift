@@ -57,10 +57,10 @@ struct VerifyArtefacts: Sendable {
     }
     let isBIOS = request.bios || (manifest != nil && manifest?.firmware == nil && request.efiFirmware == nil)
     guard !isBIOS else {
-      guard request.efiVariables == nil, request.efiFirmware == nil else {
+      guard request.efiVariables == nil, request.efiFirmware == nil, !request.freshVariables else {
         throw Fault(
           .badInput, "a BIOS has no EFI variables",
-          remedy: "Leave out --bios, or --efi-vars and --efi-firmware")
+          remedy: "Leave out --bios, or --efi-vars, --fresh-variables and --efi-firmware")
       }
       return VerifyArtefacts(image: image, format: format, sectorSize: sectorSize, efi: nil)
     }
@@ -71,18 +71,26 @@ struct VerifyArtefacts: Sendable {
   private static func efi(
     _ request: VerifyRequest, _ manifest: Manifest?, _ folder: FilePath?
   ) async throws -> EFI {
-    let built = request.efiFirmware == nil ? manifest?.firmware : nil
+    let pair = request.efiFirmware == nil ? manifest?.firmware : nil
     let wish = FirmwareWish(
-      code: try request.efiFirmware.map { try RegularFile.check(FilePath($0)).string } ?? built?.code,
-      variables: built?.variablesTemplate,
-      needsSMM: request.efiFirmwareNeedsSMM ?? built?.requiresSMM)
+      code: try request.efiFirmware.map { try RegularFile.check(FilePath($0)).string } ?? pair?.code,
+      variables: pair?.variablesTemplate,
+      needsSMM: request.efiFirmwareNeedsSMM ?? pair?.requiresSMM)
     let firmware = try await HostProbe().firmware(wish)
-    if let manifest, manifest.firmware != nil, manifest.efiVariables == nil, request.efiVariables == nil {
+    if let manifest, manifest.firmware != nil, manifest.efiVariables == nil, request.efiVariables == nil,
+      !request.freshVariables
+    {
       throw manifest.taken("EFI variable store", "--efi-vars")
     }
+    guard !request.freshVariables || request.efiVariables == nil else {
+      throw Fault(
+        .badInput, "the EFI variables are given, and are to be fresh",
+        remedy: "Leave out --efi-vars or --fresh-variables")
+    }
+    let built = request.freshVariables ? nil : manifest?.efiVariables
     let variables =
       request.efiVariables.map { FilePath($0).absolute }
-      ?? folder.flatMap { folder in manifest?.efiVariables.map { folder.appending($0) } }
+      ?? folder.flatMap { folder in built.map { folder.appending($0) } }
       ?? FilePath(firmware.variablesTemplate)
     _ = try RegularFile.check(variables)
     let bytes = try await flashBytes(variables)

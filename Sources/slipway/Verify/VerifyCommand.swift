@@ -10,7 +10,8 @@ struct VerifyCommand: AsyncParsableCommand {
     abstract: "Boot copies of an image and its EFI variables, and wait for a sign that the system is up.",
     discussion: """
       Boots through the firmware; only an image without a bootloader is given a kernel. The artefacts themselves are \
-      not written to.
+      not written to: each boot has a copy of its own. A boot that is chosen with --generation, --specialisation, \
+      --entry or --all has to be the one that the system itself names: it is asked over the serial console.
       """)
 
   @Argument(help: ArgumentHelp("Output folder of a build.", valueName: "dir"))
@@ -26,8 +27,12 @@ struct VerifyCommand: AsyncParsableCommand {
   var format: ImageFormat?
 
   @Option(
-    help: ArgumentHelp("EFI variables to boot with. (default: the firmware's template)", valueName: "file"))
+    help: ArgumentHelp(
+      "EFI variables to boot with. (default: the build's, or the firmware's template)", valueName: "file"))
   var efiVars: String?
+
+  @Flag(help: "Boot with the firmware's template of EFI variables, as on another machine.")
+  var freshVariables = false
 
   @Option(help: "Firmware code. (default: the build's, or what QEMU's descriptors name)")
   var efiFirmware: String?
@@ -49,13 +54,18 @@ struct VerifyCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Command line of --kernel.", valueName: "words"))
   var append: String?
 
+  @OptionGroup var choice: BootChoiceOptions
+  @OptionGroup var trial: BootTrialOptions
+  @OptionGroup var report: BootReportOptions
+
   @Option(help: ArgumentHelp("What the serial console must show.", valueName: "regex"))
   var expect = VerifyRequest.loginPrompt
 
-  @Option(help: ArgumentHelp("Give up after this many seconds.", valueName: "s"))
+  @Option(help: ArgumentHelp("Give up after this many seconds; with --all, of each boot.", valueName: "s"))
   var timeout = 300
 
-  @Option(help: ArgumentHelp("Keep a picture of the screen.", valueName: "file.png"))
+  @Option(
+    help: ArgumentHelp("Keep a picture of the screen; with --all, of each boot one.", valueName: "file.png"))
   var screenshot: String?
 
   @Option(help: "Memory, in MiB.")
@@ -69,19 +79,21 @@ struct VerifyCommand: AsyncParsableCommand {
 
   func run() async throws {
     let request = VerifyRequest(
-      folder: folder, image: image, format: format, efiVariables: efiVars, efiFirmware: efiFirmware,
-      efiFirmwareNeedsSMM: efiFirmwareNeedsSMM, bios: bios, kernel: try externalKernel(), expect: expect,
-      timeLimit: timeout, screenshot: screenshot, memory: memSize, sectorSize: sectorSize,
+      folder: folder, image: image, format: format, efiVariables: efiVars, freshVariables: freshVariables,
+      efiFirmware: efiFirmware, efiFirmwareNeedsSMM: efiFirmwareNeedsSMM, bios: bios,
+      kernel: try externalKernel(), choices: choice.choices(), trial: trial.trial(), login: try choice.user(),
+      expect: expect, timeLimit: timeout, screenshot: screenshot, memory: memSize, sectorSize: sectorSize,
       machine: machineOptions.choice())
     let progress = progressOptions.renderer()
     let verification = Verification(request, events: progress.show)
     let result = try await cancellingOnSignals { try await verification.run() }
     try progress.check()
-    if progressOptions.showsSummary {
-      try DataOutput.standard.write(
-        lines: ["booted: \(result.token)"] + (result.enforcesSecureBoot ? ["secure boot: on"] : [])
-          + (screenshot.map { ["screen: \($0)"] } ?? []))
+    try report.show(
+      result, of: folder ?? image ?? "", asTable: choice.all, summary: progressOptions.showsSummary)
+    if progressOptions.showsSummary, !report.json, !choice.all {
+      try DataOutput.standard.write(lines: screenshot.map { ["screen: \($0)"] } ?? [])
     }
+    guard result.isPassed else { throw ExitCode.failure }
   }
 
   private func externalKernel() throws -> ExternalKernel? {

@@ -25,6 +25,13 @@ struct BootVerdict {
     (Architecture.current.firmwareCrash, "the firmware or a boot loader crashed"),
   ]
 
+  /// What firmware, boot loaders and the kernel's stub say of something that they cannot start.
+  private static let complaintSigns = [
+    "BdsDxe: failed to ", "Error loading ", "Error opening ", "Error preparing ", "Failed to execute ",
+    "LoadImage failed", "EFI stub: ERROR", "error: file ", "error: no such ", "error: invalid ",
+    "error: disk ", "error: you need to load the kernel first", "VFS: Unable to mount root",
+  ]
+
   /// A loader that Secure Boot does not let start.
   private static let refusal = ": Access Denied"
 
@@ -32,26 +39,29 @@ struct BootVerdict {
   private static let overlap = 4096
 
   private let expected: Regex<AnyRegexOutput>
-  private let controlSequence: Regex<Substring>
+  private let console = ConsoleText()
   private var text = ""
+  /// What was said on the way of what did not start, each line once, in its order, escaped.
+  private(set) var complaints: [String] = []
 
+  /// - Parameter option: where the expression was given.
   /// - Throws: `Fault` when `expect` is not a regular expression.
-  init(expect: String) throws {
+  init(expect: String, option: String = "--expect") throws {
     do {
       // By scalars, as a person who greps would: a combining mark behind the text hides nothing, and it is fast.
       expected = try Regex(expect).matchingSemantics(.unicodeScalar)
     } catch {
       throw Fault(
-        .badInput, "--expect '\(expect)' is not a regular expression: \(error)", remedy: "Mend its syntax")
+        .badInput, "\(option) '\(expect)' is not a regular expression: \(error)", remedy: "Mend its syntax")
     }
-    controlSequence = /\u{1b}(?:\[[0-9;?=]*[A-Za-z]|[()][A-Z0-9]|[=>78Mc])/
   }
 
   /// Takes the next piece of the console.
   ///
   /// The loss comes first: a panic's backtrace may hold anything, even the expected text.
   mutating func read(_ piece: String) -> Verdict {
-    text = text.suffix(Self.overlap) + plain(piece)
+    text = text.suffix(Self.overlap) + console.plain(piece)
+    noteComplaints()
     for (sign, reason) in Self.losses where text.utf8.contains(sign.utf8) {
       // What the firmware says when it starts no loader does not say why; what it said of each says it.
       let refused = text.split(separator: "\n").first { $0.utf8.contains(Self.refusal.utf8) }
@@ -59,8 +69,10 @@ struct BootVerdict {
         return .lost(
           "the firmware refused what it found, for want of a signature that it knows: \(Self.shown(refused))")
       }
-      let line = text.split(separator: "\n").last { $0.utf8.contains(sign.utf8) }
-      return .lost("\(reason): \(Self.shown(line ?? ""))")
+      let line = Self.shown(text.split(separator: "\n").last { $0.utf8.contains(sign.utf8) } ?? "")
+      // The end of a boot is often far from its cause, which was said first.
+      let before = complaints.first { $0 != line }.map { "; before that: \($0)" } ?? ""
+      return .lost("\(reason): \(line)\(before)")
     }
     guard let match = text.firstMatch(of: expected) else { return .open }
     // The whole line says more than what matched: "nixos login:".
@@ -69,18 +81,23 @@ struct BootVerdict {
     return .up(Self.shown(lines))
   }
 
+  private mutating func noteComplaints() {
+    // A line that is not over may not have all of its words.
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false).dropLast() {
+      guard complaints.count < Self.mostComplaints,
+        Self.complaintSigns.contains(where: { line.utf8.contains($0.utf8) })
+      else { continue }
+      let shown = Self.shown(line)
+      if !complaints.contains(shown) { complaints.append(shown) }
+    }
+  }
+
+  private static let mostComplaints = 20
+
   /// What a guest wrote, as it leaves this module.
   private static func shown(_ line: some StringProtocol) -> String {
     String(TerminalText.escaped(String(line)).prefix(longestShown))
   }
 
   private static let longestShown = 500
-
-  /// Without terminal control sequences (ECMA-48), which firmware and systemd put between words.
-  private func plain(_ piece: String) -> String {
-    let words = piece.utf8.contains(0x1B) ? piece.replacing(controlSequence, with: "") : piece
-    // By scalars: to Swift "\r\n" is one character, which is neither of the two.
-    let scalars = words.unicodeScalars.filter { $0 != "\r" }
-    return String(String.UnicodeScalarView(scalars))
-  }
 }

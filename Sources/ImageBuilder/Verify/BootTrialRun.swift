@@ -1,0 +1,174 @@
+internal import Basics
+internal import BuildMachine
+internal import EFIVariables
+internal import Foundation
+internal import SystemPackage
+
+/// One boot of a verification, and what follows on it.
+struct BootTrialRun {
+  let setup: BootSetup
+  var copy: ImageCopy
+  /// What is started; nil for what starts by itself.
+  let entry: BootEntryReport?
+  let request: VerifyRequest
+  let recorder: StepRecorder
+  /// Where a picture of the screen goes.
+  let screenshot: FilePath?
+  let deadline: BootDeadline
+
+  /// A cut by the clock has no text to wait for: no console shows a line that is longer than it keeps.
+  private static let nothing = "(?!)"
+
+  /// Does it.
+  ///
+  /// - Throws: `Fault` when something is not as it has to be; `CancellationError`.
+  func run() async throws -> BootResult {
+    let before = try await copy.store()
+    var result = BootResult(entry: entry.map(BootResult.Entry.init))
+    switch request.trial {
+    case .comesUp: try await comeUp(&result)
+    case .doesNotComeUp: try await stayDown(&result)
+    case .reboots:
+      try await comeUp(&result, then: reboot)
+      try await comeUpAgain(&result)
+    case .losesPower(let point):
+      try await cutPower(at: point, &result)
+      try await comeUpAgain(&result)
+    }
+    if request.trial != .comesUp, let before, let after = try await copy.store() {
+      result.variableChanges = StoreDifference(from: before, to: after).lines
+    }
+    return result
+  }
+
+  /// What a step says of it.
+  func detail(_ result: BootResult) -> String? {
+    let name = entry.map { TerminalText.escaped($0.title) }
+    let parts = [
+      name, result.token?.trimmingCharacters(in: .whitespaces),
+      setup.artefacts.efi?.enforcesSecureBoot == true ? "Secure Boot on" : nil,
+    ]
+    return parts.compactMap(\.self).joined(separator: ", ")
+  }
+
+  private func boot<Result: Sendable>(
+    expecting text: String? = nil, until instant: ContinuousClock.Instant? = nil,
+    _ body: (Machine, ImageBoot.Outcome) async throws -> Result
+  ) async throws -> Result {
+    try await ImageBoot(
+      setup: setup, copy: copy, expect: text ?? request.expect, deadline: instant ?? deadline.instant,
+      recorder: recorder
+    ).run(body)
+  }
+
+  /// Waits for a system that comes up, and for what has booted where that was chosen.
+  private func comeUp(_ result: inout BootResult, then end: ((Machine) async throws -> Void)? = nil)
+    async throws
+  {
+    let first = result
+    result = try await boot { machine, outcome in
+      var result = first
+      result.complaints = outcome.complaints
+      result.seconds = outcome.seconds
+      if let screenshot { try? await machine.screenshot(to: screenshot) }
+      result.token = try token(of: outcome, machine)
+      result.isUp = true
+      if let entry { result.booted = try await proof(of: entry, machine) }
+      try await end?(machine)
+      return result
+    }
+  }
+
+  /// A second boot of the copy, of what starts by itself.
+  private func comeUpAgain(_ result: inout BootResult) async throws {
+    let again = BootTrialRun(
+      setup: setup, copy: copy, entry: nil, request: request, recorder: recorder, screenshot: screenshot,
+      deadline: try BootDeadline(seconds: request.timeLimit))
+    var second = BootResult()
+    try await again.comeUp(&second)
+    result.secondBootSeconds = second.seconds
+    (result.token, result.isUp) = (second.token, second.isUp)
+    result.complaints += second.complaints.filter { !result.complaints.contains($0) }
+  }
+
+  private func stayDown(_ result: inout BootResult) async throws {
+    let first = result
+    result = try await boot { machine, outcome in
+      var result = first
+      result.complaints = outcome.complaints
+      result.seconds = outcome.seconds
+      if let screenshot { try? await machine.screenshot(to: screenshot) }
+      switch outcome.end {
+      case .lost(let reason): result.token = reason
+      case .late(isSilent: true):
+        let last = machine.console.lastLines.last { !$0.allSatisfy(\.isWhitespace) }
+        result.token =
+          "the system was not up after \(request.timeLimit) seconds; the console's last line is: \(last ?? "none")"
+      case .late(isSilent: false):
+        throw failure(
+          "it cannot be told whether the image boots: its console is still busy after \(request.timeLimit) seconds",
+          remedy: "Give it more time with --timeout", machine)
+      case .up(let token):
+        throw failure("the image booted, and must not: \(token)", remedy: nil, machine)
+      }
+      return result
+    }
+  }
+
+  /// Cuts the power where it is to be cut. A system that cannot get there has failed.
+  private func cutPower(at point: BootTrial.CutPoint, _ result: inout BootResult) async throws {
+    let (text, instant): (String, ContinuousClock.Instant)
+    switch point {
+    case .seconds(let seconds): (text, instant) = (Self.nothing, .now + .seconds(seconds))
+    case .console(let expression): (text, instant) = (expression, deadline.instant)
+    }
+    let first = result
+    result = try await boot(expecting: text, until: instant) { machine, outcome in
+      var result = first
+      result.seconds = outcome.seconds
+      result.complaints = outcome.complaints
+      switch (outcome.end, point) {
+      case (.up, _), (.late, .seconds): break
+      case (.lost(let reason), _): throw failure("the image did not boot: \(reason)", machine)
+      case (.late, .console(let expression)):
+        throw failure(
+          "'\(expression)' did not appear on the console in \(request.timeLimit) seconds", machine)
+      }
+      return result
+    }
+  }
+
+  /// Has the system reboot by itself.
+  private func reboot(_ machine: Machine) async throws {
+    try await ConsoleShell.with(machine, as: request.login) { try $0.type("reboot\n") }
+    let end = try await deadline.during { try await machine.ended() }
+    guard end == .shutDown else { throw failure("the system did not reboot: \(end)", machine) }
+  }
+
+  private func proof(of entry: BootEntryReport, _ machine: Machine) async throws -> BootedSystem {
+    let booted = try await ConsoleShell.with(machine, as: request.login) { try await BootedSystem.ask($0) }
+    guard let difference = booted.difference(from: entry) else { return booted }
+    throw failure(
+      "another system has booted: \(TerminalText.escaped(difference))",
+      remedy: "Look at the entries with 'slipway inspect'", machine)
+  }
+
+  private func token(of outcome: ImageBoot.Outcome, _ machine: Machine) throws -> String {
+    switch outcome.end {
+    case .up(let token): return token
+    case .lost(let reason): throw failure("the image did not boot: \(reason)", machine)
+    case .late:
+      throw failure(
+        "the image did not boot: '\(request.expect)' did not appear on the console in \(request.timeLimit) seconds",
+        machine)
+    }
+  }
+
+  private func failure(
+    _ reason: String, remedy: String? = "Look at its screen with --screenshot, or boot it by hand",
+    _ machine: Machine
+  ) -> Fault {
+    Fault(
+      .failed, reason, remedy: remedy, evidence: machine.console.lastLines.map(TerminalText.escaped))
+  }
+}
