@@ -123,20 +123,8 @@ public struct BuildRequest: Hashable, Sendable {
   }
 }
 
-/// One verification, as it is asked for.
-public struct VerifyRequest: Hashable, Sendable {
-  /// The sign of life that every system with a serial console gives: a prompt for a user's name, at the end of what
-  /// the console shows, or with a message of the kernel's or of systemd's behind it: `[  OK  ] …`, or an indented one.
-  public static let loginPrompt = #"\blogin: ?(?=$|\[| {2})"#
-
-  /// What of an image is booted.
-  public enum Choices: Hashable, Sendable {
-    /// One boot.
-    case one(BootChoice)
-    /// Every boot entry that the image has.
-    case all
-  }
-
+/// An image that is to boot, and the machine for it: what verification and a run have in common.
+public struct BootRequest: Hashable, Sendable {
   /// The output folder of a build; its manifest names the rest.
   public var folder: String?
   /// The image, when there is no folder.
@@ -151,10 +139,60 @@ public struct VerifyRequest: Hashable, Sendable {
   public var efiFirmware: String?
   /// Whether that code hangs without system management mode; nil where its descriptor or its name tells.
   public var efiFirmwareNeedsSMM: Bool?
+  /// The firmware where neither code nor manifest names one; nil for what the descriptors name.
+  var firmware: FirmwarePair?
   /// Whether it is booted by a BIOS, though it may have been built by EFI.
   public var bios: Bool
   /// A kernel for an image without a bootloader.
   public var kernel: ExternalKernel?
+  /// Memory, in MiB.
+  public var memory: UInt64
+  /// Processors.
+  public var cpus: Int
+  /// Bytes in a sector of the disk; nil for the build's, or 512.
+  public var sectorSize: UInt64?
+  /// The machine.
+  public var machine: MachineChoice
+
+  /// Describes a boot.
+  public init(
+    folder: String? = nil, image: String? = nil, format: ImageFormat? = nil, efiVariables: String? = nil,
+    freshVariables: Bool = false, efiFirmware: String? = nil, efiFirmwareNeedsSMM: Bool? = nil,
+    bios: Bool = false, kernel: ExternalKernel? = nil, memory: UInt64 = 1024, cpus: Int = 2,
+    sectorSize: UInt64? = nil, machine: MachineChoice = MachineChoice()
+  ) {
+    self.folder = folder
+    self.image = image
+    self.format = format
+    self.efiVariables = efiVariables
+    self.freshVariables = freshVariables
+    self.efiFirmware = efiFirmware
+    self.efiFirmwareNeedsSMM = efiFirmwareNeedsSMM
+    self.bios = bios
+    self.kernel = kernel
+    self.memory = memory
+    self.cpus = cpus
+    self.sectorSize = sectorSize
+    self.machine = machine
+  }
+}
+
+/// One verification, as it is asked for.
+public struct VerifyRequest: Hashable, Sendable {
+  /// The sign of life that every system with a serial console gives: a prompt for a user's name, at the end of what
+  /// the console shows, or with a message of the kernel's or of systemd's behind it: `[  OK  ] …`, or an indented one.
+  public static let loginPrompt = #"\blogin: ?(?=$|\[| {2})"#
+
+  /// What of an image is booted.
+  public enum Choices: Hashable, Sendable {
+    /// One boot.
+    case one(BootChoice)
+    /// Every boot entry that the image has.
+    case all
+  }
+
+  /// The image and the machine.
+  public var boot: BootRequest
   /// What is booted; each in a boot and on a copy of its own.
   public var choices: Choices
   /// What happens in each of these boots.
@@ -167,42 +205,20 @@ public struct VerifyRequest: Hashable, Sendable {
   public var timeLimit: Int
   /// Where a picture of the screen goes.
   public var screenshot: String?
-  /// Memory, in MiB.
-  public var memory: UInt64
-  /// Bytes in a sector of the disk; nil for the build's, or 512.
-  public var sectorSize: UInt64?
-  /// The machine.
-  public var machine: MachineChoice
 
   /// Describes a verification.
   public init(
-    folder: String? = nil, image: String? = nil, format: ImageFormat? = nil, efiVariables: String? = nil,
-    freshVariables: Bool = false, efiFirmware: String? = nil, efiFirmwareNeedsSMM: Bool? = nil,
-    bios: Bool = false,
-    kernel: ExternalKernel? = nil, choices: Choices = .one(.byItself), trial: BootTrial = .comesUp,
-    login: ConsoleLogin = ConsoleLogin(),
-    expect: String = VerifyRequest.loginPrompt, timeLimit: Int = 300,
-    screenshot: String? = nil, memory: UInt64 = 1024, sectorSize: UInt64? = nil,
-    machine: MachineChoice = MachineChoice()
+    _ boot: BootRequest, choices: Choices = .one(.byItself), trial: BootTrial = .comesUp,
+    login: ConsoleLogin = ConsoleLogin(), expect: String = VerifyRequest.loginPrompt, timeLimit: Int = 300,
+    screenshot: String? = nil
   ) {
-    self.folder = folder
-    self.image = image
-    self.format = format
-    self.efiVariables = efiVariables
-    self.freshVariables = freshVariables
-    self.efiFirmware = efiFirmware
-    self.efiFirmwareNeedsSMM = efiFirmwareNeedsSMM
-    self.bios = bios
-    self.kernel = kernel
+    self.boot = boot
     self.choices = choices
     self.trial = trial
     self.login = login
     self.expect = expect
     self.timeLimit = timeLimit
     self.screenshot = screenshot
-    self.memory = memory
-    self.sectorSize = sectorSize
-    self.machine = machine
   }
 }
 

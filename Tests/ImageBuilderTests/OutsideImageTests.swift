@@ -15,8 +15,8 @@ import Testing
 
   private func refusal(_ image: FilePath, _ format: ImageFormat) async -> String {
     var words: [String] = []
-    for request in [VerifyRequest(image: image.string, format: format, bios: true, timeLimit: 60)] {
-      let error = await #expect(throws: Fault.self) { _ = try await VerifyArtefacts.resolve(request) }
+    for request in [BootRequest(image: image.string, format: format, bios: true)] {
+      let error = await #expect(throws: Fault.self) { _ = try await BootArtefacts.resolve(request) }
       #expect(error?.kind == .badInput)
       words.append(error?.message ?? "")
     }

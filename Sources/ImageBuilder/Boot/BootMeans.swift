@@ -39,7 +39,7 @@ enum BootMeans: Hashable {
       .badInput, "nothing starts the boot entry \(entry.identifier) for one boot",
       cause:
         "the image has neither systemd-boot nor GRUB for it, and the variable store no entry with its file",
-      remedy: "Verify what starts by itself, or add an entry with 'slipway efivars set'")
+      remedy: "Boot what starts by itself, or add an entry with 'slipway efivars set'")
   }
 
   /// The entry of the firmware that starts a file.

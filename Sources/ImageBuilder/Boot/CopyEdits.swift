@@ -76,7 +76,7 @@ private struct GRUBChoice: Sendable {
       guard String(decoding: menu, as: UTF8.self).contains("next_entry") else {
         throw Fault(
           .badInput, "GRUB's menu \(folder)/grub.cfg does not ask for an entry for one boot",
-          remedy: "Verify what starts by itself")
+          remedy: "Boot what starts by itself")
       }
       let place = Array("\(folder)/\(GRUBEnvironment.fileName)".utf8)
       let names = try guest.names(in: Array(folder.utf8))
@@ -87,7 +87,7 @@ private struct GRUBChoice: Sendable {
       guard let bytes = environment.bytes else {
         throw Fault(
           .failed, "GRUB's environment block has no room for the entry",
-          remedy: "Verify what starts by itself"
+          remedy: "Boot what starts by itself"
         )
       }
       try guest.write(bytes, to: place)

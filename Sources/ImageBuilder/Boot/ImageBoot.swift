@@ -54,13 +54,7 @@ struct ImageBoot {
 
   private var configuration: MachineConfiguration {
     MachineConfiguration(hypervisor: setup.machine.hypervisor) { [setup, copy] session in
-      let common = DomainValues(
-        name: session.name, uuid: session.uuid, accelerator: setup.accelerator, memory: setup.memory, cpus: 2,
-        firmware: setup.firmware, variables: copy.variables?.string ?? "",
-        consoleLog: session.consoleLog.string, hostCPUs: session.hostCPUs)
-      let values = setup.placeholders(of: copy)
-        .merging(["consoleSocket": session.consoleSocket.string]) { $1 }
-      return try setup.template.render(common.placeholders.merging(values) { $1 })
+      try setup.domain(of: copy, session)
     }
   }
 

@@ -20,7 +20,7 @@ struct Verified: Sendable {
         remedy: "Leave out --verify, or keep the image")
     }
     // A template of the user's is for one kind of machine, and that was the installer's.
-    let request = VerifyRequest(folder: site.work.string, machine: machine.withoutTemplate)
+    let request = VerifyRequest(BootRequest(folder: site.work.string, machine: machine.withoutTemplate))
     _ = try await Verification(request, recorder: site.recorder).run()
     return Verified(result: exported.result)
   }

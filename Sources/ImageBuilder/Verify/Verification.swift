@@ -31,52 +31,41 @@ public struct Verification: Sendable {
       _ = try BootVerdict(expect: expression, option: "--cut-power-at")
     }
     let deadline = try BootDeadline(seconds: request.timeLimit)
-    return try await BootSetup.with(request, until: deadline) { setup in
-      let wanted = try await wanted(of: setup)
-      let copies = try await copies(for: wanted, of: setup, "boot")
+    return try await BootSetup.with(
+      request.boot, for: "verify", template: DomainTemplate.verify, until: deadline
+    ) { setup in
+      let starts = try await starts(of: setup)
+      let copies = try await copies(for: starts, of: setup, "boot")
       var boots: [BootResult] = []
-      for (number, boot) in wanted.enumerated() {
+      for (number, start) in starts.enumerated() {
         boots.append(
           try await result(
             of: BootTrialRun(
-              setup: setup, copy: copies[number], entry: boot.entry, request: request, recorder: recorder,
-              screenshot: screenshot(number, of: wanted.count),
-              deadline: wanted.count == 1 ? deadline : try BootDeadline(seconds: request.timeLimit)),
-            means: boot.means))
+              setup: setup, copy: copies[number], entry: start.entry, request: request, recorder: recorder,
+              screenshot: screenshot(number, of: starts.count),
+              deadline: starts.count == 1 ? deadline : try BootDeadline(seconds: request.timeLimit)),
+            means: start.means))
       }
       return VerifyResult(
         boots: boots, enforcesSecureBoot: setup.artefacts.efi?.enforcesSecureBoot ?? false)
     }
   }
 
-  private typealias Wanted = (entry: BootEntryReport?, means: BootMeans)
-
   /// What has to be booted, and how.
-  private func wanted(of setup: BootSetup) async throws -> [Wanted] {
-    guard request.choices != .one(.byItself) else { return [(nil, .none)] }
-    let image = setup.artefacts.image.string
-    let source = try InspectedFiles(image, variables: nil, format: setup.artefacts.format)
-    let store = try setup.store()
-    let report = try await ImageInspection(image).report(of: source, store)
-    let entries: [BootEntryReport?]
+  private func starts(of setup: BootSetup) async throws -> [BootStart] {
     switch request.choices {
-    case .one(let choice): entries = [try choice.entry(in: report)]
-    case .all:
-      entries = report.entries
-      guard !entries.isEmpty else {
-        throw Fault(
-          .badInput, "the image has no boot entries that can be told", remedy: "Leave out --all",
-          evidence: report.notes)
-      }
+    case .one(let choice): [try await setup.start(of: choice)]
+    case .all: try await setup.startsOfAllEntries()
     }
-    return try entries.map { ($0, try BootMeans.make(for: $0, in: report, store)) }
   }
 
   /// A copy for each boot, whose boot loader knows what to start.
-  private func copies(for wanted: [Wanted], of setup: BootSetup, _ name: String) async throws -> [ImageCopy] {
+  private func copies(
+    for starts: [BootStart], of setup: BootSetup, _ name: String
+  ) async throws -> [ImageCopy] {
     var copies: [ImageCopy] = []
-    for number in wanted.indices { copies.append(try await setup.copy("\(name)-\(number)")) }
-    try await setup.apply(Array(zip(copies, wanted.map(\.means))))
+    for number in starts.indices { copies.append(try await setup.copy("\(name)-\(number)")) }
+    try await setup.apply(zip(copies, starts.map(\.means)).map { (copy: $0, means: $1) })
     return copies
   }
 
@@ -98,7 +87,7 @@ public struct Verification: Sendable {
             recorder.warn(
               "the host is too busy for an emulated machine, so the boot begins anew: \(starved.reason)")
             trial.copy = try await copies(
-              for: [(trial.entry, means)], of: trial.setup, trial.copy.name + "-again")[0]
+              for: [BootStart(entry: trial.entry, means: means)], of: trial.setup, trial.copy.name + "-again")[0]
           }
         }
       }

@@ -10,14 +10,14 @@ import Testing
 @testable import ImageBuilder
 
 /// What `verify` boots, and what it refuses before it boots anything.
-@Suite struct VerifyArtefactsTests {
+@Suite struct BootArtefactsTests {
   private static let code = "/usr/share/OVMF/OVMF_CODE_4M.fd"
   private static let template = "/usr/share/OVMF/OVMF_VARS_4M.fd"
   private static let pair = FirmwarePair(
     code: code, variablesTemplate: template, requiresSMM: false, secureBoot: false)
 
-  private func refusal(_ request: VerifyRequest) async -> String {
-    let error = await #expect(throws: Fault.self) { _ = try await VerifyArtefacts.resolve(request) }
+  private func refusal(_ request: BootRequest) async -> String {
+    let error = await #expect(throws: Fault.self) { _ = try await BootArtefacts.resolve(request) }
     #expect(error?.kind == .badInput)
     return error?.lines.joined(separator: "\n") ?? ""
   }
@@ -60,13 +60,13 @@ import Testing
   @Test func aFolderIsBootedAsItsManifestSays() async throws {
     try await withScratchDirectory { scratch in
       let folder = try folder(in: scratch)
-      let found = try await VerifyArtefacts.resolve(VerifyRequest(folder: folder.string))
+      let found = try await BootArtefacts.resolve(BootRequest(folder: folder.string))
       #expect(found.image == folder.appending("nixos.img") && found.format == .raw)
       #expect(found.sectorSize == 4096)
       let efi = try #require(found.efi)
       #expect(efi.firmware.code == Self.code && !efi.enforcesSecureBoot)
       #expect(try isSame(efi.variables, folder.appending("efi-vars.fd")))
-      let other = try await VerifyArtefacts.resolve(VerifyRequest(folder: folder.string, format: .vpc))
+      let other = try await BootArtefacts.resolve(BootRequest(folder: folder.string, format: .vpc))
       #expect(other.image == folder.appending("nixos.vhd") && other.format == .vpc)
     }
   }
@@ -74,11 +74,11 @@ import Testing
   @Test func whatARequestNamesGoesFirst() async throws {
     try await withScratchDirectory { scratch in
       let folder = try folder(in: scratch)
-      let request = VerifyRequest(folder: folder.string, efiVariables: Self.template, sectorSize: 512)
-      let found = try await VerifyArtefacts.resolve(request)
+      let request = BootRequest(folder: folder.string, efiVariables: Self.template, sectorSize: 512)
+      let found = try await BootArtefacts.resolve(request)
       #expect(found.sectorSize == 512)
       #expect(try isSame(found.efi?.variables, FilePath(Self.template)))
-      let bios = try await VerifyArtefacts.resolve(VerifyRequest(folder: folder.string, bios: true))
+      let bios = try await BootArtefacts.resolve(BootRequest(folder: folder.string, bios: true))
       #expect(bios.efi == nil)
     }
   }
@@ -89,9 +89,9 @@ import Testing
         $0.firmware = nil
         $0.efiVariables = nil
       }
-      #expect(try await VerifyArtefacts.resolve(VerifyRequest(folder: folder.string)).efi == nil)
-      let asked = VerifyRequest(folder: folder.string, efiFirmware: Self.code)
-      #expect(try await VerifyArtefacts.resolve(asked).efi?.firmware.code == Self.code)
+      #expect(try await BootArtefacts.resolve(BootRequest(folder: folder.string)).efi == nil)
+      let asked = BootRequest(folder: folder.string, efiFirmware: Self.code)
+      #expect(try await BootArtefacts.resolve(asked).efi?.firmware.code == Self.code)
     }
   }
 
@@ -99,7 +99,7 @@ import Testing
     try await withScratchDirectory { scratch in
       let image = scratch.appending("disk.img")
       try HostFiles.makeSparseFile(image, bytes: 1 << 20)
-      let found = try await VerifyArtefacts.resolve(VerifyRequest(image: image.string))
+      let found = try await BootArtefacts.resolve(BootRequest(image: image.string))
       #expect(found.format == .raw && found.sectorSize == 512)
       #expect(try isSame(found.efi?.variables, FilePath(Self.template)))
     }
@@ -109,24 +109,24 @@ import Testing
     try await withScratchDirectory { scratch in
       let image = scratch.appending("disk").string
       try HostFiles.makeSparseFile(FilePath(image), bytes: 1 << 20)
-      let cases: [(VerifyRequest, String)] = [
-        (VerifyRequest(), "nothing to verify, or too much"),
-        (VerifyRequest(folder: "/r", image: image), "nothing to verify, or too much"),
-        (VerifyRequest(image: image), "the format of \(image) is not known by its name"),
+      let cases: [(BootRequest, String)] = [
+        (BootRequest(), "nothing to boot, or too much"),
+        (BootRequest(folder: "/r", image: image), "nothing to boot, or too much"),
+        (BootRequest(image: image), "the format of \(image) is not known by its name"),
         (
-          VerifyRequest(image: image, format: .raw, sectorSize: 1000),
+          BootRequest(image: image, format: .raw, sectorSize: 1000),
           "there are no disks with sectors of 1000 bytes"
         ),
         (
-          VerifyRequest(image: image, format: .raw, efiVariables: Self.template, bios: true),
+          BootRequest(image: image, format: .raw, efiVariables: Self.template, bios: true),
           "a BIOS has no EFI variables"
         ),
         (
-          VerifyRequest(image: image, format: .raw, efiFirmware: Self.code, bios: true),
+          BootRequest(image: image, format: .raw, efiFirmware: Self.code, bios: true),
           "a BIOS has no EFI variables"
         ),
         (
-          VerifyRequest(
+          BootRequest(
             image: image, format: .raw,
             kernel: ExternalKernel(kernel: "/nowhere/kernel", initrd: image, commandLine: "")),
           "/nowhere/kernel"
@@ -142,10 +142,10 @@ import Testing
   @Test func whatAFolderDoesNotHaveIsNamedWithWhatItHas() async throws {
     try await withScratchDirectory { scratch in
       let folder = try folder(in: scratch)
-      let found = await refusal(VerifyRequest(folder: folder.string, format: .qcow2))
+      let found = await refusal(BootRequest(folder: folder.string, format: .qcow2))
       #expect(found.contains("has no image of the format qcow2") && found.contains("It has: raw, vpc"))
       try HostFiles.remove(folder.appending("nixos.img"))
-      let gone = await refusal(VerifyRequest(folder: folder.string))
+      let gone = await refusal(BootRequest(folder: folder.string))
       #expect(gone.contains("\(folder)/nixos.img does not exist"), "\(gone)")
     }
   }
@@ -157,21 +157,21 @@ import Testing
         if isImage { manifest.images = [] } else { manifest.efiVariables = nil }
         manifest.files = [.init(path: "nixos.img.xz", size: 1, sha256: "")]
       }
-      let found = await refusal(VerifyRequest(folder: folder.string))
+      let found = await refusal(BootRequest(folder: folder.string))
       #expect(found.contains(isImage ? "no disk image" : "no EFI variable store"), "\(found)")
       #expect(found.contains("postVM") && found.contains(isImage ? "--image" : "--efi-vars"))
       #expect(found.contains("The folder has: nixos.img.xz"))
       guard !isImage else { return }
-      let request = VerifyRequest(
+      let request = BootRequest(
         folder: folder.string, efiVariables: folder.appending("efi-vars.fd").string)
-      #expect(try await VerifyArtefacts.resolve(request).efi != nil)
+      #expect(try await BootArtefacts.resolve(request).efi != nil)
     }
   }
 
   @Test func aStoreAloneCannotBeBooted() async throws {
     try await withScratchDirectory { scratch in
       let folder = try folder(in: scratch) { $0.spec.onlyNixStore = true }
-      #expect(await refusal(VerifyRequest(folder: folder.string)).contains("has a Nix store only"))
+      #expect(await refusal(BootRequest(folder: folder.string)).contains("has a Nix store only"))
     }
   }
 
@@ -185,7 +185,7 @@ import Testing
       #expect(throws: Never.self) { try VariableStore(reading: smaller) }
       for bytes in [smaller, Array(whole.prefix(1 << 17)), [UInt8](repeating: 0xFF, count: whole.count), []] {
         try HostFiles.write(bytes, to: store)
-        let found = await refusal(VerifyRequest(folder: folder.string))
+        let found = await refusal(BootRequest(folder: folder.string))
         #expect(found.contains("is not a variable store of the firmware \(Self.code)"), "\(found)")
       }
     }
@@ -196,7 +196,7 @@ import Testing
       let folder = try folder(in: scratch) {
         $0.spec.secureBoot = SecureBootSpec(pk: "/k/pk.pem", kek: ["/k/kek.pem"], db: ["/k/db.pem"])
       }
-      let found = await refusal(VerifyRequest(folder: folder.string))
+      let found = await refusal(BootRequest(folder: folder.string))
       #expect(found.contains("made for Secure Boot"), "\(found)")
     }
   }

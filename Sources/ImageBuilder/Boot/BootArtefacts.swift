@@ -6,8 +6,8 @@ internal import HostProbe
 internal import ImageModel
 internal import SystemPackage
 
-/// The files of one verification, found and checked.
-struct VerifyArtefacts: Sendable {
+/// The files of one image that is to boot, found and checked.
+struct BootArtefacts: Sendable {
   let image: FilePath
   let format: ImageFormat
   /// Bytes in a sector of the disk.
@@ -27,10 +27,10 @@ struct VerifyArtefacts: Sendable {
   /// Finds what to boot: in an output folder by its manifest, or by the paths of the request, which go first.
   ///
   /// - Throws: `Fault`.
-  static func resolve(_ request: VerifyRequest) async throws -> VerifyArtefacts {
+  static func resolve(_ request: BootRequest) async throws -> BootArtefacts {
     guard (request.folder == nil) != (request.image == nil) else {
       throw Fault(
-        .badInput, "nothing to verify, or too much", remedy: "Give either an output folder or --image")
+        .badInput, "nothing to boot, or too much", remedy: "Give either an output folder or --image")
     }
     let manifest = try request.folder.map(Manifest.read)
     let folder = request.folder.map { FilePath($0).absolute }
@@ -62,16 +62,16 @@ struct VerifyArtefacts: Sendable {
           .badInput, "a BIOS has no EFI variables",
           remedy: "Leave out --bios, or --efi-vars, --fresh-variables and --efi-firmware")
       }
-      return VerifyArtefacts(image: image, format: format, sectorSize: sectorSize, efi: nil)
+      return BootArtefacts(image: image, format: format, sectorSize: sectorSize, efi: nil)
     }
     let efi = try await efi(request, manifest, folder)
-    return VerifyArtefacts(image: image, format: format, sectorSize: sectorSize, efi: efi)
+    return BootArtefacts(image: image, format: format, sectorSize: sectorSize, efi: efi)
   }
 
   private static func efi(
-    _ request: VerifyRequest, _ manifest: Manifest?, _ folder: FilePath?
+    _ request: BootRequest, _ manifest: Manifest?, _ folder: FilePath?
   ) async throws -> EFI {
-    let pair = request.efiFirmware == nil ? manifest?.firmware : nil
+    let pair = request.efiFirmware == nil ? manifest?.firmware ?? request.firmware : nil
     let wish = FirmwareWish(
       code: try request.efiFirmware.map { try RegularFile.check(FilePath($0)).string } ?? pair?.code,
       variables: pair?.variablesTemplate,
@@ -122,7 +122,7 @@ struct VerifyArtefacts: Sendable {
 
   /// The request's file, or of the folder's images the first, or the one of the request's format.
   private static func image(
-    of request: VerifyRequest, _ manifest: Manifest?, _ folder: FilePath?
+    of request: BootRequest, _ manifest: Manifest?, _ folder: FilePath?
   ) throws -> (FilePath, ImageFormat) {
     if let file = request.image.map({ FilePath($0) }) { return (file, try format(of: file, request)) }
     let images = manifest?.images ?? []
@@ -137,7 +137,7 @@ struct VerifyArtefacts: Sendable {
     return (folder.appending(wanted.file), wanted.format)
   }
 
-  private static func format(of image: FilePath, _ request: VerifyRequest) throws -> ImageFormat {
+  private static func format(of image: FilePath, _ request: BootRequest) throws -> ImageFormat {
     if let format = request.format { return format }
     guard let known = ImageFormat.named(by: image.string) else {
       throw Fault(

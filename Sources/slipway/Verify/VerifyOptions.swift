@@ -2,23 +2,8 @@ internal import ArgumentParser
 internal import Basics
 internal import ImageBuilder
 
-/// What of an image is booted.
-struct BootChoiceOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Boot this generation.", valueName: "n"))
-  var generation: UInt64?
-
-  @Option(help: ArgumentHelp("Profile of --generation.", valueName: "name"))
-  var profile = "system"
-
-  @Option(
-    help: ArgumentHelp(
-      "Boot this specialisation of --generation, or of the generation that starts by itself.",
-      valueName: "name"))
-  var specialisation: String?
-
-  @Option(help: ArgumentHelp("Boot this entry, by the name that 'slipway inspect' shows.", valueName: "id"))
-  var entry: String?
-
+/// Whether every entry is booted, and who asks a system what has booted.
+struct BootProofOptions: ParsableArguments {
   @Flag(help: "Boot every entry, each on a copy of its own.")
   var all = false
 
@@ -31,21 +16,6 @@ struct BootChoiceOptions: ParsableArguments {
     help: ArgumentHelp("File with the password of --login. (default: none is needed)", valueName: "file"),
     completion: .file())
   var passwordFile: String?
-
-  func validate() throws {
-    let hasGeneration = generation != nil || specialisation != nil
-    guard [hasGeneration, entry != nil, all].count(where: \.self) <= 1 else {
-      throw ValidationError(
-        "Give one of --generation with --specialisation, --entry, or --all: each says what is booted.")
-    }
-  }
-
-  func choices() -> VerifyRequest.Choices {
-    if all { return .all }
-    if let entry { return .one(.entry(entry)) }
-    guard generation != nil || specialisation != nil else { return .one(.byItself) }
-    return .one(.generation(generation, profile: profile, specialisation: specialisation))
-  }
 
   /// - Throws: `Fault` when the password cannot be read.
   func user() throws -> ConsoleLogin {
