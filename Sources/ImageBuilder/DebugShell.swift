@@ -26,7 +26,7 @@ enum DebugShell {
     let output = Task {
       try await onThread {
         var greeting: [UInt8]? = []
-        pump(from: line, to: STDOUT_FILENO, until: stop) { bytes in
+        TerminalLink.pump(from: line, to: STDOUT_FILENO, until: stop) { bytes in
           greeting?.append(contentsOf: bytes)
           guard greeting?.contains(prompt) == true else { return }
           greeting = nil
@@ -40,9 +40,9 @@ enum DebugShell {
       try await onThread {
         // What arrives before the shell reads its line is lost; its greeting comes too early to tell.
         prompted.wait()
-        pump(from: STDIN_FILENO, to: line, until: stop)
+        TerminalLink.pump(from: STDIN_FILENO, to: line, until: stop)
         // The end of a script ends the shell. Not by Ctrl-D: the terminal drops it while a command runs.
-        write("\nexit\n".utf8, to: line, until: stop)
+        TerminalLink.write("\nexit\n".utf8, to: line, until: stop)
       }
     }
     let result: Result<Void, any Error>
@@ -68,92 +68,4 @@ enum DebugShell {
 
   /// How the agent's shell ends its prompt (`PS1`).
   private static let prompt = Array("# ".utf8)
-
-  /// Copies bytes until either side ends or the sign is raised, and shows each piece to `seen`. Blocks its thread.
-  static func pump(
-    from source: Int32, to sink: Int32, until stop: StopSign, seen: (ArraySlice<UInt8>) -> Void = { _ in }
-  ) {
-    // What a pipe that poll(2) calls writable takes without blocking (PIPE_BUF).
-    var buffer = [UInt8](repeating: 0, count: 4096)
-    while stop.wait(for: source, POLLIN) {
-      let count = read(source, &buffer, buffer.count)
-      guard count > 0 else { return }
-      seen(buffer[..<count])
-      guard write(buffer[..<count], to: sink, until: stop) else { return }
-    }
-  }
-
-  /// - Returns: whether all was written.
-  @discardableResult
-  private static func write(_ bytes: some Sequence<UInt8>, to sink: Int32, until stop: StopSign) -> Bool {
-    var rest = Array(bytes)[...]
-    while !rest.isEmpty {
-      guard stop.wait(for: sink, POLLOUT) else { return false }
-      let count = rest.withUnsafeBytes { Foundation.write(sink, $0.baseAddress, $0.count) }
-      guard count > 0 else { return false }
-      rest = rest.dropFirst(count)
-    }
-    return true
-  }
-}
-
-/// Ends the waits of threads, once it is raised: a pipe that has a byte in it then.
-final class StopSign: Sendable {
-  private let reading: Int32
-  private let writing: Int32
-
-  /// - Throws: `Errno` when the process has no descriptor left.
-  init() throws {
-    var ends: [Int32] = [-1, -1]
-    guard pipe(&ends) == 0 else { throw Errno(rawValue: errno) }
-    (reading, writing) = (ends[0], ends[1])
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-  }
-
-  deinit {
-    close(reading)
-    close(writing)
-  }
-
-  func raise() {
-    _ = Foundation.write(writing, [0], 1)
-  }
-
-  /// Waits until a descriptor is ready, or has ended.
-  ///
-  /// - Returns: false when the sign is raised first.
-  func wait(for descriptor: Int32, _ event: Int32) -> Bool {
-    while true {
-      var requests = [
-        pollfd(fd: descriptor, events: Int16(event), revents: 0),
-        pollfd(fd: reading, events: Int16(POLLIN), revents: 0),
-      ]
-      let ready = poll(&requests, 2, -1)
-      if ready < 0, errno == EINTR { continue }
-      // What was read already is still written where that does not block.
-      if event == POLLOUT, ready > 0, requests[0].revents != 0 { return true }
-      return ready > 0 && requests[1].revents == 0
-    }
-  }
-}
-
-/// A terminal that hands on every key, Ctrl-C included: it belongs to the guest.
-private struct RawTerminal {
-  private let settings: termios?
-
-  init() {
-    var current = termios()
-    guard tcgetattr(STDIN_FILENO, &current) == 0 else {
-      settings = nil
-      return
-    }
-    settings = current
-    cfmakeraw(&current)
-    tcsetattr(STDIN_FILENO, TCSADRAIN, &current)
-  }
-
-  func restore() {
-    guard var settings else { return }
-    tcsetattr(STDIN_FILENO, TCSADRAIN, &settings)
-  }
 }

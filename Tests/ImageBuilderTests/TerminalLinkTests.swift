@@ -4,7 +4,7 @@ import Testing
 
 @testable import ImageBuilder
 
-@Suite(.timeLimit(.minutes(1))) struct DebugShellTests {
+@Suite(.timeLimit(.minutes(1))) struct TerminalLinkTests {
   @Test("a thread that waits for input comes back, and writes nothing afterwards")
   func aWaitingPumpEnds() async throws {
     let (source, sink) = (Pipe(), Pipe())
@@ -12,7 +12,7 @@ import Testing
     let (input, output) = (
       source.fileHandleForReading.fileDescriptor, sink.fileHandleForWriting.fileDescriptor
     )
-    let pump = Task { try await onThread { DebugShell.pump(from: input, to: output, until: stop) } }
+    let pump = Task { try await onThread { TerminalLink.pump(from: input, to: output, until: stop) } }
     source.fileHandleForWriting.write(Data("a".utf8))
     #expect(sink.fileHandleForReading.readData(ofLength: 1) == Data("a".utf8))
     stop.raise()
@@ -29,7 +29,7 @@ import Testing
     let (input, output) = (
       source.fileHandleForReading.fileDescriptor, sink.fileHandleForWriting.fileDescriptor
     )
-    let pump = Task { try await onThread { DebugShell.pump(from: input, to: output, until: stop) } }
+    let pump = Task { try await onThread { TerminalLink.pump(from: input, to: output, until: stop) } }
     // More than the pipe behind it holds.
     let filler = Task { try await onThread { source.fileHandleForWriting.write(Data(count: 100_000)) } }
     try await filler.value
@@ -44,10 +44,24 @@ import Testing
     let (input, output) = (
       source.fileHandleForReading.fileDescriptor, sink.fileHandleForWriting.fileDescriptor
     )
-    let pump = Task { try await onThread { DebugShell.pump(from: input, to: output, until: stop) } }
+    let pump = Task { try await onThread { TerminalLink.pump(from: input, to: output, until: stop) } }
     source.fileHandleForWriting.write(Data("script".utf8))
     try source.fileHandleForWriting.close()
     try await pump.value
     #expect(sink.fileHandleForReading.availableData == Data("script".utf8))
+  }
+
+  @Test("what comes behind the key that leaves is not carried")
+  func theKeyLeaves() async throws {
+    let (source, sink) = (Pipe(), Pipe())
+    let stop = try StopSign()
+    let (input, output) = (
+      source.fileHandleForReading.fileDescriptor, sink.fileHandleForWriting.fileDescriptor
+    )
+    source.fileHandleForWriting.write(Data("ls\n\u{1d}rm\n".utf8))
+    let end = try await onThread { TerminalLink.pump(from: input, to: output, until: stop, leavingAt: 0x1d) }
+    #expect(end == .left)
+    try sink.fileHandleForWriting.close()
+    #expect(sink.fileHandleForReading.readDataToEndOfFile() == Data("ls\n".utf8))
   }
 }
