@@ -20,6 +20,8 @@ package final class Machine: Sendable {
   package let session: MachineSession
   /// The guest's serial console.
   package let console: ConsoleLog
+  /// An item for each time that the guest resets itself, in a domain that boots it again. Has one reader.
+  package let reboots: AsyncStream<Void>
 
   private let domain: Domain
   private let consoleLimit: UInt64
@@ -28,6 +30,7 @@ package final class Machine: Sendable {
   private let gone = OneShot<Void>()
   private let panicLine = OneShot<String>()
   private let consoleIsFull = OneShot<Void>()
+  private let rebootSink: AsyncStream<Void>.Continuation
   private let state = Mutex(State())
 
   private struct State {
@@ -43,6 +46,7 @@ package final class Machine: Sendable {
     self.session = session
     self.domain = domain
     self.consoleLimit = consoleLimit
+    (reboots, rebootSink) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     console = ConsoleLog(path: session.consoleLog, byteLimit: consoleLimit) { [panicLine] line in
       if line.contains(Self.panicSign) { panicLine.set(line) }
     } onFull: { [consoleIsFull] in
@@ -121,6 +125,19 @@ package final class Machine: Sendable {
       throw Fault(
         .hostNotAble, "could not \(attempt)", cause: "this QEMU gives \(type) and not PNG",
         remedy: "Use QEMU 7.1 or later, built with libpng")
+    }
+  }
+
+  /// The port of the domain's VNC screen; nil without one.
+  ///
+  /// - Throws: `Fault`.
+  package func vncPort() async throws -> UInt16? {
+    do {
+      let xml = try await domain.description()
+      return xml.firstMatch(of: /<graphics type='vnc' port='([0-9]+)'/).flatMap { UInt16($0.1) }
+    } catch let error as LibvirtError {
+      throw Fault(
+        .failed, "could not find the port of the screen", cause: end.value?.description ?? error.description)
     }
   }
 
@@ -203,6 +220,7 @@ package final class Machine: Sendable {
         guard state.withLock({ $0.diskFault == nil }) else { break }
         let fault = DiskFault(error)
         state.withLock { $0.diskFault = fault }
+      case .rebooted: rebootSink.yield()
       case .suspended:
         if let fault = state.withLock({ $0.diskFault }) { finish(.diskFailed(fault)) }
       case .started, .resumed, .shutDown, .other: break
@@ -221,6 +239,7 @@ package final class Machine: Sendable {
     // A kernel that panicked may have reset the machine at once.
     let panic = panicLine.value.map { MachineEnd.panicked($0) }
     end.set(reason == .destroyed ? reason : panic ?? reason)
+    rebootSink.finish()
     let channels = state.withLock { $0.channels }
     for channel in channels { channel.hangUp() }
   }

@@ -14,8 +14,8 @@ package struct MachineConfiguration: Sendable {
   package var hypervisor: Hypervisor
   /// Where the console's log goes, complete up to its limit; it is left there. Nil: in the session's folder, and removed with it.
   package var consoleLog: FilePath?
-  /// How long the guest may take for its first byte on the console.
-  package var firstByteLimit: Duration
+  /// How long the guest may take for its first byte on the console; nil for ever, as for a domain without a log.
+  package var firstByteLimit: Duration?
   /// How much the guest may print on its console, in bytes; it is ended at more.
   package var consoleLimit: UInt64
   /// Whether the session has the name and the UUID that all machines have which are saved or restored.
@@ -26,7 +26,7 @@ package struct MachineConfiguration: Sendable {
   package var domainXML: @Sendable (MachineSession) throws -> String
 
   package init(
-    hypervisor: Hypervisor = .embedded, consoleLog: FilePath? = nil, firstByteLimit: Duration = .seconds(60),
+    hypervisor: Hypervisor = .embedded, consoleLog: FilePath? = nil, firstByteLimit: Duration? = .seconds(60),
     consoleLimit: UInt64 = ConsoleLog.byteLimit, isShared: Bool = false, saved: SavedMachine? = nil,
     domainXML: @escaping @Sendable (MachineSession) throws -> String
   ) {

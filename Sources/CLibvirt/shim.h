@@ -20,6 +20,13 @@ static inline int slipway_register_io_error_events(
       release);
 }
 
+static inline int slipway_register_reboot_events(
+    virConnectPtr connection, virConnectDomainEventGenericCallback callback, void *context,
+    virFreeCallback release) {
+  return virConnectDomainEventRegisterAny(
+      connection, NULL, VIR_DOMAIN_EVENT_ID_REBOOT, VIR_DOMAIN_EVENT_CALLBACK(callback), context, release);
+}
+
 // prctl is variadic, which Swift does not import.
 
 /// Makes this process the parent of its orphaned descendants. Returns 0, or -1 with errno set.

@@ -71,6 +71,17 @@ package final class Domain: Sendable {
     }
   }
 
+  /// The domain as it runs, with what libvirt chose, as XML.
+  ///
+  /// - Throws: `LibvirtError`.
+  package func description() async throws -> String {
+    try await onThread { [self] in
+      let text = try LibvirtError.check(virDomainGetXMLDesc(raw, 0), "describe the domain '\(name)'")
+      defer { free(text) }
+      return String(cString: text)
+    }
+  }
+
   /// Writes what the first screen shows to a file.
   ///
   /// - Returns: the picture's media type: `image/png`, or `image/x-portable-pixmap` of a QEMU without PNG.

@@ -19,6 +19,8 @@ package struct DomainEvent: Hashable, Sendable {
     case stopped(StopReason)
     /// The guest panicked.
     case panicked
+    /// The guest has reset itself, and boots again where its domain says so.
+    case rebooted
     /// A disk of the guest failed.
     case ioError(DiskError)
     /// One of libvirt's other lifecycle events, by number.
@@ -55,17 +57,18 @@ extension Connection {
   private func register(_ continuation: AsyncStream<DomainEvent>.Continuation) throws(LibvirtError) -> [Int32]
   {
     let attempt = "watch the domains of \(uri)"
-    let lifecycle = slipway_register_lifecycle_events(
-      raw, onLifecycle, EventSink(continuation).retained(), releaseSink)
-    guard lifecycle >= 0 else { throw LibvirtError.last(attempt) }
-    let ioError = slipway_register_io_error_events(
-      raw, onDiskError, EventSink(continuation).retained(), releaseSink)
-    guard ioError >= 0 else {
+    var identifiers: [Int32] = []
+    func add(_ identifier: Int32) throws(LibvirtError) {
+      guard identifier < 0 else { return identifiers.append(identifier) }
       let error = LibvirtError.last(attempt)
-      _ = virConnectDomainEventDeregisterAny(raw, lifecycle)
+      for identifier in identifiers { _ = virConnectDomainEventDeregisterAny(raw, identifier) }
       throw error
     }
-    return [lifecycle, ioError]
+    func sink() -> UnsafeMutableRawPointer { EventSink(continuation).retained() }
+    try add(slipway_register_lifecycle_events(raw, onLifecycle, sink(), releaseSink))
+    try add(slipway_register_io_error_events(raw, onDiskError, sink(), releaseSink))
+    try add(slipway_register_reboot_events(raw, onReboot, sink(), releaseSink))
+    return identifiers
   }
 }
 
@@ -125,4 +128,10 @@ private func onDiskError(
     path: path.map { String(cString: $0) } ?? "", device: device.map { String(cString: $0) } ?? "",
     reason: reason.map { String(cString: $0) } ?? "")
   report(.ioError(error), of: domain, to: context)
+}
+
+private func onReboot(
+  _ connection: OpaquePointer?, _ domain: OpaquePointer?, _ context: UnsafeMutableRawPointer?
+) {
+  report(.rebooted, of: domain, to: context)
 }

@@ -39,8 +39,8 @@ import Testing
   @Test func aMachineWithoutAnyOutputIsGivenUp() async throws {
     try await withScratchDirectory { scratch in
       var configuration = try await machine(in: scratch, action: "sleep")
-      configuration.firstByteLimit = .milliseconds(10)
-      let limit = configuration.firstByteLimit
+      let limit = Duration.milliseconds(10)
+      configuration.firstByteLimit = limit
       try await withMachine(configuration) { machine in
         let end = try await machine.ended()
         #expect(end == .silent(limit))
