@@ -16,7 +16,10 @@ import Testing
     let values = DomainValues(
       name: "n", uuid: "u", architecture: Self.other, accelerator: .tcg, memory: 1, cpus: 1, firmware: nil,
       variables: "", consoleLog: "/c", hostCPUs: "")
-    let rest = ["disk": "/d", "kernel": "", "initrd": "", "kernelCommandLine": "", "sectorSize": ""]
+    let rest = [
+      "disk": "/d", "kernel": "", "initrd": "", "kernelCommandLine": "", "sectorSize": "",
+      "consoleSocket": "/s",
+    ]
     let xml = try DomainTemplate.verify().render(values.placeholders.merging(rest) { $1 })
     #expect(xml.contains("<type arch='aarch64' machine='virt'>hvm</type>"))
     #expect(Self.other.emulator == "qemu-system-aarch64")

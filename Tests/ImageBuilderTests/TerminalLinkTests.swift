@@ -16,7 +16,7 @@ import Testing
     source.fileHandleForWriting.write(Data("a".utf8))
     #expect(sink.fileHandleForReading.readData(ofLength: 1) == Data("a".utf8))
     stop.raise()
-    try await pump.value
+    _ = try await pump.value
     source.fileHandleForWriting.write(Data("late".utf8))
     try sink.fileHandleForWriting.close()
     #expect(sink.fileHandleForReading.readDataToEndOfFile().isEmpty)
@@ -34,7 +34,7 @@ import Testing
     let filler = Task { try await onThread { source.fileHandleForWriting.write(Data(count: 100_000)) } }
     try await filler.value
     stop.raise()
-    try await pump.value
+    _ = try await pump.value
     #expect(sink.fileHandleForReading.availableData.count > 0)
   }
 
@@ -47,7 +47,7 @@ import Testing
     let pump = Task { try await onThread { TerminalLink.pump(from: input, to: output, until: stop) } }
     source.fileHandleForWriting.write(Data("script".utf8))
     try source.fileHandleForWriting.close()
-    try await pump.value
+    _ = try await pump.value
     #expect(sink.fileHandleForReading.availableData == Data("script".utf8))
   }
 

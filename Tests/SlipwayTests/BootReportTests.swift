@@ -62,23 +62,21 @@ internal import Testing
   }
 
   @Test(arguments: [
-    ([], VerifyRequest.Choices.one(.byItself)), (["--all"], .all), (["--entry", "x"], .one(.entry("x"))),
-    (["--generation", "2"], .one(.generation(2))),
-    (["--specialisation", "v"], .one(.generation(nil, specialisation: "v"))),
+    ([], BootChoice.byItself), (["--entry", "x"], .entry("x")), (["--generation", "2"], .generation(2)),
+    (["--specialisation", "v"], .generation(nil, specialisation: "v")),
     (
       ["--generation", "2", "--profile", "p", "--specialisation", "v"],
-      .one(.generation(2, profile: "p", specialisation: "v"))
+      .generation(2, profile: "p", specialisation: "v")
     ),
   ])
-  func flagsChooseABoot(flags: [String], choices: VerifyRequest.Choices) throws {
-    #expect(try BootChoiceOptions.parse(flags).choices() == choices)
+  func flagsChooseABoot(flags: [String], choice: BootChoice) throws {
+    #expect(try BootChoiceOptions.parse(flags).choice == choice)
   }
 
-  @Test(arguments: [
-    ["--all", "--entry", "x"], ["--entry", "x", "--generation", "1"], ["--generation", "-1"],
-  ])
+  @Test(arguments: [["--entry", "x", "--generation", "1"], ["--generation", "-1"]])
   func flagsThatContradictEachOtherAreRefused(flags: [String]) {
     #expect(throws: (any Error).self) { try BootChoiceOptions.parse(flags) }
+    #expect(throws: (any Error).self) { try VerifyCommand.parse(["r", "--all", "--entry", "x"]) }
   }
 
   @Test(arguments: [
