@@ -190,13 +190,14 @@ package final class FATFilesystem {
   }
 
   private static func shortName(_ record: [UInt8]) -> String {
-    func part(_ range: Range<Int>) -> String {
+    func part(_ range: Range<Int>, lowerCase bit: UInt8 = 0) -> String {
       var bytes = Array(record[range])
       while bytes.last == 0x20 { bytes.removeLast() }
-      return printableName(bytes)
+      return record[12] & bit == 0 ? printableName(bytes) : printableName(bytes).lowercased()
     }
     guard record[11] & 0x08 == 0, record[0] != 0x2e else { return part(0..<11) }
-    let (name, suffix) = (part(0..<8), part(8..<11))
+    // Windows NT's bits, which Linux and mtools write and read: a name of small letters alone needs no long one.
+    let (name, suffix) = (part(0..<8, lowerCase: 0x08), part(8..<11, lowerCase: 0x10))
     return suffix.isEmpty ? name : "\(name).\(suffix)"
   }
 }

@@ -78,6 +78,27 @@ private let defects: [Defect] = [
     #expect(report.warnings.map(\.kind) == defect.kinds, "\(report.warnings)")
   }
 
+  /// Where a name's letters are all of one case, mtools and Linux write no long name.
+  @Test func namesOfSmallLettersAreShownAsTheyWereWritten() async throws {
+    try await withScratchDirectory { scratch in
+      let disk = scratch.appending("disk.img")
+      try HostFiles.makeSparseFile(disk, bytes: 8 << 20)
+      let runner = SubprocessRunner()
+      try await runner.run("mkfs.fat", disk.string)
+      try await runner.run("mmd", "-i", disk.string, "::/loader", "::/loader/entries", "::/EFI")
+      let entry = scratch.appending("a.conf")
+      try HostFiles.write(Array("title A\nlinux /EFI/kernel\n".utf8), to: entry)
+      try await runner.run("mcopy", "-i", disk.string, entry.string, "::/loader/entries")
+      try await runner.run("mcopy", "-i", disk.string, entry.string, "::/EFI/kernel.EFI")
+      let report = try await ImageInspection(disk.string).run()
+      #expect(report.entries.map(\.identifier) == ["a.conf"])
+      #expect(
+        report.bootFiles.map(\.path) == [
+          "/EFI/", "/EFI/kernel.EFI", "/loader/", "/loader/entries/", "/loader/entries/a.conf",
+        ])
+    }
+  }
+
   @Test func anEntryOfANewerBuilderIsJoinedByItsSystem() async throws {
     var disk = InspectDisk()
     let name = "loader/entries/nixos-0123456789abcdef+3.conf"

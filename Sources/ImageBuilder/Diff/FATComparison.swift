@@ -115,9 +115,9 @@ final class FATComparison {
     let before = list.count
     let (mine, others) = (try left.entries(one), try right.entries(other))
     var found: [(left: [UInt64]?, right: [UInt64]?, path: String)] = []
-    // A name that is there twice is matched by the order.
-    let ours = mine.map { $0.isLabel ? [] : Array($0.name.utf8) }.numbered()
-    let names = others.map { $0.isLabel ? [] : Array($0.name.utf8) }.numbered()
+    // FAT does not tell upper from lower case. A name that is there twice is matched by the order.
+    func key(of entry: FATEntry) -> [UInt8] { entry.isLabel ? [] : Array(entry.name.uppercased().utf8) }
+    let (ours, names) = (mine.map(key).numbered(), others.map(key).numbered())
     let theirs = Dictionary(uniqueKeysWithValues: zip(names, others))
     func place(of entry: FATEntry) -> String { entry.isLabel ? "volume label" : "\(path)/\(entry.name)" }
     for (name, entry) in zip(ours, mine) {
