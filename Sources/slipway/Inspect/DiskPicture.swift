@@ -48,9 +48,10 @@ enum DiskPicture {
       [("viewBox", "0 0 \(text(Self.width)) \(text(height))"), ("role", "img"), ("aria-label", words)],
       shapes)
     let kinds = Piece.allCases.filter { kind in pieces.contains { $0.kind == kind } }
-    let keys = kinds.map { kind in
-      HTML("li", [], [HTML("span", [("class", "key \(kind.style)")]), HTML(text: kind.rawValue)])
-    }
+    let keys =
+      kinds.map { kind in
+        HTML("li", [], [HTML("span", [("class", "key \(kind.style)")]), HTML(text: kind.rawValue)])
+      } + [HTML("li", text: "pale: free")]
     return [picture, HTML("ul", [("class", "keys")], keys)]
   }
 

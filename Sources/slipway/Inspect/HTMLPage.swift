@@ -65,6 +65,11 @@ struct HTMLPage {
     add(heading, [Self.table(titles, rows, classes: classes)])
   }
 
+  /// Columns whose text is ours and short: it is not broken.
+  private static let shortTitles: Set = [
+    "Partition", "Number", "Size", "Free", "Content", "Tries", "Bytes", "Took",
+  ]
+
   static func table(
     _ titles: [String], _ rows: [[String]], classes: (Int) -> String? = { _ in nil }
   ) -> HTML {
@@ -72,7 +77,10 @@ struct HTMLPage {
     let body = rows.enumerated().map { index, row in
       HTML(
         "tr", classes(index).map { [("class", $0)] } ?? [],
-        zip(titles, row).map { title, cell in HTML("td", [("data-title", title)], text: cell) })
+        zip(titles, row).map { title, cell in
+          let isShort = shortTitles.contains(title)
+          return HTML("td", [("data-title", title)] + (isShort ? [("class", "short")] : []), text: cell)
+        })
     }
     return HTML("table", [], [head, HTML("tbody", [], body)])
   }
@@ -119,8 +127,10 @@ struct HTMLPage {
     th { text-align: left; font-weight: 600; color: var(--faint); }
     th, td { padding: .3rem .75rem .3rem 0; vertical-align: top; border-bottom: 1px solid var(--line); }
     tr.default td { font-weight: 600; }
+    td.short { white-space: nowrap; }
     svg { display: block; width: 100%; height: auto; }
-    svg text { font: 600 28px system-ui, sans-serif; fill: var(--back); text-anchor: middle; }
+    svg text { font: 600 28px system-ui, sans-serif; fill: var(--text); text-anchor: middle;
+      paint-order: stroke; stroke: var(--back); stroke-width: 8px; stroke-linejoin: round; }
     .boot { fill: var(--boot); } .ext { fill: var(--ext); } .other { fill: var(--other); } .swap { fill: var(--swap); }
     .none { fill: var(--none); } .gap { fill: var(--gap); } .free { fill: var(--back); opacity: .45; }
     .key { display: inline-block; width: .8em; height: .8em; margin-right: .4em; border-radius: 2px; }
