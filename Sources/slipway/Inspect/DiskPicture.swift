@@ -117,7 +117,7 @@ enum DiskPicture {
     if inner > 30, partition.number > 0 {
       shapes.append(
         HTML(
-          "text", [("x", text(place + min(inner / 2, 40))), ("y", text(height / 2 + 10))],
+          "text", [("x", text(place + min(inner / 2, 40))), ("y", text(height / 2))],
           text: "\(partition.number)"))
     }
     return shapes

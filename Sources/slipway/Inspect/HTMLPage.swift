@@ -127,10 +127,12 @@ struct HTMLPage {
     th { text-align: left; font-weight: 600; color: var(--faint); }
     th, td { padding: .3rem .75rem .3rem 0; vertical-align: top; border-bottom: 1px solid var(--line); }
     tr.default td { font-weight: 600; }
-    td.short { white-space: nowrap; }
+    td { min-width: 6.5rem; }
+    td.short { min-width: 0; white-space: nowrap; }
     svg { display: block; width: 100%; height: auto; }
     svg text { font: 600 28px system-ui, sans-serif; fill: var(--text); text-anchor: middle;
-      paint-order: stroke; stroke: var(--back); stroke-width: 8px; stroke-linejoin: round; }
+      paint-order: stroke; stroke: var(--back); stroke-width: 8px; stroke-linejoin: round;
+      dominant-baseline: central; }
     .boot { fill: var(--boot); } .ext { fill: var(--ext); } .other { fill: var(--other); } .swap { fill: var(--swap); }
     .none { fill: var(--none); } .gap { fill: var(--gap); } .free { fill: var(--back); opacity: .45; }
     .key { display: inline-block; width: .8em; height: .8em; margin-right: .4em; border-radius: 2px; }
@@ -140,8 +142,9 @@ struct HTMLPage {
     img { max-width: 100%; height: auto; border: 1px solid var(--line); }
     figure { margin: 0 0 1rem; }
     figcaption { color: var(--faint); font-size: .875rem; }
-    @media (max-width: 45rem) {
+    @media (max-width: 60rem) {
       thead { display: none; }
+      svg text { font-size: 44px; }
       table, tbody, tr { display: block; }
       tr { border-bottom: 1px solid var(--line); padding: .5rem 0; }
       td { display: grid; grid-template-columns: 7.5rem minmax(0, 1fr); border: 0; padding: .1rem 0; }
