@@ -120,15 +120,23 @@ struct FilesystemIdentifiers {
   }
 }
 
+extension DiskReport {
+  /// What names the table, as sfdisk writes it; nil for a disk without a table.
+  package var identifier: String? {
+    guid?.description ?? signature.map { "0x" + hexadecimal($0, digits: 8) }
+  }
+}
+
+private func hexadecimal(_ number: some BinaryInteger, digits count: Int) -> String {
+  let digits = String(number, radix: 16)
+  return String(repeating: "0", count: max(count - digits.count, 0)) + digits
+}
+
 extension PartitionReport {
   /// As Linux writes it below `/dev/disk/by-partuuid`; nil for a whole disk.
   package func identifier(on disk: DiskReport) -> String? {
     if let guid { return guid.description }
     guard disk.table == .mbr, number > 0, let signature = disk.signature else { return nil }
-    func padded(_ number: some BinaryInteger, _ count: Int) -> String {
-      let digits = String(number, radix: 16)
-      return String(repeating: "0", count: max(count - digits.count, 0)) + digits
-    }
-    return "\(padded(signature, 8))-\(padded(number, 2))"
+    return "\(hexadecimal(signature, digits: 8))-\(hexadecimal(number, digits: 2))"
   }
 }

@@ -79,11 +79,8 @@ enum InspectText {
 /// Words that the text and the page have in common.
 enum InspectWords {
   static func table(of disk: DiskReport) -> String {
-    let identifier =
-      disk.guid?.description
-      ?? disk.signature.map { "0x" + String($0, radix: 16) }
     let name = disk.table == .none ? "no table" : disk.table.rawValue
-    return ([name] + [identifier].compactMap(\.self) + ["\(disk.sectorSize) bytes a sector"]).joined(
+    return ([name] + [disk.identifier].compactMap(\.self) + ["\(disk.sectorSize) bytes a sector"]).joined(
       separator: ", ")
   }
 
