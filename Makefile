@@ -17,7 +17,7 @@ SWIFT_TEST := swift test --disable-xctest
 # The part of the drill that `make test` runs, in four minutes: what needs no machine, and the most telling of the rest.
 SHORT_DRILL := DrillTests\.(OutputTests|ArtefactTests|EndTests/(killedInIts|aHostScript|aKilledHyp)|InputTests/a(BadSpec|LowLimit)|FullDiskTests/aSmall|GuestTests/aConsole)
 
-.PHONY: help setup setup-bench build appliance systems system demo test test-unit test-vm test-all drill-short check bench \
+.PHONY: help setup build appliance systems system demo test test-unit test-vm test-all drill-short check bench \
   test-nixos drill fuzz fmt record install deb clean
 
 help: ## list the targets
@@ -25,9 +25,6 @@ help: ## list the targets
 
 setup: ## install the Debian packages that Slipway, its tests and its test systems need
 	@scripts/setup
-
-setup-bench:
-	@scripts/setup bench
 
 build: ## build slipway, its agent, manual pages and shell completions
 	swift build -c release --product slipway --static-swift-stdlib
@@ -86,7 +83,7 @@ check: build ## lint, check imports and Python's types, and check the agent
 	.cache/tools/bin/mypy --config-file nix/test-driver/pyproject.toml nix/test-driver
 	@scripts/check-agent $(STAGE)/libexec/slipway/slipway-agent $(AGENT_LIMIT)
 
-bench: setup-bench build ## print how times compare, both sides measured in one run; BENCH=boots, warm, pour, builds or diff for one part
+bench: setup build ## print how times compare, both sides measured in one run; BENCH=boots, warm, pour, builds or diff for one part
 	@swift build -c release --product slipway-bench
 	@.build/release/slipway-bench $(BENCH) --slipway $(SLIPWAY)
 

@@ -14,6 +14,16 @@ import Testing
     var flags: [String] = []
 
     var testDescription: String { "\(system) on \(table)\(bios ? ", by BIOS" : "")" }
+
+    var isUntouched: Bool { system.hasSuffix("-notouch") }
+
+    func build(to out: FilePath) async throws {
+      let built = try await SlipwayCommand.run(
+        ["build", "--system", try await TestSystem.path(system), "--out", out.string]
+          + ["--partition-table-type", table, "--additional-space", "16M"]
+          + (isUntouched ? ["--no-touch-efi-vars"] : []) + flags)
+      try #require(built.status == 0, "\(built.errors)")
+    }
   }
 
   /// The rest of the table takes ten minutes: `make test-all` does it.
@@ -49,17 +59,11 @@ import Testing
   func aLayoutBoots(cell: Cell) async throws {
     try await withScratchDirectory { scratch in
       let out = scratch.appending("r")
-      let isUntouched = cell.system.hasSuffix("-notouch")
-      let built = try await SlipwayCommand.run(
-        ["build", "--system", try await TestSystem.path(cell.system), "--out", out.string]
-          + ["--partition-table-type", cell.table, "--additional-space", "16M"]
-          + (isUntouched ? ["--no-touch-efi-vars"] : [])
-          + cell.flags)
-      try #require(built.status == 0, "\(built.errors)")
+      try await cell.build(to: out)
       // Without the variables of the build, the firmware finds the fallback path by itself.
       let image = ["--image", out.appending("nixos.img").string]
       let verified = try await SlipwayCommand.run(
-        ["verify"] + (cell.bios ? image + ["--bios"] : isUntouched ? image : [out.string]))
+        ["verify"] + (cell.bios ? image + ["--bios"] : cell.isUntouched ? image : [out.string]))
       #expect(verified.status == 0, "\(verified.errors)")
     }
   }

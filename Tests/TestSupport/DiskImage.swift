@@ -4,19 +4,27 @@ package import SystemPackage
 
 /// A raw disk image under the eyes of tools that have nothing to do with Slipway.
 package struct DiskImage: Sendable {
+  /// What `sfdisk -J` says of the table.
+  package struct Table: Decodable, Sendable {
+    package var label: String
+    package var id: String
+    package var sectorsize: UInt64
+    package var partitions: [Partition]
+  }
+
   /// One line of `sfdisk -J`.
   package struct Partition: Decodable, Sendable {
+    /// The file's name, and the partition's number.
+    package var node: String
     package var start: UInt64
     package var size: UInt64
     package var type: String
     package var uuid: String?
     package var name: String?
+    package var bootable: Bool?
   }
 
   private struct Dump: Decodable {
-    struct Table: Decodable {
-      var partitions: [Partition]
-    }
     var partitiontable: Table
   }
 
@@ -28,10 +36,12 @@ package struct DiskImage: Sendable {
   }
 
   /// The partition table, as sfdisk reads it.
-  package func partitions() async throws -> [Partition] {
+  package func table() async throws -> Table {
     let json = try await runner.run("sfdisk", "-J", file.string)
-    return try JSONDecoder().decode(Dump.self, from: Data(json.utf8)).partitiontable.partitions
+    return try JSONDecoder().decode(Dump.self, from: Data(json.utf8)).partitiontable
   }
+
+  package func partitions() async throws -> [Partition] { try await table().partitions }
 
   /// Throws the failed checker's output when any of the table, the ESP or the ext4 root is not clean.
   package func check(root: String, scratch: FilePath) async throws {
