@@ -8,7 +8,7 @@ typedef __typeof__(&guestfs_create) slipway_guestfs_create;
 typedef __typeof__(&guestfs_close) slipway_guestfs_close;
 typedef __typeof__(&guestfs_last_error) slipway_guestfs_last_error;
 typedef __typeof__(&guestfs_set_error_handler) slipway_guestfs_set_error_handler;
-/// guestfs_set_tmpdir, guestfs_set_cachedir, guestfs_set_backend.
+/// guestfs_set_tmpdir, guestfs_set_backend.
 typedef __typeof__(&guestfs_set_tmpdir) slipway_guestfs_set_text;
 typedef __typeof__(&guestfs_set_backend_setting) slipway_guestfs_set_backend_setting;
 typedef __typeof__(&guestfs_add_drive_opts_argv) slipway_guestfs_add_drive_opts_argv;

@@ -52,7 +52,8 @@ package final class Guestfs {
   /// - Parameters:
   ///   - disks: in the order of their names.
   ///   - emulated: whether the processors are emulated, as KVM does not work.
-  ///   - scratch: a folder of the caller's, which gets all that libguestfs writes.
+  ///   - scratch: a folder of the caller's, which gets all that libguestfs writes but its appliance: making that takes seconds,
+  ///     and libguestfs keeps it where all programs of the user find it.
   /// - Throws: `Fault`; what `body` throws.
   package static func with<Result>(
     disks: [Disk], emulated: Bool, scratch: FilePath, _ body: (Guestfs) throws -> Result
@@ -66,7 +67,6 @@ package final class Guestfs {
     // Errors are thrown, and not printed.
     library.setErrorHandler(handle, nil, nil)
     try guest.check(library.setTmpdir(handle, scratch.string), "be given a folder")
-    try guest.check(library.setCachedir(handle, scratch.string), "be given a folder")
     try guest.check(library.setBackend(handle, "direct"), "be told to run QEMU itself")
     if emulated { try guest.check(library.setBackendSetting(handle, "force_tcg", "1"), "be told to emulate") }
     for disk in disks { try guest.add(disk) }

@@ -9,7 +9,6 @@ struct GuestfsLibrary {
   let lastError: slipway_guestfs_last_error
   let setErrorHandler: slipway_guestfs_set_error_handler
   let setTmpdir: slipway_guestfs_set_text
-  let setCachedir: slipway_guestfs_set_text
   let setBackend: slipway_guestfs_set_text
   let setBackendSetting: slipway_guestfs_set_backend_setting
   let addDrive: slipway_guestfs_add_drive_opts_argv
@@ -52,7 +51,6 @@ struct GuestfsLibrary {
     lastError = try symbol("guestfs_last_error")
     setErrorHandler = try symbol("guestfs_set_error_handler")
     setTmpdir = try symbol("guestfs_set_tmpdir")
-    setCachedir = try symbol("guestfs_set_cachedir")
     setBackend = try symbol("guestfs_set_backend")
     setBackendSetting = try symbol("guestfs_set_backend_setting")
     addDrive = try symbol("guestfs_add_drive_opts_argv")
