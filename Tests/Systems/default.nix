@@ -25,16 +25,20 @@ let
     kernelParams = [ "console=tty0" "console=ttyS0,115200" "loglevel=4" "mitigations=off" "random.trust_cpu=on" ];
   };
 
-  # A system has one specialisation: itself, with a kernel that says more.
-  withSpecialisation = make: arguments: make (arguments // {
-    specialisations.verbose = make (arguments // {
-      name = "${arguments.name}-verbose";
-      kernelParams = (arguments.kernelParams or common.kernelParams) ++ [ "loglevel=7" ];
-    });
+  # A system with specialisations: itself, each with a further parameter of the kernel.
+  withSpecialisations = parameters: make: arguments: make (arguments // {
+    specialisations = builtins.mapAttrs
+      (name: parameter: make (arguments // {
+        name = "${arguments.name}-${name}";
+        kernelParams = (arguments.kernelParams or common.kernelParams) ++ [ parameter ];
+      }))
+      parameters;
   });
+  verbose = "loglevel=7";
 
-  tiny = withSpecialisation (import ./tiny common);
-  demo = withSpecialisation (import ./demo common);
+  tinyAlone = import ./tiny common;
+  tiny = withSpecialisations { inherit verbose; } tinyAlone;
+  demo = withSpecialisations { inherit verbose; } (import ./demo common);
   bulk = import ./bulk { inherit lib; };
   broken = import ./broken.nix { inherit lib packages initrd systemdBoot tiny; };
 
@@ -46,6 +50,19 @@ let
 
   # A later generation, which its kernel's command line tells.
   generation = letter: arguments: arguments // { kernelParams = common.kernelParams ++ [ "generation=${letter}" ]; };
+  # The same with an initrd of its own.
+  generationWithInitrd = letter: arguments: generation letter arguments // {
+    rootInitrd = initrd { beforeMount = "echo stage 1 of generation ${letter}"; };
+  };
+
+  # Five generations of demo, NAME-1 to NAME-5, with two specialisations each and an initrd of its own each.
+  fiveOfDemo = name: arguments: builtins.listToAttrs (map
+    (number: {
+      name = "${name}-${number}";
+      value = withSpecialisations { inherit verbose; quiet = "loglevel=1"; } (import ./demo common)
+        (generationWithInitrd number (arguments // { name = "${name}-${number}"; }));
+    })
+    [ "1" "2" "3" "4" "5" ]);
 
   grubBios = device: arguments: tiny (arguments // {
     installBootloader = grub { inherit device; };
@@ -73,7 +90,15 @@ in
   tiny-many = tiny { name = "tiny-many"; extraDependencies = [ bulk.emptyFiles ]; };
   tiny-notouch = tiny { name = "tiny-notouch"; canTouchEfiVariables = false; };
   tiny-b = tiny (generation "b" { name = "tiny-b"; });
-  tiny-c = tiny (generation "c" { name = "tiny-c"; rootInitrd = initrd { beforeMount = "echo stage 1 of generation c"; }; });
+  tiny-c = tiny (generationWithInitrd "c" { name = "tiny-c"; });
+  tiny-counted = tinyAlone { name = "tiny-counted"; bootCountingTries = 3; };
+  tiny-counted-panic = tinyAlone {
+    name = "tiny-counted-panic";
+    bootCountingTries = 3;
+    # The machine resets a second later.
+    kernelParams = common.kernelParams ++ [ "panic=1" ];
+    rootInitrd = initrd { beforeMount = "echo c >/proc/sysrq-trigger"; };
+  };
   tiny-secrets = tiny { name = "tiny-secrets"; initrdSecrets."/secrets/key" = "/etc/secrets/key"; };
   f2fs = tiny { name = "f2fs"; };
   f2fs-shared = tiny { name = "f2fs-shared"; rootInitrd = initrd { mountRoot = "mountShare"; }; };
@@ -82,9 +107,13 @@ in
   secure = tiny { name = "secure"; signer = packages.sbsigntool; };
   grub-bios = grubBios "/dev/vda" { name = "grub-bios"; };
   grub-bios-b = grubBios "/dev/vda" (generation "b" { name = "grub-bios-b"; });
+  grub-bios-c = grubBios "/dev/vda" (generationWithInitrd "c" { name = "grub-bios-c"; });
   grub-bios-sda = grubBios "/dev/sda" { name = "grub-bios-sda"; };
 } // bothForms "grub-efi" (grubEfi false)
 // bothForms "grub-xbootldr" (grubEfi true)
 // bothForms "xbootldr" (arguments: tiny (arguments // { xbootldr = true; }))
 // bothForms "uki" unified
+// fiveOfDemo "demo" { }
+// fiveOfDemo "demo-grub-efi" { installBootloader = grub { efiSupport = true; }; }
+// fiveOfDemo "demo-grub-bios" { installBootloader = grub { device = "/dev/vda"; }; hasESP = false; }
 // broken

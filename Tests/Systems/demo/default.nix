@@ -1,5 +1,5 @@
-# demo: systemd for process 1, and the tools of a usual system. Arguments: those of toplevel.nix, and
-# `canTouchEfiVariables`.
+# demo: systemd for process 1, and the tools of a usual system. Arguments: those of toplevel.nix,
+# `canTouchEfiVariables`, and `hasESP` (false: nothing is mounted on /boot).
 { lib, packages, linux, initrd, systemdBoot, makeEtc, makeAccounts, makeToplevel, release, kernelParams }:
 let
   inherit (packages) bash busybox coreutils e2fsprogs kmod login nix perl systemd util-linux;
@@ -62,11 +62,9 @@ let
   pamUnix = lib.concat "" (map (kind: "${kind} required ${pamModules}/pam_unix.so nullok\n")
     [ "auth" "account" "password" "session" ]);
 
-  etc = makeEtc (release // {
-    "fstab" = ''
-      /dev/disk/by-label/nixos / auto defaults 0 0
-      /dev/disk/by-label/ESP /boot vfat umask=0077 0 0
-    '';
+  etc = hasESP: makeEtc (release // {
+    "fstab" = "/dev/disk/by-label/nixos / auto defaults 0 0\n"
+      + (if hasESP then "/dev/disk/by-label/ESP /boot vfat umask=0077 0 0\n" else "");
     "login.defs".source = "${login}/etc/login.defs";
     "mke2fs.conf".source = "${e2fsprogs}/etc/mke2fs.conf";
     "nix/nix.conf" = ''
@@ -90,10 +88,10 @@ let
     "systemd/system.conf" = "[Manager]\nDefaultEnvironment=PATH=${programs}\n";
   });
 in
-{ canTouchEfiVariables ? true, ... }@arguments:
+{ canTouchEfiVariables ? true, hasESP ? true, ... }@arguments:
 makeToplevel ({
   inherit links software kernelParams;
-  etc = "${etc}/etc";
+  etc = "${etc hasESP}/etc";
   accounts = makeAccounts {
     shell = "/run/current-system/sw/bin/bash";
     users = { systemd-journal = 62; systemd-network = 152; systemd-resolve = 153; };
@@ -106,4 +104,4 @@ makeToplevel ({
   firstProcess = "${systemd}/lib/systemd/systemd";
   installBootloader = systemdBoot { inherit canTouchEfiVariables; bootctl = systemd; };
   afterSwitch = "[ ! -d /run/systemd/system ] || ${systemd}/bin/systemctl daemon-reload";
-} // removeAttrs arguments [ "canTouchEfiVariables" ])
+} // removeAttrs arguments [ "canTouchEfiVariables" "hasESP" ])

@@ -68,16 +68,31 @@ copy_to_boot() {
   mv "$boot$bootPath.tmp" "$boot$bootPath"
 }
 
+# name_entry NAME SUFFIX FOLDER: sets $entry to the name of the entry's file. Where boots are counted, an entry that is there
+# keeps its counters, or that it has none any more.
+name_entry() {
+  entry=$1$2
+  [ -n "@tries@" ] || return 0
+  for file in "$3/$1$2" "$3/$1"+[0-9]*"$2"; do
+    [ ! -e "$file" ] || {
+      entry=${file##*/}
+      return 0
+    }
+  done
+  entry=$1+@tries@$2
+}
+
 # write_entry GENERATION, for the specification and the profile in the variables of the loop below
 write_entry() {
   name=nixos${profile:+-$profile}-generation-$1${specialisation:+-specialisation-$specialisation}
   if [ -e "$toplevel/uki.efi" ]; then
-    entry=$name.efi # systemd-boot takes the title, and so on, from the image
+    name_entry "$name" .efi "$boot/EFI/Linux" # systemd-boot takes the title, and so on, from the image
     copy_to_boot "$toplevel/uki.efi" "/EFI/Linux/$entry"
   else
-    entry=$name.conf
+    name_entry "$name" .conf "$boot/loader/entries"
     write_entry_file "$1"
   fi
+  newestToplevel=$toplevel
   if [ "$toplevel" = "$defaultToplevel" ]; then
     defaultEntry=$entry
   fi
@@ -152,6 +167,10 @@ while read -r generation link <&3; do
 done 3<"$work/generations"
 [ -n "$defaultEntry" ] || fail "no generation in $profiles is $defaultToplevel: set the profile first"
 
+# A pattern takes the first entry of the menu, where the newest generation is first and what has no tries left is last.
+if [ -n "@tries@" ] && [ "$newestToplevel" = "$defaultToplevel" ]; then
+  defaultEntry="nixos-*"
+fi
 cat >"$work/loader.conf" <<END
 timeout @timeout@
 default $defaultEntry
