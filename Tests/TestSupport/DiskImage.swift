@@ -58,6 +58,23 @@ package struct DiskImage: Sendable {
     }
   }
 
+  /// Copies what the system has in `/boot` to a new folder, from the first partition: an ESP, or an ext4 root.
+  package func copyBoot(isESP: Bool, to folder: FilePath, scratch: FilePath) async throws {
+    try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: false)
+    let partition = try await carve(0, to: scratch.appending("first-partition"))
+    defer { try? FileManager.default.removeItem(atPath: partition.string) }
+    if isESP {
+      try await runner.run("mcopy", "-s", "-Q", "-n", "-i", partition.string, "::/*", folder.string)
+    } else {
+      // It makes a folder of that name.
+      try FileManager.default.removeItem(atPath: folder.string)
+      try await runner.run(
+        "debugfs", "-R", "rdump /boot \(folder.removingLastComponent())", partition.string)
+      let copied = folder.removingLastComponent().appending("boot").string
+      if copied != folder.string { try FileManager.default.moveItem(atPath: copied, toPath: folder.string) }
+    }
+  }
+
   /// Copies one partition into a file of its own.
   package func carve(_ index: Int, to copy: FilePath) async throws -> FilePath {
     let partition = try await partitions()[index]
