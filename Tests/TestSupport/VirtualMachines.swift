@@ -8,4 +8,11 @@ extension Trait where Self == ConditionTrait {
       ProcessInfo.processInfo.environment["SLIPWAY_VM_TESTS"] == "1"
     }
   }
+
+  /// The test takes many minutes. Only `make test-all` runs it.
+  package static var sweep: Self {
+    .enabled("set SLIPWAY_SWEEPS=1 to run sweeps") {
+      ProcessInfo.processInfo.environment["SLIPWAY_SWEEPS"] == "1"
+    }
+  }
 }
