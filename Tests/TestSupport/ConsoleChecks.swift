@@ -22,5 +22,5 @@ package enum ConsoleChecks {
   /// Is typed last, and then waited for.
   package static let end = "echo session-$((6 * 7))"
   /// What `end` prints.
-  package static let ended = "session-42"
+  package static let ended: ConsoleSession.End = "session-42"
 }

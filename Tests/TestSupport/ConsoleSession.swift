@@ -5,33 +5,62 @@ package import SystemPackage
 package enum ConsoleSession {
   private static let firmware = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 
-  /// Boots a copy-on-write copy, logs in as root, types the commands and waits for a text. After a reboot it logs in
-  /// again; the machine keeps what was written until the session ends.
+  /// When a session ends: some time after a text was shown for the nth time. QEMU is killed then, which is a power cut for the
+  /// machine in it: what it has given to its disk by then is there, and what it still had in its memory is not.
+  package struct End: Sendable, ExpressibleByStringLiteral {
+    let text: String
+    let count: Int
+    let delay: Duration
+
+    /// Ends a session `delay` after the text was shown `count` times, at least once.
+    package init(_ text: String, count: Int = 1, delay: Duration = .zero) {
+      self.text = text
+      self.count = count
+      self.delay = delay
+    }
+
+    package init(stringLiteral text: String) { self.init(text) }
+
+    /// Whether the console has shown the text as often.
+    package func isReached(in shown: String) -> Bool {
+      var rest = shown.utf8[...]
+      for _ in 0..<count {
+        guard let found = rest.firstRange(of: text.utf8) else { return false }
+        rest = rest[found.upperBound...]
+      }
+      return true
+    }
+  }
+
+  /// Boots, logs in as root, types the commands and waits for the end. After a reboot it logs in again.
   ///
   /// - Parameters:
   ///   - variables: the EFI variables; nil for a BIOS.
+  ///   - isCopy: the machine has copies of image and variables, which end with the session; or else both themselves.
   ///   - further: raw disks beside the image.
   ///   - share: how the machine is given the host's store, under the tag `store`; nil for not at all.
   /// - Returns: everything that the console showed.
   package static func run(
-    image: FilePath, format: String, variables: FilePath?, further: [FilePath] = [],
-    share: HostShare? = nil, scratch: FilePath, commands: [String], until end: String
+    image: FilePath, format: String, variables: FilePath?, isCopy: Bool = true, further: [FilePath] = [],
+    share: HostShare? = nil, scratch: FilePath, commands: [String], until end: End
   ) async throws -> String {
     var machine = [
       "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "1024", "-smp", "2", "-display", "none",
       "-serial", "stdio", "-monitor", "none",
-      "-drive", "if=virtio,format=\(format),snapshot=on,file=\(image)",
+      "-drive", "if=virtio,format=\(format),snapshot=\(isCopy ? "on" : "off"),file=\(image)",
     ]
     for disk in further { machine += ["-drive", "if=virtio,format=raw,snapshot=on,file=\(disk)"] }
     let socket = scratch.appending("share.socket")
     machine += share?.arguments(socket: socket) ?? []
     if let variables {
-      let copy = scratch.appending("console-vars.fd")
-      _ = try await Subprocess.run(
-        .name("cp"), arguments: [variables.string, copy.string], output: .discarded)
+      let used = isCopy ? scratch.appending("console-vars.fd") : variables
+      if isCopy {
+        _ = try await Subprocess.run(
+          .name("cp"), arguments: [variables.string, used.string], output: .discarded)
+      }
       machine += [
         "-drive", "if=pflash,format=raw,readonly=on,file=\(firmware)",
-        "-drive", "if=pflash,format=raw,file=\(copy)",
+        "-drive", "if=pflash,format=raw,file=\(used)",
       ]
     }
     return try await Subprocess.run(
@@ -54,8 +83,9 @@ package enum ConsoleSession {
         if let line = typist.next(after: shown) {
           _ = try await execution.standardInputWriter.write(line + "\n")
         }
-        if typist.isDone, shown.contains(end) { break }
+        if typist.isDone, end.isReached(in: shown) { break }
       }
+      if end.isReached(in: shown) { try await Task.sleep(for: end.delay) }
       // It may be dead already, by its deadline or by itself.
       try? execution.send(signal: .kill)
       return shown
