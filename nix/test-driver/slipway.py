@@ -66,8 +66,10 @@ _NOT_LOADED = "BdsDxe: failed to load "
 _REFUSAL = ": Access Denied"
 # What systemd-boot sets at each boot by it (systemd.io/BOOT_LOADER_INTERFACE).
 _LOADER_INFO = "/sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
-# What boot counting adds to the name of an entry's file, and is not of its identifier.
-_BOOT_COUNT = re.compile(r"\+[0-9]+(-[0-9]+)?(?=\.[a-z]+$)")
+# What boot counting adds to the name of an entry's file, and the pattern that takes the name with and without it:
+# systemd-boot has it in the entry's identifier before its version 259, and bootctl has not.
+_BOOT_COUNT = re.compile(r"\+[0-9]+(-[0-9]+)?\.(?=[a-z]+$)")
+_ANY_BOOT_COUNT = "[+.]*"
 # What the driver's shell in the guest says first.
 _BACKDOOR = b"Spawning backdoor root shell..."
 # Whole lines that only a system prints that is up: the driver reads no line before its end, so no prompt.
@@ -232,7 +234,7 @@ class EFIMachine:
         ).splitlines()
         if not files:
             raise EFIMachineError(f"cannot {attempt}: no entry of systemd-boot's starts {toplevel}")
-        entry = _BOOT_COUNT.sub("", os.path.basename(files[0]))
+        entry = _BOOT_COUNT.sub(_ANY_BOOT_COUNT, os.path.basename(files[0]))
         self._run(f"bootctl set-oneshot {shlex.quote(entry)}", attempt)
 
     def _choose_grub_entry(self, toplevel: str, attempt: str) -> None:
