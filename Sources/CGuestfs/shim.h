@@ -25,5 +25,8 @@ typedef __typeof__(&guestfs_free_xattr_list) slipway_guestfs_free_xattr_list;
 typedef __typeof__(&guestfs_ls0) slipway_guestfs_ls0;
 typedef __typeof__(&guestfs_download_offset) slipway_guestfs_download_offset;
 typedef __typeof__(&guestfs_write) slipway_guestfs_write;
+typedef __typeof__(&guestfs_pwrite) slipway_guestfs_pwrite;
+typedef __typeof__(&guestfs_fill) slipway_guestfs_fill;
+typedef __typeof__(&guestfs_rm) slipway_guestfs_rm;
 typedef __typeof__(&guestfs_statvfs) slipway_guestfs_statvfs;
 typedef __typeof__(&guestfs_free_statvfs) slipway_guestfs_free_statvfs;

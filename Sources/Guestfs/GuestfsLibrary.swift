@@ -16,6 +16,9 @@ struct GuestfsLibrary {
   let umountAll: slipway_guestfs_call
   let shutdown: slipway_guestfs_call
   let write: slipway_guestfs_write
+  let writeAt: slipway_guestfs_pwrite
+  let fill: slipway_guestfs_fill
+  let remove: slipway_guestfs_rm
   let mount: slipway_guestfs_mount_options
   let find: slipway_guestfs_find0
   let checksums: slipway_guestfs_checksums_out
@@ -58,6 +61,9 @@ struct GuestfsLibrary {
     umountAll = try symbol("guestfs_umount_all")
     shutdown = try symbol("guestfs_shutdown")
     write = try symbol("guestfs_write")
+    writeAt = try symbol("guestfs_pwrite")
+    fill = try symbol("guestfs_fill")
+    remove = try symbol("guestfs_rm")
     mount = try symbol("guestfs_mount_options")
     find = try symbol("guestfs_find0")
     checksums = try symbol("guestfs_checksums_out")
