@@ -20,6 +20,7 @@ let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swif
 let mustache: Target.Dependency = .product(name: "Mustache", package: "swift-mustache")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
   name: "slipway",
@@ -36,6 +37,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     // No trait: with Foundation the static agent would grow from 14 MB to 58 MB.
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
   ],
@@ -119,6 +121,7 @@ let package = Package(
         "NixStore",
         "Ext4", "Ext4Geometry", "Sfdisk",
         "Appliance", "HostProbe", "Command", "CLinux", "Basics", asn1, certificates, crypto, systemPackage,
+        yams,
       ]),
     // The command line.
     .executableTarget(

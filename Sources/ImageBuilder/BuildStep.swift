@@ -39,6 +39,11 @@ extension BuildStep {
 
   /// - Parameter key: `preVM` or `postVM`.
   static func hook(_ key: String) -> BuildStep { BuildStep(key, "run \(key)") }
+
+  /// - Parameters:
+  ///   - key: the kind of a scenario's step.
+  ///   - what: what it is called.
+  static func scenario(_ key: String, _ what: String) -> BuildStep { BuildStep(key, what) }
 }
 
 /// The steps of the guest.

@@ -2,7 +2,7 @@
 /// of its kind. A broken rule traps, which is what libFuzzer notices.
 package enum FuzzedParser: String, CaseIterable, Sendable {
   // A user's, or Nix's.
-  case spec, manifest, closureInfo, derivation, writeAheadLog
+  case spec, scenario, manifest, closureInfo, derivation, writeAheadLog
   // The host's.
   case firmwareDescriptor, variableStore, variablesJSON, awsVariables, qemuVariables
   case certificate, devicePath, executable, modules, sfdisk
@@ -18,6 +18,7 @@ package enum FuzzedParser: String, CaseIterable, Sendable {
   package func feed(_ bytes: [UInt8]) {
     switch self {
     case .spec: Inputs.spec(bytes)
+    case .scenario: Inputs.scenario(bytes)
     case .manifest: Inputs.manifest(bytes)
     case .closureInfo: Inputs.closureInfo(bytes)
     case .derivation: Inputs.derivation(bytes)

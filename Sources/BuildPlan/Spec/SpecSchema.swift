@@ -7,18 +7,20 @@ package enum SpecSchema {
   package static func json() throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(schema), as: UTF8.self) + "\n"
+    var schema = keywords
+    schema["$schema"] = .text("https://json-schema.org/draft/2020-12/schema")
+    schema["title"] = .text("Slipway image spec")
+    return String(decoding: try encoder.encode(SpecValue.object(schema)), as: UTF8.self) + "\n"
   }
 
-  private static var schema: SpecValue {
+  /// What a spec is to fit, for a schema that has specs within.
+  package static var keywords: [String: SpecValue] {
     let properties = SpecKey.all.map { ($0.name, schema(of: $0)) }
-    return .object([
-      "$schema": .text("https://json-schema.org/draft/2020-12/schema"),
-      "title": .text("Slipway image spec"),
+    return [
       "type": .text("object"),
       "properties": .object(Dictionary(uniqueKeysWithValues: properties)),
       "additionalProperties": .flag(false),
-    ])
+    ]
   }
 
   private static func schema(of key: SpecKey) -> SpecValue {

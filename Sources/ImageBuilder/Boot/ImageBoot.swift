@@ -13,6 +13,8 @@ struct ImageBoot {
   /// The end of the time that the boot has.
   let deadline: ContinuousClock.Instant
   let recorder: StepRecorder
+  /// The step that the boot belongs to.
+  var step = BuildStep.bootImage
 
   /// A console that printed something this long before the end of the time was busy, and not silent.
   private static let silence = Duration.seconds(10)
@@ -45,7 +47,7 @@ struct ImageBoot {
     // Before there is a machine.
     _ = try BootVerdict(expect: expect)
     return try await withMachine(configuration) { machine in
-      let outcome = try await BootWatch(console: machine.console, step: .bootImage, recorder: recorder) {
+      let outcome = try await BootWatch(console: machine.console, step: step, recorder: recorder) {
         $0.lastLines.last ?? BootPhase.firmware.rawValue
       }.during { try await wait(on: machine) }
       return try await body(machine, outcome)

@@ -182,7 +182,7 @@ extension DiskMap {
   ///
   /// - Returns: what could not be read, and why.
   /// - Throws: `CancellationError`.
-  fileprivate mutating func read(with guest: Guestfs) throws -> [String] {
+  mutating func read(with guest: Guestfs) throws -> [String] {
     var failures: [String] = []
     for index in parts.indices where parts[index].isForeign {
       let number = parts[index].report.number
