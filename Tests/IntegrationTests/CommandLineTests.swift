@@ -1,6 +1,7 @@
 import BuildPlan
 import Command
 import Foundation
+import ImageBuilder
 import SystemPackage
 import TestSupport
 import Testing
@@ -8,7 +9,8 @@ import Testing
 /// What the command line says and how it ends, without a machine being started.
 @Suite(.virtualMachines) struct CommandLineTests {
   @Test(arguments: [
-    [], ["build"], ["plan"], ["verify"], ["doctor"], ["appliance"], ["appliance", "build"], ["cache"],
+    [], ["build"], ["plan"], ["verify"], ["test"], ["doctor"], ["appliance"], ["appliance", "build"],
+    ["cache"],
     ["cache", "list"], ["cache", "prune"], ["schema"], ["inspect"], ["diff"], ["reproduce"],
     ["efivars"], ["efivars", "show"], ["efivars", "get"], ["efivars", "set"], ["efivars", "delete"],
     ["efivars", "diff"], ["efivars", "check"], ["efivars", "canonicalise"], ["efivars", "boot-next"],
@@ -38,6 +40,9 @@ import Testing
     (["verify", "--image", "/dev/null"], "--format"),
     (["verify", "--image", "/dev/null", "--timeout", "0"], "--timeout"),
     (["build", "--system", "/x", "--vm-template", "/nowhere.xml"], "/nowhere.xml"),
+    (["test", "/nowhere.yaml"], "/nowhere.yaml"),
+    (["test", "/dev/null"], "/dev/null:1: "),
+    (["test", "/dev/null", "--system", "tiny"], "'tiny'"),
   ]
 
   @Test(arguments: refusals)
@@ -119,6 +124,8 @@ import Testing
     let result = try await SlipwayCommand.run(["schema"])
     #expect(result.status == 0)
     #expect(result.output == (try SpecSchema.json()).trimmingCharacters(in: .newlines))
+    let scenarios = try await SlipwayCommand.run(["schema", "--scenario"])
+    #expect(scenarios.output == (try ScenarioSchema.json()).trimmingCharacters(in: .newlines))
   }
 
   @Test(arguments: ["man1/slipway.1", "man5/slipway-spec.5"])

@@ -12,7 +12,7 @@ struct HTML: Hashable {
   /// - Parameter name: an element's, and `attributes` its attributes' with their values. Names are ours.
   init(_ name: String, _ attributes: [(String, String)] = [], _ content: [HTML] = []) {
     let words = attributes.map { " \($0.0)=\"\(Self.escaped($0.1))\"" }.joined()
-    let isVoid = ["img", "meta", "rect", "line"].contains(name)
+    let isVoid = ["img", "meta", "rect", "line", "br"].contains(name)
     markup = isVoid ? "<\(name)\(words)/>" : "<\(name)\(words)>\(content.map(\.markup).joined())</\(name)>"
   }
 
@@ -129,6 +129,8 @@ struct HTMLPage {
     tr.default td { font-weight: 600; }
     td { min-width: 6.5rem; }
     td.short { min-width: 0; white-space: nowrap; }
+    tr.failed td { font-weight: 600; background: var(--mark); }
+    pre { overflow-x: auto; font-size: .8125rem; line-height: 1.35; }
     svg { display: block; width: 100%; height: auto; }
     svg text { font: 600 28px system-ui, sans-serif; fill: var(--text); text-anchor: middle;
       paint-order: stroke; stroke: var(--back); stroke-width: 8px; stroke-linejoin: round;

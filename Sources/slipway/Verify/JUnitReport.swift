@@ -7,6 +7,8 @@ struct JUnitReport {
     var seconds: Double
     /// Why it failed; nil where it passed.
     var failure: String?
+    /// Whether it was not run.
+    var isSkipped = false
     var output: [String]
   }
 
@@ -16,11 +18,12 @@ struct JUnitReport {
   /// The document.
   var text: String {
     let failures = cases.count { $0.failure != nil }
+    let skipped = cases.count(where: \.isSkipped)
     let seconds = cases.reduce(0) { $0 + $1.seconds }
     var lines = [
       #"<?xml version="1.0" encoding="UTF-8"?>"#,
       #"<testsuites tests="\#(cases.count)" failures="\#(failures)" time="\#(Self.time(seconds))">"#,
-      #"  <testsuite name="\#(Self.escaped(suite))" tests="\#(cases.count)" failures="\#(failures)" errors="0" skipped="0" time="\#(Self.time(seconds))">"#,
+      #"  <testsuite name="\#(Self.escaped(suite))" tests="\#(cases.count)" failures="\#(failures)" errors="0" skipped="\#(skipped)" time="\#(Self.time(seconds))">"#,
     ]
     for item in cases {
       lines.append(
@@ -29,6 +32,7 @@ struct JUnitReport {
       if let failure = item.failure {
         lines.append(#"      <failure message="\#(Self.escaped(failure))"/>"#)
       }
+      if item.isSkipped { lines.append("      <skipped/>") }
       if !item.output.isEmpty {
         lines.append("      <system-out>\(Self.escaped(item.output.joined(separator: "\n")))</system-out>")
       }
