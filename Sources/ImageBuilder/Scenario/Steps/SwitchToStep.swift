@@ -47,7 +47,7 @@ struct SwitchToStep: ScenarioAction {
         within: .seconds(timeLimit))
       guard let mustFail else {
         guard switched.status == 0 else { throw failure("switch-to-configuration boot failed", switched) }
-        return set.output
+        return set.output.split(separator: "\n").last.map { TerminalText.escaped(String($0)) }
       }
       guard switched.status != 0 else { throw failure("switch-to-configuration boot did not fail", switched) }
       guard try LineExpression(mustFail).isFound(in: switched.output) else {
