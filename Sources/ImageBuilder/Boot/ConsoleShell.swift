@@ -47,14 +47,23 @@ struct ConsoleShell {
   static func with<Result: Sendable>(
     _ machine: Machine, as login: ConsoleLogin, _ body: (ConsoleShell) async throws -> Result
   ) async throws -> Result {
-    try await machine.withLine(.console) { line in
-      // Not by the console's log: QEMU writes a byte there again that the socket did not take at once.
-      let transcript = Transcript()
-      let reader = Task { try? await onThread { transcript.read(line.rawValue) } }
-      defer { reader.cancel() }
+    let transcript = Transcript()
+    return try await machine.withLine(.console) { line in
+      // Not the log: QEMU writes a byte there again that the line, while it is full, does not take at once.
+      let drain = Task { try? await onThread { Self.drain(line.rawValue, into: transcript) } }
+      defer { drain.cancel() }
       let shell = ConsoleShell(line: line, transcript: transcript)
       try await shell.logIn(login)
       return try await body(shell)
+    }
+  }
+
+  private static func drain(_ line: Int32, into transcript: Transcript) {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while true {
+      let count = read(line, &buffer, buffer.count)
+      guard count > 0 else { return transcript.end() }
+      transcript.add(buffer[..<count])
     }
   }
 
@@ -100,10 +109,9 @@ struct ConsoleShell {
   func run(_ command: String, within limit: Duration = .seconds(60)) async throws -> Result {
     let mark = String(UInt32.random(in: .min ... .max), radix: 16)
     transcript.forget()
-    // The end is told twice: an emulated serial port that is kept waiting gives a character twice now and then.
-    let end = "printf '\\nslipway-%s:%s\\n' end-\(mark) $slipway_status"
     try type(
-      "printf 'slipway-%s\\n' begin-\(mark); (\n\(command)\n) 2>&1; slipway_status=$?; \(end); \(end)\n")
+      "printf 'slipway-%s\\n' begin-\(mark); (\n\(command)\n) 2>&1; printf '\\nslipway-%s:%s\\n' end-\(mark) $?\n"
+    )
     guard let text = try await wait(for: "slipway-end-\(mark):", andLine: true, within: limit) else {
       throw Fault(
         .failed, "a command on the guest's console did not end in \(limit.components.seconds) seconds",
@@ -117,12 +125,6 @@ struct ConsoleShell {
     let status = Int(text[end.upperBound...].prefix { $0.isNumber }) ?? -1
     var output = text[begin..<end.lowerBound]
     if output.hasSuffix("\n") { output.removeLast() }
-    // The first time it was told, where that was not understood.
-    if let last = output.range(of: "\nslipway-", options: .backwards),
-      output[last.upperBound...].contains(mark)
-    {
-      output = output[..<last.lowerBound]
-    }
     return Result(status: status, output: String(output))
   }
 
@@ -166,35 +168,30 @@ struct ConsoleShell {
   }
 }
 
-/// What a line has shown since the last time that it was forgotten.
+/// What a console has shown since the last time that it was forgotten.
 private final class Transcript: Sendable {
   private struct State {
     var bytes: [UInt8] = []
     var hasEnded = false
   }
 
-  /// The most bytes that are kept, of the newest: a guest may print without end.
-  private static let limit = 1 << 20
-
   private let state = Mutex(State())
-
-  /// Reads the line until it is closed. Blocks its thread.
-  func read(_ line: Int32) {
-    var buffer = [UInt8](repeating: 0, count: 4096)
-    while true {
-      let count = Foundation.read(line, &buffer, buffer.count)
-      guard count > 0 else { break }
-      state.withLock { state in
-        state.bytes += buffer[..<count]
-        if state.bytes.count > 2 * Self.limit { state.bytes.removeFirst(state.bytes.count - Self.limit) }
-      }
-    }
-    state.withLock { $0.hasEnded = true }
-  }
 
   var text: String { String(decoding: state.withLock { $0.bytes }, as: UTF8.self) }
   var byteCount: Int { state.withLock { $0.bytes.count } }
   var hasEnded: Bool { state.withLock { $0.hasEnded } }
 
+  /// The most bytes that are kept, of the newest: a guest may print without end.
+  private static let limit = 1 << 20
+
+  func add(_ bytes: ArraySlice<UInt8>) {
+    state.withLock { state in
+      state.bytes += bytes
+      if state.bytes.count > 2 * Self.limit { state.bytes.removeFirst(state.bytes.count - Self.limit) }
+    }
+  }
+
   func forget() { state.withLock { $0.bytes = [] } }
+  /// The guest has ended, or nobody listens any more.
+  func end() { state.withLock { $0.hasEnded = true } }
 }
