@@ -56,7 +56,7 @@ let package = Package(
       dependencies: ["Basics", "ImageModel", "AgentProtocol", "Ext4Geometry", crypto, mustache],
       resources: [
         .embedInCode("../../vm-templates/installer.xml"), .embedInCode("../../vm-templates/disk.xml"),
-        .embedInCode("../../vm-templates/verify.xml"),
+        .embedInCode("../../vm-templates/verify.xml"), .embedInCode("../../vm-templates/run.xml"),
       ]),
     // Closures, their registration, and the Nix database.
     .target(

@@ -86,6 +86,18 @@ package struct ClaimedFolder: Sendable {
     return ClaimedFolder(path: path, lock: file)
   }
 
+  /// Locks a folder that is there for longer than this process.
+  ///
+  /// - Returns: nil where another process holds it.
+  /// - Throws: `PathFailure`.
+  package static func claim(_ path: FilePath) throws(PathFailure) -> ClaimedFolder? {
+    let file = try opened(path)
+    guard flock(file, LOCK_EX | LOCK_NB) != 0 else { return ClaimedFolder(path: path, lock: file) }
+    let isHeld = errno == EWOULDBLOCK
+    close(file)
+    return isHeld ? nil : ClaimedFolder(path: path, lock: nil)
+  }
+
   private static func opened(_ path: FilePath) throws(PathFailure) -> Int32 {
     let file = path.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
     guard file >= 0 else { throw PathFailure("open", path, Errno(rawValue: errno)) }

@@ -14,7 +14,8 @@ struct Slipway: AsyncParsableCommand {
       """,
     version: SlipwayVersion.current,
     subcommands: [
-      BuildCommand.self, PlanCommand.self, VerifyCommand.self, TestCommand.self, InspectCommand.self,
+      BuildCommand.self, PlanCommand.self, VerifyCommand.self, TestCommand.self, RunCommand.self,
+      InspectCommand.self,
       DiffCommand.self,
       ReproduceCommand.self,
       DoctorCommand.self, SchemaCommand.self, ApplianceCommand.self, CacheCommand.self, EFIVarsCommand.self,

@@ -39,7 +39,7 @@ import Testing
         #expect(found.isEmpty, "\(name): \(code)")
       }
     }
-    for template in ["installer", "verify"] {
+    for template in ["installer", "verify", "run"] {
       let text = try String(
         contentsOfFile: TestSystem.repository("vm-templates/\(template).xml"), encoding: .utf8)
       #expect(!text.contains("x86_64") && !text.contains("q35"))

@@ -38,6 +38,23 @@ import Testing
     try expectSnapshot(xml, named: "verify.xml")
   }
 
+  @Test func theDomainOfARunIsTheGoldenOne() throws {
+    let network = ["network": "user,id=slipway,hostfwd=tcp:127.0.0.1:2222-:22", "cache": "unsafe"]
+    let values = common().merging(disk) { $1 }.merging(noScreen) { $1 }
+    try expectSnapshot(try DomainTemplate.run().render(values.merging(network) { $1 }), named: "run.xml")
+    let screen = [
+      "screen": "yes", "vncAddress": "127.0.0.1", "vncPort": "-1", "vncAutoport": "yes", "network": "",
+      "cache": "writeback",
+    ]
+    try expectSnapshot(try DomainTemplate.run().render(values.merging(screen) { $1 }), named: "run-vnc.xml")
+    let window = [
+      "screen": "yes", "display": ":0", "xauth": "/h/.Xauthority", "network": "", "cache": "unsafe",
+    ]
+    #expect(
+      try DomainTemplate.run().render(values.merging(window) { $1 })
+        .contains("    <graphics type='sdl' display=':0' xauth='/h/.Xauthority'/>\n"))
+  }
+
   @Test func aBIOSHasNoFirmwareOfItsOwn() throws {
     let bios = [
       "firmwareCode": "", "kernel": "/k/kernel", "initrd": "/k/initrd", "kernelCommandLine": "init=/x",
@@ -123,8 +140,12 @@ import Testing
   }
 
   private let disk = [
-    "disk": "/w/disk.qcow2", "consoleSocket": "/w/console.sock", "kernel": "", "initrd": "",
-    "kernelCommandLine": "", "sectorSize": "",
+    "disk": "/w/disk.qcow2", "kernel": "", "initrd": "", "kernelCommandLine": "", "sectorSize": "",
+    "consoleSocket": "/s/console",
+  ]
+
+  private let noScreen = [
+    "screen": "", "display": "", "xauth": "", "vncAddress": "", "vncPort": "", "vncAutoport": "",
   ]
 
   private let lists = ["qemuArguments": [String]()]

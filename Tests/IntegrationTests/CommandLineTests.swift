@@ -9,7 +9,7 @@ import Testing
 /// What the command line says and how it ends, without a machine being started.
 @Suite(.virtualMachines) struct CommandLineTests {
   @Test(arguments: [
-    [], ["build"], ["plan"], ["verify"], ["test"], ["doctor"], ["appliance"], ["appliance", "build"],
+    [], ["build"], ["plan"], ["verify"], ["test"], ["run"], ["doctor"], ["appliance"], ["appliance", "build"],
     ["cache"],
     ["cache", "list"], ["cache", "prune"], ["schema"], ["inspect"], ["diff"], ["reproduce"],
     ["efivars"], ["efivars", "show"], ["efivars", "get"], ["efivars", "set"], ["efivars", "delete"],
@@ -39,6 +39,15 @@ import Testing
     (["verify", "--image", "/dev/null", "--expect", "("], "--expect"),
     (["verify", "--image", "/dev/null"], "--format"),
     (["verify", "--image", "/dev/null", "--timeout", "0"], "--timeout"),
+    (["run"], "--image"),
+    (["run", "/nowhere"], "/nowhere"),
+    (["run", "/nowhere", "--forward", "22"], "--forward 22"),
+    (["run", "/nowhere", "--forward", "2222:22", "--forward", "2222:80"], "twice"),
+    (["run", "/nowhere", "--forward", "2222:22", "--no-network"], "--no-network"),
+    (["run", "/nowhere", "--window", "--vnc"], "--vnc"),
+    (["run", "/nowhere", "--vnc", "--vnc-address", "here"], "--vnc-address"),
+    (["run", "/nowhere", "--cpus", "0"], "processors"),
+    (["run", "--keep", "/etc"], "/etc"),
     (["build", "--system", "/x", "--vm-template", "/nowhere.xml"], "/nowhere.xml"),
     (["test", "/nowhere.yaml"], "/nowhere.yaml"),
     (["test", "/dev/null"], "/dev/null:1: "),
@@ -50,6 +59,12 @@ import Testing
     let result = try await SlipwayCommand.run(arguments)
     #expect(result.status == 2, "\(result.errors)")
     #expect(result.errors.contains(word), "\(result.errors)")
+  }
+
+  @Test func aWindowNeedsADisplay() async throws {
+    let result = try await SlipwayCommand.run(["run", "/nowhere", "--window"], environment: ["DISPLAY": ""])
+    #expect(result.status == 3, "\(result.errors)")
+    #expect(result.errors.contains("--vnc"), "\(result.errors)")
   }
 
   @Test func aSpecWithAnUnknownKeyNamesIt() async throws {

@@ -63,16 +63,36 @@ package enum ConsoleSession {
         "-drive", "if=pflash,format=raw,file=\(used)",
       ]
     }
-    return try await Subprocess.run(
-      .name("sh"),
-      arguments: Arguments(
-        ["-c", "\(share?.preparation(socket: socket) ?? "")\nexec \"$@\"", "sh", "qemu-system-x86_64"]
-          + machine),
-      input: .inputWriter, output: .sequence,
-      error: .discarded
+    let words =
+      ["sh", "-c", "\(share?.preparation(socket: socket) ?? "")\nexec \"$@\"", "sh", "qemu-system-x86_64"]
+      + machine
+    // A power cut: the guest is not asked.
+    return try await drive(words, commands: commands, endingWith: .kill) { shown in
+      guard end.isReached(in: shown) else { return false }
+      try await Task.sleep(for: end.delay)
+      return true
+    }.shown
+  }
+
+  /// Runs a program whose standard streams are a guest's console, and types as `run` does.
+  ///
+  /// - Parameters:
+  ///   - words: the program and its arguments.
+  ///   - signal: what ends the program.
+  ///   - isDone: is asked with all that was shown, once everything is typed; whether the program is ended.
+  /// - Returns: everything that the console showed, and how the program ended; 128 and the signal's number for a signal.
+  package static func drive(
+    _ words: [String], commands: [String], endingWith signal: Subprocess.Signal = .terminate,
+    until isDone: @Sendable (String) async throws -> Bool
+  ) async throws -> (shown: String, status: Int32) {
+    let ended = try await Subprocess.run(
+      words[0].contains("/") ? .path(FilePath(words[0])) : .name(words[0]),
+      arguments: Arguments(Array(words.dropFirst())),
+      input: .inputWriter, output: .sequence, error: .discarded
     ) { execution in
       var typist = Typist(commands: commands)
       var shown = ""
+      var isEnding = false
       let deadline = Task {
         try await Task.sleep(for: .seconds(240))
         try execution.send(signal: .kill)
@@ -83,13 +103,19 @@ package enum ConsoleSession {
         if let line = typist.next(after: shown) {
           _ = try await execution.standardInputWriter.write(line + "\n")
         }
-        if typist.isDone, end.isReached(in: shown) { break }
+        guard !isEnding, typist.isDone, try await isDone(shown) else { continue }
+        isEnding = true
+        // It may be dead already, by its deadline or by itself.
+        try? execution.send(signal: signal)
       }
-      if end.isReached(in: shown) { try await Task.sleep(for: end.delay) }
-      // It may be dead already, by its deadline or by itself.
-      try? execution.send(signal: .kill)
       return shown
-    }.closureResult
+    }
+    let status: Int32 =
+      switch ended.terminationStatus {
+      case .exited(let code): code
+      case .signaled(let signal): 128 + signal
+      }
+    return (ended.closureResult, status)
   }
 }
 

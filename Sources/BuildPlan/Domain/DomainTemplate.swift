@@ -40,6 +40,12 @@ public struct DomainTemplate: Sendable {
       name: "vm-templates/verify.xml", text: String(decoding: PackageResources.verify_xml, as: UTF8.self))
   }
 
+  /// The template of the VM in which a person uses an image.
+  public static func run() throws -> DomainTemplate {
+    try DomainTemplate(
+      name: "vm-templates/run.xml", text: String(decoding: PackageResources.run_xml, as: UTF8.self))
+  }
+
   /// The domain's XML.
   ///
   /// - Parameters:

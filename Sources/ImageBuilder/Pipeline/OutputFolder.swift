@@ -10,19 +10,24 @@ struct OutputFolder {
   /// Where it is made. In the same folder as `destination`, so that the last move is a rename.
   let work: FilePath
   private let force: Bool
+  /// The flag that names it.
+  private let option: String
 
   private static let prefix = ".slipway-"
 
   /// Runs `body` with a fresh work folder, and moves that to `out` when `body` returns. When it throws, nothing
   /// is left of it. Work folders that a killed machine left beside it are removed first.
   ///
-  /// - Parameter isPrivate: whether nobody but its owner and root may look into it, now and later.
+  /// - Parameters:
+  ///   - option: the flag that names it, for messages.
+  ///   - isPrivate: whether nobody but its owner and root may look into it, now and later.
   /// - Throws: `Fault` when `out` exists and `force` is off, when it is nothing that a build made, or when its
   ///   parent cannot be written.
   static func with<Result>(
-    _ out: String, force: Bool, isPrivate: Bool = false, _ body: (OutputFolder) async throws -> Result
+    _ out: String, option: String = "--out", force: Bool, isPrivate: Bool = false,
+    _ body: (OutputFolder) async throws -> Result
   ) async throws -> Result {
-    let folder = try OutputFolder(out, force: force)
+    let folder = try OutputFolder(out, option: option, force: force)
     ClaimedFolder.removeAbandoned(in: folder.work.removingLastComponent()) {
       ClaimedFolder.isUniqueName($0, prefix: prefix)
     }
@@ -43,19 +48,20 @@ struct OutputFolder {
     }
   }
 
-  private init(_ out: String, force: Bool) throws {
+  private init(_ out: String, option: String, force: Bool) throws {
     destination = FilePath(URL(fileURLWithPath: out).standardizedFileURL.path)
     self.force = force
+    self.option = option
     guard let name = destination.lastComponent?.string else {
       throw Fault(
-        .badInput, "--out \(out) is not a folder that can be made", remedy: "Name a new folder")
+        .badInput, "\(option) \(out) is not a folder that can be made", remedy: "Name a new folder")
     }
     let parent = destination.removingLastComponent()
     work = parent.appending(ClaimedFolder.uniqueName(Self.prefix))
     guard HostFiles.exists(parent) else {
       throw Fault(
         .badInput, "the folder \(parent), in which \(name) would be made, does not exist",
-        remedy: "Make it, or choose another --out")
+        remedy: "Make it, or choose another \(option)")
     }
     guard HostFiles.exists(destination) else { return }
     guard force else {
@@ -72,7 +78,7 @@ struct OutputFolder {
     } catch  where error.reason.isLackOfSpace {
       throw Fault(error)
     } catch {
-      throw Fault(.badInput, "\(error)", remedy: "Choose an --out whose parent you may write to")
+      throw Fault(.badInput, "\(error)", remedy: "Choose a place for \(option) whose parent you may write to")
     }
   }
 
@@ -81,7 +87,7 @@ struct OutputFolder {
     try HostFiles.synchronise(work)
     if HostFiles.exists(destination) {
       guard force else {
-        throw Fault(.badInput, "the output folder \(destination) appeared while the build was running")
+        throw Fault(.badInput, "the output folder \(destination) appeared meanwhile")
       }
       try ReplaceableFolder(destination).check()
       try HostFiles.exchange(work, destination)
