@@ -18,8 +18,7 @@ import Testing
     stop.raise()
     _ = try await pump.value
     source.fileHandleForWriting.write(Data("late".utf8))
-    try sink.fileHandleForWriting.close()
-    #expect(sink.fileHandleForReading.readDataToEndOfFile().isEmpty)
+    #expect(waiting(in: sink).isEmpty)
   }
 
   @Test("a thread whose reader does not read comes back")
@@ -61,7 +60,15 @@ import Testing
     source.fileHandleForWriting.write(Data("ls\n\u{1d}rm\n".utf8))
     let end = try await onThread { TerminalLink.pump(from: input, to: output, until: stop, leavingAt: 0x1d) }
     #expect(end == .left)
-    try sink.fileHandleForWriting.close()
-    #expect(sink.fileHandleForReading.readDataToEndOfFile() == Data("ls\n".utf8))
+    #expect(waiting(in: sink) == Array("ls\n".utf8))
+  }
+
+  /// What is in a pipe. Its end may never come: a program that another test has just started holds it open, too.
+  private func waiting(in pipe: Pipe) -> [UInt8] {
+    let descriptor = pipe.fileHandleForReading.fileDescriptor
+    _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
+    var bytes = [UInt8](repeating: 0, count: 4096)
+    let count = read(descriptor, &bytes, bytes.count)
+    return Array(bytes.prefix(max(count, 0)))
   }
 }
