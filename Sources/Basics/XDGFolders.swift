@@ -5,6 +5,8 @@ internal import Glibc
 /// An empty variable counts as unset, and a relative path is ignored. A home that does not exist, such as the
 /// `/homeless-shelter` of a Nix build, or that may not be written to, is none: nothing is made there.
 package struct XDGFolders: Hashable, Sendable {
+  /// The home; nil without one.
+  package let home: String?
   /// Where things are kept that can be made again; nil where there is no such place.
   package let cache: String?
   /// Where settings are read from; nil where there is no such place.
@@ -16,6 +18,7 @@ package struct XDGFolders: Hashable, Sendable {
       environment[variable].flatMap { $0.hasPrefix("/") ? $0 : nil }
     }
     let home = folder("HOME").flatMap { Self.isFolder($0) ? $0 : nil }
+    self.home = home
     config = folder("XDG_CONFIG_HOME") ?? home.map { "\($0)/.config" }
     let cacheAtHome = home.map { "\($0)/.cache" }.flatMap { cache in
       Self.isWritable(cache) || Self.isWritable(home ?? cache) ? cache : nil

@@ -61,8 +61,9 @@ struct GuestScreen: Sendable {
         remedy: "Install it (Debian: qemu-system-gui), or use --vnc")
     }
     var values = ["screen": "yes", "display": display]
+    // Where X looks without the variable (Xsecurity(7)).
     let cookies =
-      environment["XAUTHORITY"] ?? environment["HOME"].map { "\($0)/.Xauthority" }
+      environment["XAUTHORITY"] ?? XDGFolders(environment: environment).home.map { "\($0)/.Xauthority" }
     if let cookies, FileManager.default.isReadableFile(atPath: cookies) { values["xauth"] = cookies }
     return values
   }
