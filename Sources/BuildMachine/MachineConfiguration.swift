@@ -18,6 +18,8 @@ package struct MachineConfiguration: Sendable {
   package var firstByteLimit: Duration?
   /// How much the guest may print on its console, in bytes; it is ended at more.
   package var consoleLimit: UInt64
+  /// Whether QEMU opens a window. Only the first machine of a process may.
+  package var hasWindow = false
   /// Whether the session has the name and the UUID that all machines have which are saved or restored.
   package var isShared: Bool
   /// What the machine is restored from; nil to boot it. Needs `isShared`.

@@ -18,6 +18,9 @@ package func withMachine<Result: Sendable>(
   let session = try folder.makeSession(for: configuration)
   defer { folder.endSession(session) }
   let xml = try configuration.domainXML(session)
+  if configuration.hasWindow, configuration.hypervisor == .embedded {
+    try EmbeddedDriver.allowPrograms(root: folder.driverRoot)
+  }
   let connection: Connection
   let events: AsyncStream<DomainEvent>
   let domain: Domain

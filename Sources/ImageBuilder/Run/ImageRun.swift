@@ -89,9 +89,13 @@ public struct ImageRun: Sendable {
       "network": request.network.argument, "cache": request.keep == nil ? "unsafe" : "writeback",
     ]) { $1 }
     // A person sees whether it lives; its console has no log.
-    return MachineConfiguration(hypervisor: setup.machine.hypervisor, firstByteLimit: nil) { session in
+    var configuration = MachineConfiguration(
+      hypervisor: setup.machine.hypervisor, firstByteLimit: nil
+    ) { session in
       try setup.domain(of: copy, session, own)
     }
+    configuration.hasWindow = request.view == .window
+    return configuration
   }
 
   private func checkMachine() throws {
