@@ -9,7 +9,8 @@ import Testing
 /// What the command line says and how it ends, without a machine being started.
 @Suite(.virtualMachines) struct CommandLineTests {
   @Test(arguments: [
-    [], ["build"], ["plan"], ["verify"], ["test"], ["run"], ["doctor"], ["appliance"], ["appliance", "build"],
+    [], ["build"], ["plan"], ["verify"], ["test"], ["run"], ["doctor"], ["appliance"],
+    ["appliance", "build"],
     ["cache"],
     ["cache", "list"], ["cache", "prune"], ["schema"], ["inspect"], ["diff"], ["reproduce"],
     ["efivars"], ["efivars", "show"], ["efivars", "get"], ["efivars", "set"], ["efivars", "delete"],

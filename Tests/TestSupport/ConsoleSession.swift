@@ -1,4 +1,4 @@
-internal import Subprocess
+package import Subprocess
 package import SystemPackage
 
 /// A booted image that a test types into, over its serial console. QEMU runs by itself here, without Slipway.

@@ -27,7 +27,7 @@ struct MountPoints: Hashable, Sendable {
   private let numbers: [String: Int]
 
   /// - Throws: `Fault` for an output folder without a good manifest.
-  init(of request: VerifyRequest) throws {
+  init(of request: BootRequest) throws {
     let manifest = try request.folder.map(Manifest.read)
     var numbers: [String: Int] = [:]
     for partition in manifest?.disk.partitions ?? [] {

@@ -40,10 +40,10 @@ public struct ScenarioRun: Sendable {
         return
       }
       var request = found
-      (request.login, request.memory, request.machine) = (scenario.login, scenario.memory, machine)
+      (request.memory, request.machine) = (scenario.memory, machine)
       // What no copy can be made of is the first step's fault.
       try await progress.blaming(0) {
-        try await BootSetup.with(request) { setup in
+        try await BootSetup.with(request, for: "test", template: DomainTemplate.verify) { setup in
           let stage = ScenarioStage(
             setup: setup, copy: try await setup.copy("copy"), login: scenario.login,
             mountPoints: try MountPoints(of: request), keep: folder, recorder: recorder)

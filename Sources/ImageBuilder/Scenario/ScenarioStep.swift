@@ -19,7 +19,7 @@ protocol ScenarioSource: ScenarioStep {
   /// Makes or finds the image.
   ///
   /// - Throws: `Fault`, `SpecError`, `CancellationError`.
-  func image(at site: ScenarioSite) async throws -> VerifyRequest
+  func image(at site: ScenarioSite) async throws -> BootRequest
 }
 
 /// A step that does something with the copy, or looks at it.

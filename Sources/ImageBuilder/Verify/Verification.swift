@@ -87,7 +87,8 @@ public struct Verification: Sendable {
             recorder.warn(
               "the host is too busy for an emulated machine, so the boot begins anew: \(starved.reason)")
             trial.copy = try await copies(
-              for: [BootStart(entry: trial.entry, means: means)], of: trial.setup, trial.copy.name + "-again")[0]
+              for: [BootStart(entry: trial.entry, means: means)], of: trial.setup, trial.copy.name + "-again")[
+                0]
           }
         }
       }

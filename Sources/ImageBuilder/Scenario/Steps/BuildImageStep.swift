@@ -27,7 +27,7 @@ struct BuildImageStep: ScenarioSource {
 
   var text: String { "build the image" }
 
-  func image(at site: ScenarioSite) async throws -> VerifyRequest {
+  func image(at site: ScenarioSite) async throws -> BootRequest {
     let out = site.scratch.appending("image").string
     let log = site.keep?.appending("build.failed.log").string
     let request = BuildRequest(spec: spec, out: out, failureLog: log, machine: site.machine.withoutTemplate)
@@ -38,6 +38,6 @@ struct BuildImageStep: ScenarioSource {
       fault.log = nil
       throw fault
     }
-    return VerifyRequest(folder: out)
+    return BootRequest(folder: out)
   }
 }

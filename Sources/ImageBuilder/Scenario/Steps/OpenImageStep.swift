@@ -17,12 +17,12 @@ struct OpenImageStep: ScenarioSource {
       ScenarioField("bios", .flag, "Boot by BIOS."),
     ], short: "path")
 
-  let request: VerifyRequest
+  let request: BootRequest
 
   init(_ value: YAMLValue) throws(ScenarioError) {
     let path = try value.required("path").text
     let isFolder = HostFiles.isFolder(FilePath(path))
-    request = VerifyRequest(
+    request = BootRequest(
       folder: isFolder ? path : nil, image: isFolder ? nil : path,
       format: value["format"].flatMap { ImageFormat(rawValue: $0.text) },
       efiVariables: value["efiVars"]?.text,
@@ -31,5 +31,5 @@ struct OpenImageStep: ScenarioSource {
 
   var text: String { "take the image \(request.folder ?? request.image ?? "")" }
 
-  func image(at site: ScenarioSite) async throws -> VerifyRequest { request }
+  func image(at site: ScenarioSite) async throws -> BootRequest { request }
 }
