@@ -287,7 +287,8 @@ extension YAMLValue {
     return text
   }
 
-  var number: Int? {
+  // Inlined into a throwing initialiser, this crashes the optimiser of Swift 6.3.1 (CopyPropagation).
+  @inline(never) var number: Int? {
     guard case .number(let number) = content else { return nil }
     return number
   }

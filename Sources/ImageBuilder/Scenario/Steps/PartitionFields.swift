@@ -11,7 +11,8 @@ enum PartitionFields {
 
   static func partition(_ value: YAMLValue) -> PartitionReference {
     guard let partition = value["partition"] else { return .mountPoint("/boot") }
-    return partition.number.map(PartitionReference.number) ?? .mountPoint(partition.text)
+    if let number = partition.number { return .number(number) }
+    return .mountPoint(partition.text)
   }
 }
 
