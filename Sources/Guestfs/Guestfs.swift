@@ -58,6 +58,7 @@ package final class Guestfs {
   package static func with<Result>(
     disks: [Disk], emulated: Bool, scratch: FilePath, _ body: (Guestfs) throws -> Result
   ) throws -> Result {
+    try checkDescriptors()
     let library = try GuestfsLibrary()
     guard let handle = library.create() else {
       throw Fault(.failed, "libguestfs cannot be started")
@@ -81,6 +82,19 @@ package final class Guestfs {
     }
     return result
   }
+
+  /// libguestfs waits by select(2), and ends its process on a descriptor for which that has no room (`FD_SETSIZE`, 1,024).
+  private static func checkDescriptors() throws(Fault) {
+    let next = open("/dev/null", O_RDONLY | O_CLOEXEC)
+    defer { if next >= 0 { close(next) } }
+    guard next < 0 || next >= mostDescriptors else { return }
+    throw Fault(
+      .hostNotAble, "libguestfs cannot be started", cause: "this process has too many files open",
+      remedy: "Do less at the same time")
+  }
+
+  /// Leaves it some hundred of its own.
+  private static let mostDescriptors: CInt = 800
 
   private func add(_ disk: Disk) throws(Fault) {
     var options = guestfs_add_drive_opts_argv()
