@@ -1,5 +1,6 @@
 import Command
 import Foundation
+import ImageBuilder
 import SystemPackage
 import TestSupport
 import Testing
@@ -49,8 +50,24 @@ import Testing
         "\(cell.testDescription): \(used) bytes used, \(closure.bytes) in \(closure.paths) store paths and \(bootBytes) on /boot: "
           + String(format: "%.4f", Double(used) / Double(bar)))
       #expect(Double(used) <= 1.02 * Double(bar))
-      // What boots every entry of `out` belongs here.
+      try await expectEveryEntryBoots(of: systems, in: out)
     }
+  }
+
+  /// Boots every entry, each of which has to name its own system. Prints how long that takes beside one boot for each.
+  private func expectEveryEntryBoots(of systems: [String], in out: FilePath) async throws {
+    let start = ContinuousClock.now
+    let first = try await SlipwayCommand.run(["verify", out.string])
+    let one = ContinuousClock.now - start
+    #expect(first.status == 0, "\(first.errors)")
+    let verified = try await SlipwayCommand.run(["verify", out.string, "--all", "--json"])
+    let all = ContinuousClock.now - start - one
+    let result = try JSONDecoder().decode(VerifyResult.self, from: Data(verified.output.utf8))
+    #expect(verified.status == 0 && result.isPassed, "\(result.boots.compactMap(\.failure))")
+    #expect(Set(result.boots.compactMap(\.booted?.system)) == Set(try toplevels(of: systems).map(\.toplevel)))
+    print(
+      "\(result.boots.count) boots took \(all), one took \(one): "
+        + String(format: "%.2f", all / (one * Double(result.boots.count))))
   }
 
   /// Every toplevel that an entry boots, with how its entry is named.
