@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Entries that systemd-boot counts the attempts of (UAPI.1, "Boot counting").
-@Suite(.virtualMachines, .serialized) struct BootCountingTests {
+@Suite(.virtualMachines, .sweep, .serialized) struct BootCountingTests {
   private static let entries = "/boot/loader/entries"
   private static let loaderVariables = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 

@@ -100,7 +100,7 @@ import Testing
   }
 
   /// From entries to a unified kernel image, and from GRUB to systemd-boot.
-  @Test(arguments: [["tiny", "uki"], ["grub-efi", "tiny-b"]])
+  @Test(.sweep, arguments: [["tiny", "uki"], ["grub-efi", "tiny-b"]])
   func aLaterGenerationBringsAnotherBootLoader(names: [String]) async throws {
     try await withScratchDirectory { scratch in
       let out = scratch.appending("r")
@@ -114,7 +114,7 @@ import Testing
     }
   }
 
-  @Test func aFurtherProfileHasItsGenerations() async throws {
+  @Test(.sweep) func aFurtherProfileHasItsGenerations() async throws {
     try await withScratchDirectory { scratch in
       let out = scratch.appending("r")
       let systems = try await systems(["tiny", "tiny-b"])
