@@ -62,6 +62,7 @@ import Testing
     #expect(first.status == 0, "\(first.errors)")
     let verified = try await SlipwayCommand.run(["verify", out.string, "--all", "--json"])
     let all = ContinuousClock.now - start - one
+    try #require(verified.output.hasPrefix("{"), "\(verified.errors)")
     let result = try JSONDecoder().decode(VerifyResult.self, from: Data(verified.output.utf8))
     #expect(verified.status == 0 && result.isPassed, "\(result.boots.compactMap(\.failure))")
     #expect(Set(result.boots.compactMap(\.booted?.system)) == Set(try toplevels(of: systems).map(\.toplevel)))

@@ -130,8 +130,9 @@ struct StarvedGuest: Error {
 
   /// It as a failure, where it happens again and again.
   var fault: Fault {
+    // Of several boots, the others still say something.
     Fault(
-      .hostNotAble, "the image did not boot", cause: reason,
+      .failed, "the image did not boot", cause: reason,
       remedy: "This host is too busy to emulate a machine: wait, or run less beside it")
   }
 }
