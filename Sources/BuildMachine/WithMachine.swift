@@ -67,9 +67,12 @@ private func open(_ hypervisor: Hypervisor, _ folder: ProcessFolder) async throw
     case .embedded: EmbeddedDriver.uri(root: folder.driverRoot)
     case .uri(let uri): uri
     }
-  return try await PatientCall(
+  if hypervisor == .embedded, let connection = EmbeddedDriver.connection { return connection }
+  let connection = try await PatientCall(
     attempt: "connect to libvirt", relieve: { EmbeddedDriver.killProbes(in: folder) }
   ).run { try await Connection.open(uri) }
+  if hypervisor == .embedded { EmbeddedDriver.keep(connection) }
+  return connection
 }
 
 private func start(

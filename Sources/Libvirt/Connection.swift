@@ -1,6 +1,7 @@
 internal import Basics
 internal import CLibvirt
 internal import Foundation
+internal import Synchronization
 
 /// A connection to a hypervisor. It is closed with its last reference; domains and event streams hold one.
 ///
@@ -10,6 +11,10 @@ package final class Connection: Sendable {
   package let uri: String
   // A libvirt connection locks itself; the pointer never changes.
   nonisolated(unsafe) let raw: OpaquePointer
+  /// Who reads its events.
+  let readers = EventReaders()
+  /// The callbacks that libvirt has for them, by libvirt's numbers.
+  let callbacks = Mutex<[Int32]>([])
 
   private init(uri: String, raw: OpaquePointer) {
     self.uri = uri

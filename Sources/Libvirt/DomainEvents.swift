@@ -1,6 +1,7 @@
 internal import Basics
 internal import CLibvirt
 internal import Foundation
+internal import Synchronization
 
 /// Something that happened to one domain of a connection.
 package struct DomainEvent: Hashable, Sendable {
@@ -39,23 +40,40 @@ package struct DiskError: Hashable, Sendable {
 }
 
 extension Connection {
-  /// What happens to this connection's domains from now on. Nothing is dropped; the stream has one reader.
+  /// What happens to this connection's domains from now on. Nothing is dropped; a stream has one reader, and there may be
+  /// several streams.
   ///
-  /// - Throws: `LibvirtError`; libvirt refuses a second stream of the same connection while there is a first.
+  /// - Throws: `LibvirtError`.
   package func events() async throws -> AsyncStream<DomainEvent> {
     let (stream, continuation) = AsyncStream.makeStream(of: DomainEvent.self)
-    let identifiers = try await onThread { [self] in try register(continuation) }
+    let number = readers.add(continuation)
     continuation.onTermination = { [self] _ in
       // May run inside a libvirt callback, where libvirt may not be called.
-      DispatchQueue(label: "slipway.libvirt").async {
-        for identifier in identifiers { _ = virConnectDomainEventDeregisterAny(self.raw, identifier) }
+      DispatchQueue(label: "slipway.libvirt").async { self.removeReader(number) }
+    }
+    do {
+      // libvirt takes a callback once for a connection.
+      try await onThread { [self] in
+        try callbacks.withLock { if $0.isEmpty { $0 = try register() } }
       }
+    } catch {
+      continuation.finish()
+      throw error
     }
     return stream
   }
 
-  private func register(_ continuation: AsyncStream<DomainEvent>.Continuation) throws(LibvirtError) -> [Int32]
-  {
+  /// Without readers nothing is registered: a callback would keep libvirt's connection open.
+  private func removeReader(_ number: Int) {
+    readers.remove(number)
+    callbacks.withLock { identifiers in
+      guard readers.isEmpty else { return }
+      for identifier in identifiers { _ = virConnectDomainEventDeregisterAny(raw, identifier) }
+      identifiers = []
+    }
+  }
+
+  private func register() throws(LibvirtError) -> [Int32] {
     let attempt = "watch the domains of \(uri)"
     var identifiers: [Int32] = []
     func add(_ identifier: Int32) throws(LibvirtError) {
@@ -64,41 +82,57 @@ extension Connection {
       for identifier in identifiers { _ = virConnectDomainEventDeregisterAny(raw, identifier) }
       throw error
     }
-    func sink() -> UnsafeMutableRawPointer { EventSink(continuation).retained() }
-    try add(slipway_register_lifecycle_events(raw, onLifecycle, sink(), releaseSink))
-    try add(slipway_register_io_error_events(raw, onDiskError, sink(), releaseSink))
-    try add(slipway_register_reboot_events(raw, onReboot, sink(), releaseSink))
+    func context() -> UnsafeMutableRawPointer { Unmanaged.passRetained(readers).toOpaque() }
+    try add(slipway_register_lifecycle_events(raw, onLifecycle, context(), releaseReaders))
+    try add(slipway_register_io_error_events(raw, onDiskError, context(), releaseReaders))
+    try add(slipway_register_reboot_events(raw, onReboot, context(), releaseReaders))
     return identifiers
   }
 }
 
-/// What a callback gets as its context. libvirt holds one reference and gives it back through `releaseSink`.
-private final class EventSink: Sendable {
-  let continuation: AsyncStream<DomainEvent>.Continuation
-
-  init(_ continuation: AsyncStream<DomainEvent>.Continuation) {
-    self.continuation = continuation
+/// Who reads the events of a connection. It is the context of each callback: libvirt holds a reference, and gives it back
+/// through `releaseReaders`.
+final class EventReaders: Sendable {
+  private struct State {
+    var readers: [Int: AsyncStream<DomainEvent>.Continuation] = [:]
+    var next = 0
   }
 
-  func retained() -> UnsafeMutableRawPointer {
-    Unmanaged.passRetained(self).toOpaque()
+  private let state = Mutex(State())
+
+  var isEmpty: Bool { state.withLock { $0.readers.isEmpty } }
+
+  func add(_ reader: AsyncStream<DomainEvent>.Continuation) -> Int {
+    state.withLock { state in
+      state.next += 1
+      state.readers[state.next] = reader
+      return state.next
+    }
+  }
+
+  func remove(_ number: Int) { state.withLock { _ = $0.readers.removeValue(forKey: number) } }
+
+  func yield(_ event: DomainEvent) {
+    // Outside of the lock: a reader that is gone answers by being removed.
+    let readers = state.withLock { Array($0.readers.values) }
+    for reader in readers { reader.yield(event) }
   }
 }
 
 // Callbacks are free functions: a closure made in an actor's context would check for that actor and trap on
 // libvirt's thread. They only pass the event on; libvirt may not be called from here.
 
-private func releaseSink(_ context: UnsafeMutableRawPointer?) {
+private func releaseReaders(_ context: UnsafeMutableRawPointer?) {
   guard let context else { return }
-  Unmanaged<EventSink>.fromOpaque(context).release()
+  Unmanaged<EventReaders>.fromOpaque(context).release()
 }
 
 private func report(
   _ kind: DomainEvent.Kind, of domain: OpaquePointer?, to context: UnsafeMutableRawPointer?
 ) {
   guard let domain, let context else { return }
-  let sink = Unmanaged<EventSink>.fromOpaque(context).takeUnretainedValue()
-  sink.continuation.yield(DomainEvent(domain: Domain.name(of: domain), kind: kind))
+  Unmanaged<EventReaders>.fromOpaque(context).takeUnretainedValue()
+    .yield(DomainEvent(domain: Domain.name(of: domain), kind: kind))
 }
 
 private func onLifecycle(

@@ -124,6 +124,15 @@ import Testing
     }
   }
 
+  /// libvirt has room for some 16 openings of its embedded driver in a process.
+  @Test func aProcessMayHaveManyMachinesOneAfterAnother() async throws {
+    try await withScratchDirectory { scratch in
+      let configuration = try await machine(in: scratch, action: "poweroff")
+      for _ in 0..<20 { try await withMachine(configuration) { _ in } }
+      #expect(try await guests(of: scratch).isEmpty)
+    }
+  }
+
   @Test func aScreenIsAPNG() async throws {
     try await withScratchDirectory { scratch in
       let video = "<video><model type='vga'/></video>"
