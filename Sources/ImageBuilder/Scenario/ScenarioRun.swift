@@ -125,6 +125,9 @@ private final class Progress {
       fault = Fault(error)
     } catch let error as EFIFault {
       fault = Fault(.failed, error.reason)
+    } catch let error as StarvedGuest {
+      // Another try would begin with what this one has left.
+      fault = error.fault
     }
     // What fails because its machine was taken down under it was interrupted.
     try Task.checkCancellation()

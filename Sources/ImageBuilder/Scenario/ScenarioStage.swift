@@ -76,7 +76,7 @@ final class ScenarioStage {
   ) async throws -> Result {
     let deadline = try BootDeadline(seconds: timeLimit)
     return try await boot(expecting: VerifyRequest.loginPrompt, until: deadline.instant) { machine, outcome in
-      _ = try token(of: outcome, expecting: VerifyRequest.loginPrompt, timeLimit, machine)
+      _ = try judgement(expecting: VerifyRequest.loginPrompt, timeLimit, machine).token(of: outcome)
       return try await ConsoleShell.with(machine, as: login) { shell in
         let result = try await body(shell)
         try await end(machine, by: "poweroff", shell)
@@ -108,21 +108,10 @@ final class ScenarioStage {
     }
   }
 
-  /// The line with the expected text.
-  ///
-  /// - Throws: `Fault` for a boot that shows none.
-  func token(
-    of outcome: ImageBoot.Outcome, expecting text: String, _ timeLimit: Int, _ machine: Machine
-  ) throws(Fault) -> String {
-    switch outcome.end {
-    case .up(let token): return token
-    case .lost(let reason):
-      throw Fault(.failed, "the image did not boot: \(reason)", evidence: machine.console.lastLines)
-    case .late:
-      throw Fault(
-        .failed, "the image did not boot: '\(text)' did not appear on the console in \(timeLimit) seconds",
-        remedy: "Give it more time with timeout", evidence: machine.console.lastLines)
-    }
+  /// What has to come of a boot of the step's.
+  func judgement(expecting text: String, _ timeLimit: Int, _ machine: Machine) -> BootJudgement {
+    BootJudgement(
+      expect: text, timeLimit: timeLimit, timeOption: "timeout", remedy: nil, machine: machine)
   }
 
   /// Has the boot loader start something at the next boot, for once.

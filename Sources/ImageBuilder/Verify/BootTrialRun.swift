@@ -16,9 +16,6 @@ struct BootTrialRun {
   let screenshot: FilePath?
   let deadline: BootDeadline
 
-  /// A cut by the clock has no text to wait for: no console shows a line that is longer than it keeps.
-  private static let nothing = "(?!)"
-
   /// Does it.
   ///
   /// - Throws: `Fault` when something is not as it has to be; `CancellationError`.
@@ -71,7 +68,7 @@ struct BootTrialRun {
       result.complaints = outcome.complaints
       result.seconds = outcome.seconds
       if let screenshot { try? await machine.screenshot(to: screenshot) }
-      result.token = try token(of: outcome, machine)
+      result.token = try judgement(machine).token(of: outcome)
       result.isUp = true
       if let entry { result.booted = try await proof(of: entry, machine) }
       try await end?(machine)
@@ -98,42 +95,20 @@ struct BootTrialRun {
       result.complaints = outcome.complaints
       result.seconds = outcome.seconds
       if let screenshot { try? await machine.screenshot(to: screenshot) }
-      switch outcome.end {
-      case .lost(let reason): result.token = reason
-      case .late(isSilent: true):
-        let last = machine.console.lastLines.last { !$0.allSatisfy(\.isWhitespace) }
-        result.token =
-          "the system was not up after \(request.timeLimit) seconds; the console's last line is: \(last ?? "none")"
-      case .late(isSilent: false):
-        throw failure(
-          "it cannot be told whether the image boots: its console is still busy after \(request.timeLimit) seconds",
-          remedy: "Give it more time with --timeout", machine)
-      case .up(let token):
-        throw failure("the image booted, and must not: \(token)", remedy: nil, machine)
-      }
+      result.token = try judgement(machine).reason(of: outcome)
       return result
     }
   }
 
   /// Cuts the power where it is to be cut. A system that cannot get there has failed.
   private func cutPower(at point: BootTrial.CutPoint, _ result: inout BootResult) async throws {
-    let (text, instant): (String, ContinuousClock.Instant)
-    switch point {
-    case .seconds(let seconds): (text, instant) = (Self.nothing, .now + .seconds(seconds))
-    case .console(let expression): (text, instant) = (expression, deadline.instant)
-    }
+    let end = point.end(deadline)
     let first = result
-    result = try await boot(expecting: text, until: instant) { machine, outcome in
+    result = try await boot(expecting: end.expect, until: end.instant) { machine, outcome in
       var result = first
       result.seconds = outcome.seconds
       result.complaints = outcome.complaints
-      switch (outcome.end, point) {
-      case (.up, _), (.late, .seconds): break
-      case (.lost(let reason), _): throw failure("the image did not boot: \(reason)", machine)
-      case (.late, .console(let expression)):
-        throw failure(
-          "'\(expression)' did not appear on the console in \(request.timeLimit) seconds", machine)
-      }
+      try judgement(machine, expecting: end.expect).check(outcome, reached: point)
       return result
     }
   }
@@ -145,33 +120,22 @@ struct BootTrialRun {
       try shell.type("reboot\n")
       return try await deadline.during { try await machine.ended() }
     }
-    guard end == .shutDown else { throw failure("the system did not reboot: \(end)", machine) }
+    guard end == .shutDown else {
+      throw judgement(machine).fault("the system did not reboot: \(end)", nil)
+    }
   }
 
   private func proof(of entry: BootEntryReport, _ machine: Machine) async throws -> BootedSystem {
     let booted = try await ConsoleShell.with(machine, as: request.login) { try await BootedSystem.ask($0) }
     guard let difference = booted.difference(from: entry) else { return booted }
-    throw failure(
+    throw judgement(machine).fault(
       "another system has booted: \(TerminalText.escaped(difference))",
-      remedy: "Look at the entries with 'slipway inspect'", machine)
+      "Look at the entries with 'slipway inspect'")
   }
 
-  private func token(of outcome: ImageBoot.Outcome, _ machine: Machine) throws -> String {
-    switch outcome.end {
-    case .up(let token): return token
-    case .lost(let reason): throw failure("the image did not boot: \(reason)", machine)
-    case .late:
-      throw failure(
-        "the image did not boot: '\(request.expect)' did not appear on the console in \(request.timeLimit) seconds",
-        machine)
-    }
-  }
-
-  private func failure(
-    _ reason: String, remedy: String? = "Look at its screen with --screenshot, or boot it by hand",
-    _ machine: Machine
-  ) -> Fault {
-    Fault(
-      .failed, reason, remedy: remedy, evidence: machine.console.lastLines.map(TerminalText.escaped))
+  private func judgement(_ machine: Machine, expecting text: String? = nil) -> BootJudgement {
+    BootJudgement(
+      expect: text ?? request.expect, timeLimit: request.timeLimit, timeOption: "--timeout",
+      remedy: "Look at its screen with --screenshot, or boot it by hand", machine: machine)
   }
 }

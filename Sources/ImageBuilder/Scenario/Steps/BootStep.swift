@@ -31,12 +31,6 @@ struct BootStep: ScenarioAction {
     case cut
   }
 
-  /// When the power is cut before anything is asked.
-  private enum Cut {
-    case seconds(Double)
-    case console(String)
-  }
-
   private let choice: BootChoice
   private let expect: String
   private let timeLimit: Int
@@ -44,11 +38,9 @@ struct BootStep: ScenarioAction {
   private let specialisation: String?
   private let system: String?
   private let commands: [GuestCommand]
-  private let cut: Cut?
+  /// When the power is cut before anything is asked.
+  private let cut: BootTrial.CutPoint?
   private let end: End
-
-  /// A cut by the clock has no text to wait for: no console shows a match of it.
-  private static let nothing = "(?!)"
 
   init(_ value: YAMLValue) throws(ScenarioError) {
     choice = try BootFields.choice(value)
@@ -60,7 +52,7 @@ struct BootStep: ScenarioAction {
     var commands: [GuestCommand] = []
     for command in value["run"]?.items ?? [] { commands.append(try GuestCommand(command)) }
     self.commands = commands
-    cut = value["cutPowerAt"].map { moment in moment.seconds.map(Cut.seconds) ?? .console(moment.text) }
+    cut = value["cutPowerAt"].map { moment in moment.seconds.map { .seconds($0) } ?? .console(moment.text) }
     end = value["end"].flatMap { End(rawValue: $0.text) } ?? .powerOff
     if let line = value["expectSpecialisation"]?.line, generation == nil {
       throw ScenarioError(line, "expectSpecialisation is given without expectGeneration", remedy: "Add it")
@@ -88,7 +80,7 @@ struct BootStep: ScenarioAction {
     let entry = try await stage.choose(choice)
     if let cut { return try await cutPower(at: cut, deadline, on: stage) }
     return try await stage.boot(expecting: expect, until: deadline.instant) { machine, outcome in
-      let token = try stage.token(of: outcome, expecting: expect, timeLimit, machine)
+      let token = try stage.judgement(expecting: expect, timeLimit, machine).token(of: outcome)
       guard needsShell(entry) else { return token }
       try await ConsoleShell.with(machine, as: stage.login) { shell in
         try await check(entry, shell)
@@ -135,16 +127,13 @@ struct BootStep: ScenarioAction {
   }
 
   /// A system that cannot get there has failed.
-  private func cutPower(at cut: Cut, _ deadline: BootDeadline, on stage: ScenarioStage) async throws -> String
-  {
-    let (text, instant): (String, ContinuousClock.Instant)
-    switch cut {
-    case .seconds(let seconds): (text, instant) = (Self.nothing, .now + .seconds(seconds))
-    case .console(let expression): (text, instant) = (expression, deadline.instant)
-    }
-    return try await stage.boot(expecting: text, until: instant) { machine, outcome in
-      if case .seconds = cut, case .late = outcome.end { return "the power was cut" }
-      return try stage.token(of: outcome, expecting: text, timeLimit, machine)
+  private func cutPower(
+    at point: BootTrial.CutPoint, _ deadline: BootDeadline, on stage: ScenarioStage
+  ) async throws -> String {
+    let end = point.end(deadline)
+    return try await stage.boot(expecting: end.expect, until: end.instant) { machine, outcome in
+      try stage.judgement(expecting: end.expect, timeLimit, machine).check(outcome, reached: point)
+      return "the power was cut"
     }
   }
 }

@@ -30,19 +30,7 @@ struct MustNotBootStep: ScenarioAction {
     let deadline = try BootDeadline(seconds: timeLimit)
     let prompt = VerifyRequest.loginPrompt
     return try await stage.boot(expecting: prompt, until: deadline.instant) { machine, outcome in
-      let reason: String
-      switch outcome.end {
-      case .lost(let why): reason = why
-      case .late(isSilent: true):
-        let last = machine.console.lastLines.last { !$0.allSatisfy(\.isWhitespace) }
-        reason = "it was not up after \(timeLimit) seconds; the console's last line is: \(last ?? "none")"
-      case .late(isSilent: false):
-        throw Fault(
-          .failed, "it cannot be told whether it boots: its console is still busy after \(timeLimit) seconds",
-          remedy: "Give it more time with timeout", evidence: machine.console.lastLines)
-      case .up(let token):
-        throw Fault(.failed, "it booted, and must not: \(token)", evidence: machine.console.lastLines)
-      }
+      let reason = try stage.judgement(expecting: prompt, timeLimit, machine).reason(of: outcome)
       let expression = try LineExpression(because)
       guard ([reason] + outcome.complaints).contains(where: expression.isFound) else {
         throw Fault(
