@@ -243,9 +243,15 @@ private let controls: [Control] = [
     try await withScratchDirectory { scratch in
       let disk = try await DiffDisk(in: scratch)
       try disk.write([0xff, 0xff], at: disk.rootStart + 1024 + 0x58)
-      let found = try await disk.differences()
-      #expect(!found.isEmpty)
-      #expect(found.notes.contains { $0.contains("contradicts itself") })
+      let list = DifferenceList()
+      let foreign = try DiskFile.with(disk.left) { left in
+        try DiskFile.with(disk.right) { right in
+          try DiskComparison(left: left, right: right, list: list).run()
+        }
+      }
+      // It is left to a machine that may know better.
+      #expect(foreign.count == 1)
+      #expect(list.result.notes.contains { $0.contains("contradicts itself") })
     }
   }
 }

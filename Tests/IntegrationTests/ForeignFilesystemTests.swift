@@ -34,6 +34,23 @@ import Testing
     }
   }
 
+  @Test func aDamagedFilesystemIsSaidToBeOneAndItsBytesAreCompared() async throws {
+    try await withScratchDirectory { scratch in
+      let (good, damaged) = (scratch.appending("good.img"), scratch.appending("damaged.img"))
+      try await runner.run("mke2fs", "-q", "-t", "ext4", good.string, "64M")
+      try await runner.run("cp", good.string, damaged.string)
+      // The size of an inode.
+      let patch = "printf '\\377\\377' | dd of=\(damaged) bs=1 seek=\(1024 + 0x58) conv=notrunc status=none"
+      try await runner.run("sh", "-c", patch)
+      let result = try await SlipwayCommand.run(["diff", "--json", good.string, damaged.string])
+      #expect(result.status == 1, "\(result.errors)")
+      let found = try JSONDecoder().decode(ImageDifferences.self, from: Data(result.output.utf8))
+      #expect(!found.differences.isEmpty)
+      #expect(found.notes.contains { $0.contains("contradicts itself") }, "\(found)")
+      #expect(try await guests(of: scratch) == [])
+    }
+  }
+
   /// Without mounting it.
   private func make(_ kind: String, of tree: FilePath, _ image: FilePath) async throws {
     let uuid = "11111111-2222-4333-8444-555555555555"
