@@ -117,8 +117,9 @@ private struct OtherHost {
     // libvirt starts it by itself, and it would outlive the test by two minutes.
     defer { if isByDaemon { for daemon in ["libvirtd", "virtlogd"] { OrdinaryUser.end(daemon) } } }
     let wrapper = [
-      "unshare", "--uts", "sh", "-c",
+      "unshare", "--uts", "--mount", "sh", "-c",
       """
+      mount -t tmpfs -o mode=1777 tmpfs /dev/shm
       hostname "variation\(round)"; cd "\(folder)"; umask \(["077", "002", "027"][round % 3])
       load=
       for _ in $(seq \(load * 2)); do (while :; do :; done) & load="$load $!"; done
@@ -129,17 +130,21 @@ private struct OtherHost {
     var environment = OrdinaryUser.environment(home: home)
     environment["TZ"] = ["Pacific/Kiritimati", "America/St_Johns", "Asia/Kathmandu"][round % 3]
     environment["LC_ALL"] = ["C.UTF-8", "tr_TR.UTF-8", "POSIX"][round % 3]
-    environment["LD_PRELOAD"] = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
     if isByDaemon { environment["XDG_RUNTIME_DIR"] = runtime.string }
-    environment["FAKETIME"] = "+\(400 * round)d"
-    environment["DONT_FAKE_MONOTONIC"] = "1"
+    // For that user's processes alone, in an empty /dev/shm: libfaketime names its semaphores after process ids, leaves
+    // them behind, and ends a process that may not open the one of its name. The shell is there because it moves the
+    // environment of the first process, where Swift's runtime looks for the arguments.
+    let clock = [
+      "env", "LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "FAKETIME=+\(400 * round)d",
+      "DONT_FAKE_MONOTONIC=1", "sh", "-c", "\"$@\"", "sh",
+    ]
     return try await SlipwayCommand.run(
       ["build", "--system", user.file(of: system).string, "--cpus", "\(processors)"]
         + [
           "--mem-size", "\(1024 + 160 * round)", "--kernel", "/boot/vmlinuz-\(kernel)", "--modules",
           "/lib/modules/\(kernel)",
         ] + (isByDaemon ? ["--connect", "qemu:///session"] : []) + arguments,
-      wrapper: wrapper + OrdinaryUser.wrapper, environment: environment)
+      wrapper: wrapper + OrdinaryUser.wrapper + clock, environment: environment)
   }
 
   /// The versions of those of this machine whose modules are there.
