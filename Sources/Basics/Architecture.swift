@@ -21,6 +21,8 @@ package struct Architecture: Hashable, Sendable {
   package var kernelPackage: String
   /// What its firmware (edk2) prints when a program of the firmware or a boot loader crashes.
   package var firmwareCrash: String
+  /// Features of the processor, as QEMU and libvirt name them, with which a guest is slower where it is emulated.
+  package var slowFeatures: [String]
 
   /// The emulator's program.
   package var emulator: String { "qemu-system-\(name)" }
@@ -31,7 +33,9 @@ package struct Architecture: Hashable, Sendable {
     name: "x86_64", machineType: "q35", anyMachineVersion: "pc-q35-0.0", emulatorPackage: "qemu-system-x86",
     console: "ttyS0", secondSerialPort: "ttyS1", fallbackLoader: #"\EFI\BOOT\BOOTX64.EFI"#,
     smallKernelPackage: "linux-image-cloud-amd64", kernelPackage: "linux-image-amd64",
-    firmwareCrash: "X64 Exception Type")
+    firmwareCrash: "X64 Exception Type",
+    // Kernel and C library clear and copy memory byte by byte with them: each byte is a turn of the emulator's loop.
+    slowFeatures: ["erms", "fsrm"])
 
   /// The one that images are built for.
   package static let current = amd64

@@ -47,8 +47,7 @@ struct BareBoot {
         "agentSocket": session.agentSocket.string, "agentPort": AgentProtocol.portName,
         "debugSocket": session.debugSocket.string,
       ]
-      return try DomainTemplate.installer().render(
-        common.placeholders.merging(installer) { $1 }, lists: ["qemuArguments": []])
+      return try common.render(.installer(), with: installer, lists: ["qemuArguments": []])
     }
     try await withMachine(configuration) { machine in
       let end = try await machine.ended()

@@ -10,7 +10,7 @@ import Testing
     name: "aarch64", machineType: "virt", anyMachineVersion: "virt-0.0", emulatorPackage: "qemu-system-arm",
     console: "ttyAMA0", secondSerialPort: "ttyAMA1", fallbackLoader: #"\EFI\BOOT\BOOTAA64.EFI"#,
     smallKernelPackage: "linux-image-cloud-arm64", kernelPackage: "linux-image-arm64",
-    firmwareCrash: "Synchronous Exception")
+    firmwareCrash: "Synchronous Exception", slowFeatures: [])
 
   @Test func anotherArchitectureIsAnotherValue() throws {
     let values = DomainValues(
@@ -20,8 +20,9 @@ import Testing
       "disk": "/d", "kernel": "", "initrd": "", "kernelCommandLine": "", "sectorSize": "",
       "consoleSocket": "/s",
     ]
-    let xml = try DomainTemplate.verify().render(values.placeholders.merging(rest) { $1 })
+    let xml = try values.render(.verify(), with: rest)
     #expect(xml.contains("<type arch='aarch64' machine='virt'>hvm</type>"))
+    #expect(!xml.contains("<feature policy"))
     #expect(Self.other.emulator == "qemu-system-aarch64")
   }
 

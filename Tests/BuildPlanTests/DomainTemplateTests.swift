@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct DomainTemplateTests {
   @Test func theInstallersDomainIsTheGoldenOne() throws {
-    let xml = try DomainTemplate.installer().render(common().merging(installer) { $1 }, lists: lists)
+    let xml = try common().render(.installer(), with: installer, lists: lists)
     try expectSnapshot(xml, named: "installer.xml")
   }
 
@@ -20,7 +20,7 @@ import Testing
     let large = ["sectorSize": DomainValues.sectorSize(4096)]
     let element = "<blockio logical_block_size='4096' physical_block_size='4096'/>"
     #expect(
-      try DomainTemplate.verify().render(common().merging(disk) { $1 }.merging(large) { $1 })
+      try common().render(.verify(), with: disk.merging(large) { $1 })
         .contains(element))
     #expect(try DomainTemplate.disk().render(target.merging(large) { $1 }).contains(element))
     #expect(DomainValues.sectorSize(512).isEmpty)
@@ -34,23 +34,23 @@ import Testing
   }
 
   @Test func theVerifiersDomainIsTheGoldenOne() throws {
-    let xml = try DomainTemplate.verify().render(common().merging(disk) { $1 })
+    let xml = try common().render(.verify(), with: disk)
     try expectSnapshot(xml, named: "verify.xml")
   }
 
   @Test func theDomainOfARunIsTheGoldenOne() throws {
     let network = ["network": "user,id=slipway,hostfwd=tcp:127.0.0.1:2222-:22", "cache": "unsafe"]
-    let values = common().merging(disk) { $1 }.merging(noScreen) { $1 }
-    try expectSnapshot(try DomainTemplate.run().render(values.merging(network) { $1 }), named: "run.xml")
+    let values = disk.merging(noScreen) { $1 }
+    try expectSnapshot(try common().render(.run(), with: values.merging(network) { $1 }), named: "run.xml")
     let screen = [
       "screen": "yes", "vncAddress": "127.0.0.1", "vncPort": "-1", "vncAutoport": "yes", "network": "",
       "cache": "writeback",
     ]
-    try expectSnapshot(try DomainTemplate.run().render(values.merging(screen) { $1 }), named: "run-vnc.xml")
+    try expectSnapshot(try common().render(.run(), with: values.merging(screen) { $1 }), named: "run-vnc.xml")
     let window = [
       "screen": "yes", "display": ":0", "xauth": "/h/.Xauthority", "network": "", "cache": "unsafe",
     ]
-    let xml = try DomainTemplate.run().render(values.merging(window) { $1 })
+    let xml = try common().render(.run(), with: values.merging(window) { $1 })
     #expect(xml.contains("    <graphics type='sdl' display=':0' xauth='/h/.Xauthority'/>\n"))
     #expect(xml.contains("<qemu:arg value='on,obsolete=deny,elevateprivileges=deny,resourcecontrol=deny'/>"))
   }
@@ -59,17 +59,15 @@ import Testing
     let bios = [
       "firmwareCode": "", "kernel": "/k/kernel", "initrd": "/k/initrd", "kernelCommandLine": "init=/x",
     ]
-    let values = common().merging(disk) { $1 }.merging(bios) { $1 }
-    try expectSnapshot(DomainTemplate.verify().render(values), named: "verify-bios-kernel.xml")
+    let xml = try common().render(.verify(), with: disk.merging(bios) { $1 })
+    try expectSnapshot(xml, named: "verify-bios-kernel.xml")
   }
 
   @Test(arguments: [("0-3,8", "<vcpu cpuset='0-3,8'>2</vcpu>"), ("", "<vcpu>2</vcpu>")])
   func theGuestRunsWhereItMay(hostCPUs: String, element: String) throws {
-    let values = common().merging(installer) { $1 }.merging(disk) { $1 }.merging(["hostCPUs": hostCPUs]) {
-      $1
-    }
+    let values = installer.merging(disk) { $1 }.merging(["hostCPUs": hostCPUs]) { $1 }
     for template in [try DomainTemplate.installer(), try DomainTemplate.verify()] {
-      #expect(try template.render(values, lists: lists).contains("  \(element)\n"))
+      #expect(try common().render(template, with: values, lists: lists).contains("  \(element)\n"))
     }
   }
 
@@ -97,9 +95,8 @@ import Testing
   }
 
   @Test func argumentsOfQEMUAreOneElementEach() throws {
-    let values = common().merging(installer) { $1 }
-    let xml = try DomainTemplate.installer().render(
-      values, lists: ["qemuArguments": ["-device", "edu,id='x'"]])
+    let xml = try common().render(
+      .installer(), with: installer, lists: ["qemuArguments": ["-device", "edu,id='x'"]])
     #expect(
       xml.hasSuffix(
         """
@@ -122,21 +119,32 @@ import Testing
     #expect(try template.render([:], lists: ["qemuArguments": []]) == "<a/>")
   }
 
+  @Test func anEmulatedProcessorHasNoFeaturesThatSlowItDown() throws {
+    let feature = "<feature policy='disable' name='erms'/>"
+    #expect(try common().render(.verify(), with: disk).contains(feature))
+    let fast = try common(accelerator: .kvm).render(.verify(), with: disk)
+    #expect(fast.contains("<cpu mode='host-passthrough'>"))
+    #expect(!fast.contains("<feature policy"))
+    // Of a user's template it is not asked.
+    let mine = try DomainTemplate(name: "mine.xml", text: "<cpu mode='{{cpuMode}}'/>")
+    #expect(try common().render(mine, with: [:]) == "<cpu mode='maximum'/>")
+  }
+
   @Test func secureFirmwareGetsSystemManagementMode() throws {
-    let values = common(requiresSMM: true)
+    let values = common(requiresSMM: true).placeholders
     #expect(values["smm"] == "on")
     #expect(values["secure"] == "yes")
   }
 
-  private func common(requiresSMM: Bool = false) -> [String: String] {
+  private func common(requiresSMM: Bool = false, accelerator: Accelerator.Kind = .tcg) -> DomainValues {
     DomainValues(
-      name: "slipway-x", uuid: "00000000-0000-0000-0000-000000000000", accelerator: .tcg, memory: 1024,
+      name: "slipway-x", uuid: "00000000-0000-0000-0000-000000000000", accelerator: accelerator, memory: 1024,
       cpus: 2,
       firmware: FirmwarePair(
         code: "/f/CODE.fd", variablesTemplate: "/f/VARS.fd", requiresSMM: requiresSMM, secureBoot: requiresSMM
       ),
       variables: "/w/vars.fd", consoleLog: "/w/console.log", hostCPUs: ""
-    ).placeholders
+    )
   }
 
   private let disk = [

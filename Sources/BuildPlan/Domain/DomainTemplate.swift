@@ -53,9 +53,12 @@ public struct DomainTemplate: Sendable {
   ///     neither empty nor missing.
   ///   - lists: values of sections that are kept for a list that is not empty, with a section `{{#items}}` in them for
   ///     its items.
+  ///   - hints: lists for which a template need not have a section.
   /// - Throws: `Fault` when the template names a placeholder that has no value, or has no place for a list.
-  public func render(_ values: [String: String], lists: [String: [String]] = [:]) throws -> String {
-    let lookup = Lookup(values: values, lists: lists)
+  public func render(
+    _ values: [String: String], lists: [String: [String]] = [:], hints: [String: [String]] = [:]
+  ) throws -> String {
+    let lookup = Lookup(values: values, lists: lists.merging(hints) { $1 })
     for (key, value) in values where value.hasPrefix("/") && hasControlCharacter(value) {
       throw Self.unusable(
         name, "the value of \(key) has a control character, which no XML can carry: rename '\(value)'")

@@ -44,6 +44,20 @@ public struct DomainValues: Hashable, Sendable {
   /// The value of `sectorSize`: empty for the usual size, so that its section is left out.
   public static func sectorSize(_ bytes: UInt64) -> String { bytes == 512 ? "" : "\(bytes)" }
 
+  /// A domain's XML, of these values and others.
+  ///
+  /// - Parameters:
+  ///   - values: placeholders that this template has beside those of every domain.
+  ///   - lists: its lists.
+  /// - Throws: `Fault` when the template names another placeholder, or has no place for a list.
+  public func render(
+    _ template: DomainTemplate, with values: [String: String], lists: [String: [String]] = [:]
+  ) throws -> String {
+    try template.render(
+      placeholders.merging(values) { $1 }, lists: lists,
+      hints: ["slowFeatures": accelerator == .kvm ? [] : architecture.slowFeatures])
+  }
+
   /// By the names of the placeholders.
   public var placeholders: [String: String] {
     [

@@ -164,7 +164,7 @@ struct BootSetup: Sendable {
       "sectorSize": DomainValues.sectorSize(artefacts.sectorSize),
       "consoleSocket": session.consoleSocket.string,
     ]
-    return try template.render(common.placeholders.merging(boot) { $1 }.merging(own) { $1 })
+    return try common.render(template, with: boot.merging(own) { $1 })
   }
 
   /// Whether nobody but this user has to reach what a boot reads.

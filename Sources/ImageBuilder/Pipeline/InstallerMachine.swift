@@ -47,8 +47,8 @@ struct InstallerMachine: Sendable {
       "clock": "\(ResolvedSpec.fixedTime)", "agentSocket": session.agentSocket.string,
       "agentPort": AgentProtocol.portName, "debugSocket": session.debugSocket.string,
     ]
-    let values = common.placeholders.merging(disks) { $1 }.merging(own) { $1 }
-    return try installer.template.render(values, lists: ["qemuArguments": installer.qemuArguments])
+    return try common.render(
+      installer.template, with: disks.merging(own) { $1 }, lists: ["qemuArguments": installer.qemuArguments])
   }
 
   /// Why a machine of this kind is neither saved nor restored; nil where it can be.
