@@ -34,6 +34,7 @@ extension BuildStep {
   static let seal = BuildStep("seal", "write the final disk")
   static let export = BuildStep("export", "export the disk")
   static let secondBuild = BuildStep("secondBuild", "build a second time and compare")
+  static let diskDigest = BuildStep("digest", "digest the disk")
   static let digest = BuildStep("digest", "digest the files")
   static let bootImage = BuildStep("boot", "boot the image")
 

@@ -92,7 +92,9 @@ public struct ImageBuilder: Sendable {
     var prepared = try await Prepared.make(
       of: spec, on: request.machine, stepTimeLimit: request.stepTimeLimit, in: site.work, recorder)
     if onAnotherMachine { prepared.plan.machine = prepared.plan.machine?.other }
-    let installed = try await Installed.make(from: prepared, by: installer, at: site)
+    let installed = try await Installed.make(from: prepared, by: installer, at: site) {
+      try await Sealed.bytes(of: $1, by: $0, at: site)
+    }
     let sealed = try await Sealed.make(from: installed, at: site)
     let checked = try await Checked.make(from: sealed, at: site)
     return try await Exported.make(

@@ -8,13 +8,15 @@ internal import ImageModel
 enum ToolVersions {
   /// By name; a tool that does not say its version is left out. Only tools that the plan uses are asked.
   static func collect(for plan: BuildPlan) async -> [String: String] {
-    let runner = SubprocessRunner()
-    var versions = ["slipway": SlipwayVersion.current]
-    for (tool, argument) in tools(of: plan) {
-      let output = try? await runner.run(tool, argument)
-      versions[tool] = output?.split(separator: "\n").first.map(String.init)
+    await withTaskGroup { group in
+      for (tool, argument) in tools(of: plan) {
+        group.addTask {
+          let output = try? await SubprocessRunner().run(tool, argument)
+          return (tool, output?.split(separator: "\n").first.map(String.init))
+        }
+      }
+      return await group.reduce(into: ["slipway": SlipwayVersion.current]) { $0[$1.0] = $1.1 }
     }
-    return versions
   }
 
   private static func tools(of plan: BuildPlan) -> [(String, String)] {

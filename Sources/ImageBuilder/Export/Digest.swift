@@ -22,6 +22,16 @@ enum FileDigest {
     }
   }
 
+  /// The digest of a file that is written to its disk meanwhile: what is read here is in memory.
+  ///
+  /// - Throws: as `sha256(of:)`.
+  static func sha256(flushing path: FilePath) async throws -> String {
+    async let flushed: Void = onThread { try HostFiles.synchronise(path) }
+    let digest = try await sha256(of: path)
+    try await flushed
+    return digest
+  }
+
   private static func read(_ path: FilePath) throws -> String {
     let file = try FileDescriptor.open(path, .readOnly)
     return try file.closeAfter {

@@ -19,6 +19,8 @@ struct GuestSession: Sendable {
   /// What the plan's steps name as their secrets.
   let secrets: [SecretFile]
   let site: BuildSite
+  /// Makes the final disk from what the guest has handed over, while it powers off; gives nil where it hands nothing over.
+  let seal: @Sendable () async throws -> SealedBytes?
 
   /// How long firmware, kernel and agent may take. Emulated on two busy cores they take about ten seconds.
   static let bootLimit = Duration.seconds(180)
@@ -26,14 +28,15 @@ struct GuestSession: Sendable {
   private static let restoreLimit = Duration.seconds(60)
 
   /// - Parameter pour: what the first step that reads the poured tree waits for.
+  /// - Returns: what `seal` gave.
   /// - Throws: `Fault`, `CancellationError`. The machine is gone then.
-  func run(pour: Task<Void, any Error>) async throws {
+  func run(pour: Task<Void, any Error>) async throws -> SealedBytes? {
     try HostFiles.makeDirectory(site.consoleLog.removingLastComponent())
     let hasDisks = installer.template.names("targetDisk")
     let installer = InstallerMachine(
       plan: machine, appliance: appliance, installer: installer, variables: variables,
       disks: hasDisks ? try disks.placeholders : [:])
-    try await checkingAppliance {
+    return try await checkingAppliance {
       var start = try await GuestStart.make(for: installer)
       if case .warm(let saved) = start {
         do {
@@ -46,14 +49,14 @@ struct GuestSession: Sendable {
           start = .cold(because: reason, saving: try await installer.key())
         }
       }
-      try await run(installer, start, pour)
+      return try await run(installer, start, pour)
     }
   }
 
   /// - Throws: `RestoreFailure` too, as long as nothing was done in a machine that is restored.
   private func run(
     _ installer: InstallerMachine, _ start: GuestStart, _ pour: Task<Void, any Error>
-  ) async throws {
+  ) async throws -> SealedBytes? {
     site.recorder.start = start.report
     let configuration: MachineConfiguration =
       switch start {
@@ -61,7 +64,7 @@ struct GuestSession: Sendable {
         installer.configuration(consoleLog: site.consoleLog, saved: saved, isShared: true)
       case .cold(_, let key): installer.configuration(consoleLog: site.consoleLog, isShared: key != nil)
       }
-    try await withMachine(configuration) { machine in
+    return try await withMachine(configuration) { machine in
       let (agent, saving) = try await site.recorder.step(.boot, detail: { _ in start.report.text }) {
         do {
           return try await bringUp(machine, start, plugging: installer.disks.isEmpty)
@@ -71,13 +74,15 @@ struct GuestSession: Sendable {
           throw error
         }
       }
+      let sealed: SealedBytes?
       do {
-        try await runSteps(agent, on: machine, pour)
+        sealed = try await runSteps(agent, on: machine, pour)
       } catch {
         await saving?.cancel()
         throw error
       }
       await saving?.finish()
+      return sealed
     }
   }
 
@@ -123,18 +128,20 @@ struct GuestSession: Sendable {
 
   private func runSteps(
     _ agent: AgentClient, on machine: Machine, _ pour: Task<Void, any Error>
-  ) async throws {
+  ) async throws -> SealedBytes? {
     for planned in plan.steps {
       if needsPour(planned.step) { try await pour.value }
       try await perform(planned, agent, machine)
     }
+    async let sealed = seal()
     try await site.recorder.step(.powerOff) { try await machine.powerOff(agent) }
+    return try await sealed
   }
 
   /// Whatever goes wrong in the guest, a damaged appliance is the first suspect. It is read in full only then.
-  private func checkingAppliance(_ body: () async throws -> Void) async throws {
+  private func checkingAppliance<Result>(_ body: () async throws -> Result) async throws -> Result {
     do {
-      try await body()
+      return try await body()
     } catch var error as Fault {
       guard appliance.removeIfDamaged() else { throw error }
       error.evidence = [error.cause] + error.evidence

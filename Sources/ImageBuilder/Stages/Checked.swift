@@ -5,6 +5,8 @@ internal import SystemPackage
 struct Checked: Sendable {
   let plan: BuildPlan
   let disk: FilePath
+  /// SHA-256 of the disk, where it is known by now.
+  let digest: String?
   /// How the variables differ from the firmware's template; nil without EFI.
   let changes: [Manifest.VariableChange]?
   /// What the disk says of itself.
@@ -15,7 +17,7 @@ struct Checked: Sendable {
     let disk = try await SealedDisk(sealed.disk, plan: sealed.plan, variables: sealed.variables?.store)
     try await disk.check(warn: site.recorder.warn)
     return Checked(
-      plan: sealed.plan, disk: sealed.disk, changes: sealed.variables?.changes, facts: try DiskFacts(of: disk)
-    )
+      plan: sealed.plan, disk: sealed.disk, digest: sealed.digest, changes: sealed.variables?.changes,
+      facts: try DiskFacts(of: disk))
   }
 }

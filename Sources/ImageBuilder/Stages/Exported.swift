@@ -33,14 +33,15 @@ struct Exported: Sendable {
         environment: places.compactMapValues { $0.map { site.work.appending($0).string } })
       try files.updateProducts()
     }
-    let described = try await site.recorder.step(.digest) { try await files.describe() }
+    async let tools = ToolVersions.collect(for: plan)
+    let described = try await describe(files, checked, at: site)
     let manifest = Manifest(
       spec: spec.withoutScripts, system: plan.system, generations: plan.generations, seed: seed,
       time: plan.pour.time,
       sealed: plan.directPath == nil, directPath: plan.directPath, disk: try plan.target,
       images: files.images.map(Manifest.Image.init),
       efiVariables: files.efiVariables, firmware: plan.machine?.firmware,
-      efiVariableChanges: checked.changes, files: described, tools: await ToolVersions.collect(for: plan))
+      efiVariableChanges: checked.changes, files: described, tools: await tools)
     try BuildReport(
       accelerator: plan.machine?.accelerator, start: site.recorder.start, steps: site.recorder.steps,
       warnings: site.recorder.warnings
@@ -50,5 +51,16 @@ struct Exported: Sendable {
       result: BuildResult(
         manifest: manifest, loaders: checked.facts.loaders, rootFree: checked.facts.rootFree,
         accelerator: plan.machine?.accelerator))
+  }
+
+  private static func describe(
+    _ files: OutputFiles, _ checked: Checked, at site: BuildSite
+  ) async throws -> [Manifest.File] {
+    var known: [String: String] = [:]
+    // A script may have changed any file.
+    if checked.plan.postVM == nil {
+      for image in files.images where image.format == .raw { known[image.file] = checked.digest }
+    }
+    return try await site.recorder.step(.digest) { try await files.describe(known: known) }
   }
 }

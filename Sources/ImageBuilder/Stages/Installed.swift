@@ -2,8 +2,8 @@ internal import AgentProtocol
 internal import BuildPlan
 internal import ImageModel
 
-/// Nothing runs any more: disks and variables are as guest and firmware left them. A store alone has no guest, and its disk
-/// is what was poured.
+/// Nothing runs any more: variables are as the firmware left them, disks as the guest left them, or sealed already from what
+/// it handed over. A store alone has no guest, and its disk is what was poured.
 struct Installed: Sendable {
   let plan: BuildPlan
   let disks: BuildDisks
@@ -11,12 +11,17 @@ struct Installed: Sendable {
   let variables: WorkVariables?
   /// Keys to enrol.
   let secureBoot: SecureBoot?
+  /// Nil where the disk is not sealed yet.
+  var sealed: SealedBytes?
 
   /// Makes the disks, pours, and has a guest do every step of the plan.
   ///
+  /// - Parameter seal: makes the final disk from what the guest has handed over, while the guest powers off: it does not
+  ///   read or write what `seal` does.
   /// - Throws: `Fault`, `CancellationError`. The machine is gone then.
   static func make(
-    from prepared: Prepared, by installer: Installer, at site: BuildSite
+    from prepared: Prepared, by installer: Installer, at site: BuildSite,
+    sealing seal: @escaping @Sendable (BuildPlan, BuildDisks) async throws -> SealedBytes?
   ) async throws -> Installed {
     let plan = prepared.plan
     // Before much is written: what would be missed at the end only.
@@ -37,11 +42,13 @@ struct Installed: Sendable {
       let variables = try await variables(of: plan, at: site)
       let session = GuestSession(
         plan: plan, machine: machine, appliance: appliance, installer: installer, disks: disks,
-        variables: variables, secrets: prepared.secureBoot?.signing ?? [], site: site)
-      try await whilePouring(prepared, into: disks, site) { try await session.run(pour: $0) }
+        variables: variables, secrets: prepared.secureBoot?.signing ?? [], site: site
+      ) { try await seal(plan, disks) }
+      let sealed = try await whilePouring(prepared, into: disks, site) { try await session.run(pour: $0) }
       try disks.removeAllButTarget()
       try variables?.removeConverted()
-      return Installed(plan: plan, disks: disks, variables: variables, secureBoot: prepared.secureBoot)
+      return Installed(
+        plan: plan, disks: disks, variables: variables, secureBoot: prepared.secureBoot, sealed: sealed)
     }
   }
 
@@ -62,10 +69,10 @@ struct Installed: Sendable {
   /// Pours while `body` runs. Whichever fails first ends the other.
   private static func whilePouring(
     _ prepared: Prepared, into disks: BuildDisks, _ site: BuildSite,
-    _ body: @escaping @Sendable (Task<Void, any Error>) async throws -> Void
-  ) async throws {
+    _ body: @escaping @Sendable (Task<Void, any Error>) async throws -> SealedBytes?
+  ) async throws -> SealedBytes? {
     let pour = Task { try await Self.pour(prepared, into: disks, site) }
-    try await withThrowingTaskGroup { group in
+    return try await withThrowingTaskGroup(of: SealedBytes?.self) { group in
       group.addTask { try await body(pour) }
       group.addTask {
         try await withTaskCancellationHandler {
@@ -73,8 +80,9 @@ struct Installed: Sendable {
         } onCancel: {
           pour.cancel()
         }
+        return nil
       }
-      try await group.waitForAll()
+      return try await group.reduce(nil) { $0 ?? $1 }
     }
   }
 }

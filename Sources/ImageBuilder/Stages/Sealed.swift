@@ -4,20 +4,26 @@ internal import BuildPlan
 internal import ImageModel
 internal import SystemPackage
 
+/// A disk that was sealed from what a guest has handed over.
+struct SealedBytes: Sendable {
+  /// SHA-256 of the disk, where it becomes an artefact as it is.
+  let digest: String?
+}
+
 /// Disk and variables in their final bytes: nothing changes them any more.
 struct Sealed: Sendable {
   let plan: BuildPlan
   let disk: FilePath
+  /// SHA-256 of the disk, where it is known by now.
+  let digest: String?
   /// Nil without EFI.
   let variables: SealedVariables?
 
   /// - Throws: `Fault`, `CancellationError`.
   static func make(from installed: Installed, at site: BuildSite) async throws -> Sealed {
     let (plan, disks) = (installed.plan, installed.disks)
-    if let handed = plan.handover {
-      try await site.recorder.step(.seal) {
-        try await seal(disks, by: plan, handed.trees, handed.regions, at: site)
-      }
+    if installed.sealed != nil {
+      try disks.removeGuestWrites()
     } else {
       try await disks.merge(site.recorder)
       // Without a guest nobody has written it yet.
@@ -26,9 +32,27 @@ struct Sealed: Sendable {
       }
     }
     return Sealed(
-      plan: plan, disk: disks.target,
+      plan: plan, disk: disks.target, digest: installed.sealed?.digest,
       variables: try installed.variables.map {
         try SealedVariables(sealing: $0, for: plan.outputs, enrolling: installed.secureBoot)
+      })
+  }
+
+  /// Makes the disk's final bytes from what the guest has handed over. The guest may still power off meanwhile: its own
+  /// writes go to the overlay, which nothing reads any more.
+  ///
+  /// - Returns: nil where nothing is handed over.
+  /// - Throws: `Fault`, `CancellationError`.
+  static func bytes(of disks: BuildDisks, by plan: BuildPlan, at site: BuildSite) async throws -> SealedBytes?
+  {
+    guard let handed = plan.handover else { return nil }
+    try await site.recorder.step(.seal) {
+      try await seal(disks, by: plan, handed.trees, handed.regions, at: site)
+    }
+    guard plan.outputs.images.contains(where: { $0.format == .raw }) else { return SealedBytes(digest: nil) }
+    return SealedBytes(
+      digest: try await site.recorder.step(.diskDigest) {
+        try await FileDigest.sha256(flushing: disks.target)
       })
   }
 
@@ -56,7 +80,6 @@ struct Sealed: Sendable {
       plan: plan, layout: plan.target, disk: disks.target, archive: archive, sealed: sealed,
       runner: site.runner
     ).run(trees, regions)
-    try disks.removeGuestWrites()
   }
 
   private static func name(of region: DiskRegion) -> String {
