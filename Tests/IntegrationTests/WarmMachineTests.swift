@@ -12,6 +12,13 @@ import Testing
   private static let draws = """
     printf 'drawn %s %s\\n' "$(cat /proc/sys/kernel/random/boot_id)" "$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \\n')"
     printf 'time %s\\n' "$(date +%s)"
+    /keygen/ld-linux-x86-64.so.2 --library-path /keygen /keygen/ssh-keygen -q -t ed25519 -N '' -C '' -f /run/key
+    printf 'key %s\\n' "$(cat /run/key.pub)"
+    rm /run/key /run/key.pub
+    """
+  /// This machine's ssh-keygen, to be put into an image, in the folder `$1`.
+  private static let copyKeygen = """
+    cp -L $(ldd /usr/bin/ssh-keygen | grep -o '/[^ ]*') /usr/bin/ssh-keygen "$1"
     """
 
   /// A build with a cache of the suite's own.
@@ -19,6 +26,7 @@ import Testing
     let scratch: FilePath
     let system: String
     var cache: FilePath { scratch.appending("cache") }
+    var keygen: FilePath { scratch.appending("keygen") }
     var machines: FilePath { cache.appending("slipway/warm") }
 
     struct Run {
@@ -26,6 +34,8 @@ import Testing
       /// `warm`, or `cold` with its reason.
       var start: String
       var drawn: String
+      /// A host key of ssh's.
+      var key: String
       var time: Int?
       var output: String
     }
@@ -35,8 +45,10 @@ import Testing
       let script = scratch.appending("draws.sh").string
       try Data(WarmMachineTests.draws.utf8).write(to: URL(fileURLWithPath: script))
       let result = try await SlipwayCommand.run(
-        ["build", "--system", system, "--out", out, "--force", "--verbose", "--post-install", script]
-          + arguments,
+        [
+          "build", "--system", system, "--out", out, "--force", "--verbose", "--post-install", script,
+          "--contents", "\(keygen):/keygen",
+        ] + arguments,
         environment: ["XDG_CACHE_HOME": cache.string])
       try #require(result.status == 0, "\(result.errors)")
       let text = result.output + "\n" + result.errors
@@ -53,7 +65,8 @@ import Testing
       return Run(
         digests: sums.split(separator: "\n").map { String($0.prefix(64)) },
         start: [start["kind"], start["reason"]].compactMap(\.self).joined(separator: ": "),
-        drawn: word(after: "drawn ") ?? "", time: word(after: "time ").flatMap { Int($0) }, output: text)
+        drawn: word(after: "drawn ") ?? "", key: word(after: "key ") ?? "",
+        time: word(after: "time ").flatMap { Int($0) }, output: text)
     }
 
     var saved: [String] {
@@ -63,7 +76,10 @@ import Testing
 
   private func withBench(_ system: String, _ body: (Bench) async throws -> Void) async throws {
     try await withScratchDirectory { scratch in
-      try await body(Bench(scratch: scratch, system: try await TestSystem.path(system)))
+      let bench = Bench(scratch: scratch, system: try await TestSystem.path(system))
+      try FileManager.default.createDirectory(atPath: bench.keygen.string, withIntermediateDirectories: false)
+      try await SubprocessRunner().run("sh", "-ec", Self.copyKeygen, "sh", bench.keygen.string)
+      try await body(bench)
     }
   }
 
@@ -86,10 +102,27 @@ import Testing
       if arguments.isEmpty { #expect(Set(runs.map(\.digests)).count == 1) }
       #expect(Set(runs.map(\.drawn)).count == runs.count)
       #expect(runs.allSatisfy { $0.drawn.count == 36 + 1 + 32 }, "\(runs.map(\.drawn))")
+      #expect(runs.allSatisfy { $0.key.hasPrefix("ssh-ed25519 ") }, "\(runs.map(\.key))")
+      #expect(Set(runs.map(\.key)).count == runs.count)
       for run in runs {
         let time = try #require(run.time)
         #expect((946_814_400..<946_814_400 + 600).contains(time))
       }
+    }
+  }
+
+  @Test(.sweep) func tenPairsOfWarmBuildsShareNothing() async throws {
+    try await withBench("tiny") { bench in
+      var runs = [try await bench.build("first")]
+      for _ in 1...10 {
+        async let left = bench.build("left", ["--start", "warm"])
+        async let right = bench.build("right", ["--start", "warm"])
+        runs += [try await left, try await right]
+      }
+      #expect(runs.dropFirst().allSatisfy { $0.start == "warm" })
+      #expect(Set(runs.map(\.digests)).count == 1)
+      #expect(Set(runs.map(\.drawn)).count == runs.count)
+      #expect(Set(runs.map(\.key)).count == runs.count)
     }
   }
 
