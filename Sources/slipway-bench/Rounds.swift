@@ -48,14 +48,14 @@ private func row(_ name: String, _ times: [Double], over first: [Double]?) -> St
     + "  ratio \(number(median(times) / median(first))), by round \(ratios.map(number).joined(separator: " "))"
 }
 
-private func padded(_ text: String, _ length: Int) -> String {
+func padded(_ text: String, _ length: Int) -> String {
   text.count < length ? text.padding(toLength: length, withPad: " ", startingAt: 0) : text
 }
 
 /// Seconds and ratios, with two decimals.
 func number(_ value: Double) -> String { String(format: "%.2f", value) }
 
-private func median(_ values: [Double]) -> Double {
+func median(_ values: [Double]) -> Double {
   let sorted = values.sorted()
   return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
 }

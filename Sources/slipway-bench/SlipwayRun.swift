@@ -14,6 +14,18 @@ struct SlipwayRun {
     var seconds: Double
     /// The most memory that slipway itself had in use, in KiB; QEMU's is not in it.
     var peakMemory: Int
+    /// Its steps, as `log/build.json` has them.
+    var steps: [Step]
+  }
+
+  /// A step and its seconds.
+  struct Step: Decodable {
+    var name: String
+    var seconds: Double
+  }
+
+  private struct Report: Decodable {
+    var steps: [Step]
   }
 
   /// Builds once, and removes the result.
@@ -27,9 +39,11 @@ struct SlipwayRun {
     let time = try await seconds {
       try await SubprocessRunner().run(Command("sh", ["-c", script, "sh"] + words))
     }
+    let log = try Data(contentsOf: URL(fileURLWithPath: "\(out)/log/build.json"))
+    let steps = try JSONDecoder().decode(Report.self, from: log).steps
     try FileManager.default.removeItem(atPath: out)
     defer { try? FileManager.default.removeItem(atPath: pidFile) }
-    return Measure(seconds: time, peakMemory: await peak)
+    return Measure(seconds: time, peakMemory: await peak, steps: steps)
   }
 
   /// Follows the kernel's own record of a process's peak (`VmHWM`, proc(5)) until the process is gone.

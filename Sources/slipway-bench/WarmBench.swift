@@ -15,12 +15,18 @@ struct WarmBench {
       }
       // So that there is a saved machine.
       _ = try await build("auto").build()
+      var steps = StepTimes()
       let ways: [Way] = [
         .timed("bare OVMF + kernel + poweroff") { try await bare.run() },
-        Way(name: "slipway build --start warm") { try await build("warm").build().seconds },
+        Way(name: "slipway build --start warm") {
+          let measure = try await build("warm").build()
+          steps.add(measure)
+          return measure.seconds
+        },
         Way(name: "slipway build --start cold") { try await build("cold").build().seconds },
       ]
       try await compare("Warm and cold builds of the system \(name)", ways, rounds: options.rounds)
+      steps.print("Steps of the warm builds of \(name)")
     }
   }
 }
