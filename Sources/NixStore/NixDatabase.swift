@@ -36,8 +36,10 @@ package enum NixDatabase {
     of closure: Closure, from store: StoreLocation, registrationTime: Int64
   ) throws -> DatabaseImage {
     try image { database in
-      try insert(closure, registrationTime: registrationTime, into: database)
-      try insertOutputs(of: closure, from: store, into: database)
+      let identifiers = zip(closure.paths, Int64(1)...).map { ($0.path, $1) }
+      try insert(
+        closure.paths, identifiers: Dictionary(identifiers, uniquingKeysWith: { $1 }),
+        registrationTime: registrationTime, from: store, into: database)
     }
   }
 
@@ -56,55 +58,62 @@ package enum NixDatabase {
     return try DatabaseImage(of: queue)
   }
 
-  private static func insert(
-    _ closure: Closure, registrationTime: Int64, into database: Database
+  /// Registers paths.
+  ///
+  /// - Parameters:
+  ///   - paths: those that become valid.
+  ///   - identifiers: the number of each of them, and of each other path that they refer to.
+  ///   - registrationTime: the time noted for them, in seconds since 1970.
+  ///   - store: where derivations are read for their outputs.
+  static func insert(
+    _ paths: [StorePathInfo], identifiers: [StorePath: Int64], registrationTime: Int64,
+    from store: StoreLocation, into database: Database
   ) throws {
     let path = try database.makeStatement(
       sql: """
         INSERT INTO ValidPaths (id, path, hash, registrationTime, deriver, narSize, ca)
         VALUES (?, ?, ?, ?, ?, ?, ?)
         """)
-    var identifiers: [StorePath: Int64] = [:]
-    for (id, info) in zip(Int64(1)..., closure.paths) {
-      identifiers[info.path] = id
+    for info in paths {
       try path.execute(arguments: [
-        id, info.path.path, info.narHash.description, registrationTime, info.deriver?.path,
-        Int64(clamping: info.narSize), info.contentAddress,
+        identifiers[info.path], info.path.path, info.narHash.description, registrationTime,
+        info.deriver?.path, Int64(clamping: info.narSize), info.contentAddress,
       ])
     }
     let reference = try database.makeStatement(sql: "INSERT INTO Refs (referrer, reference) VALUES (?, ?)")
-    for info in closure.paths {
+    for info in paths {
       // A reference outside the closure fails here, by the schema's constraint.
       for target in info.references {
         try reference.execute(arguments: [identifiers[info.path], identifiers[target]])
       }
     }
+    for info in paths where info.path.isDerivation {
+      for output in try outputs(of: info.path, in: store) {
+        try database.execute(
+          sql: "INSERT INTO DerivationOutputs (drv, id, path) VALUES (?, ?, ?)",
+          arguments: [identifiers[info.path], output.name, output.path.path])
+      }
+    }
   }
 
   /// What Nix notes for each derivation it registers.
-  private static func insertOutputs(
-    of closure: Closure, from store: StoreLocation, into database: Database
-  ) throws {
-    for (id, info) in zip(Int64(1)..., closure.paths) where info.path.isDerivation {
-      let file = store.file(of: info.path)
-      func damaged(_ reason: String) -> Fault {
-        Fault(
-          .failed, "cannot register \(info.path)", cause: reason,
-          remedy: "Run: nix-store --repair-path \(info.path)")
-      }
-      let text: [UInt8]
-      do {
-        text = try WholeFile.read(file)
-      } catch let failure as PathFailure {
-        throw damaged("\(failure)")
-      }
-      guard let outputs = Derivation.outputs(of: text) else { throw damaged("'\(file)' is not a derivation") }
-      for output in outputs {
-        try database.execute(
-          sql: "INSERT INTO DerivationOutputs (drv, id, path) VALUES (?, ?, ?)",
-          arguments: [id, output.name, output.path.path])
-      }
+  private static func outputs(
+    of derivation: StorePath, in store: StoreLocation
+  ) throws -> [(name: String, path: StorePath)] {
+    let file = store.file(of: derivation)
+    func damaged(_ reason: String) -> Fault {
+      Fault(
+        .failed, "cannot register \(derivation)", cause: reason,
+        remedy: "Run: nix-store --repair-path \(derivation)")
     }
+    let text: [UInt8]
+    do {
+      text = try WholeFile.read(file)
+    } catch let failure as PathFailure {
+      throw damaged("\(failure)")
+    }
+    guard let outputs = Derivation.outputs(of: text) else { throw damaged("'\(file)' is not a derivation") }
+    return outputs
   }
 
   /// Version 10, as Nix makes it; compared with Nix's own in a test.

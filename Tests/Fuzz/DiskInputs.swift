@@ -66,6 +66,11 @@ extension Inputs {
     for (left, right) in [(bytes, bytes), (Array(bytes[..<half]), Array(bytes[half...]))] {
       let differences = try? NixDatabase.differences(left, right)
       _ = try? NixDatabase.summary(of: left, log: right)
+      do {
+        _ = try RegisteredPaths(left, log: right, schema: Array(NixDatabase.schemaVersion.utf8))
+      } catch {
+        precondition((error as? Fault)?.kind == .badInput, "a database is not refused: \(error)")
+      }
       precondition(left != right || differences?.isEmpty != false, "a database differs from itself")
     }
   }
