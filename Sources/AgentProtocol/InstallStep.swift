@@ -6,6 +6,8 @@ public import ImageModel
 package enum InstallStep: Hashable, Codable, Sendable {
   /// Write the partition table, re-read it, and compare it with the layout.
   case partitionDisk(disk: BlockDevice, layout: DiskLayout)
+  /// Take a disk that has its table already: check that the kernel has the layout's partitions where they are.
+  case adoptDisk(disk: BlockDevice, layout: DiskLayout)
   /// Make one filesystem, with further words for the tool that makes it.
   case makeFilesystem(on: BlockDevice, filesystem: Filesystem, options: [String])
   /// Mount one filesystem at its place below the target's root; the root comes first.
@@ -13,6 +15,10 @@ package enum InstallStep: Hashable, Codable, Sendable {
   /// Copy the root's tree from a read-only filesystem, with so many copies side by side. `content` is what all of it
   /// takes, for the message when there is no room.
   case copyTree(from: BlockDevice, type: FilesystemKind, workers: Int, content: ByteSize)
+  /// Add the store paths of a read-only filesystem to the root's store, and give the root that filesystem's Nix database, so
+  /// that a power cut leaves the store and its database as they were, or as they are to be. `workers` and `content` are as
+  /// for `copyTree`.
+  case addStorePaths(from: BlockDevice, type: FilesystemKind, workers: Int, content: ByteSize)
   /// Make a system a generation of a profile, and that the one that the profile is at; and mark the root as NixOS.
   ///
   /// - Parameters:
@@ -35,6 +41,10 @@ package enum InstallStep: Hashable, Codable, Sendable {
     system: String, touchEFIVariables: Bool, disk: BlockDevice, diskNames: [String], bootFiles: ByteSize)
   /// Run a script of the spec's author, for the target's `/bin/sh`, in the chroot.
   case runScript(system: String, script: String)
+  /// Write everything that is mounted back to its disk, so that no later step is on it before this one's predecessors.
+  case writeBack
+  /// Unmount everything, flush the disk. What is one machine's own stays, but for files at `removed`, which were not there before.
+  case unmount(disk: BlockDevice, removed: [String])
   /// Remove what must not be shared between machines, unmount everything, flush the disk. `kept` are absolute paths of
   /// `machineState` that stay, because the spec's contents have brought them.
   case finish(disk: BlockDevice, kept: [String])
@@ -113,14 +123,18 @@ extension InstallStep {
   package var name: String {
     switch self {
     case .partitionDisk: "partitionDisk"
+    case .adoptDisk: "adoptDisk"
     case .makeFilesystem: "makeFilesystem"
     case .mountFilesystem: "mountFilesystem"
     case .copyTree: "copyTree"
+    case .addStorePaths: "addStorePaths"
     case .setSystemProfile: "setSystemProfile"
     case .activate: "activate"
     case .setOwners: "setOwners"
     case .installBootLoader: "installBootLoader"
     case .runScript: "runScript"
+    case .writeBack: "writeBack"
+    case .unmount: "unmount"
     case .finish: "finish"
     case .handOver: "handOver"
     }

@@ -1,9 +1,9 @@
 /// The protocol's version and the words of its handshake.
 package enum AgentProtocol {
   /// The newest version this build speaks.
-  package static let version = 8
+  package static let version = 9
   /// The oldest version this build still speaks.
-  package static let oldestVersion = 8
+  package static let oldestVersion = 9
   /// The first word of either hello; anything else on the port is not an agent.
   package static let magic = "slipway-agent"
   /// The virtio-serial port's name; in the guest it is `/dev/virtio-ports/` and this.

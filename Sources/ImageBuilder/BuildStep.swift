@@ -25,6 +25,9 @@ public struct BuildStep: Hashable, Sendable {
 /// The steps of the host.
 extension BuildStep {
   static let closure = BuildStep("closure", "read the closure")
+  static let image = BuildStep("image", "copy the image")
+  static let contents = BuildStep("contents", "read the image")
+  static let result = BuildStep("result", "read the image again")
   static let appliance = BuildStep("appliance", "get the appliance")
   static let pour = BuildStep("pour", "write the store")
   static let boot = BuildStep("boot", "boot the installer")
@@ -54,6 +57,7 @@ extension BuildStep {
     switch step {
     case .partitionDisk(_, let layout):
       self.init(step.name, "write the \(layout.table.rawValue.uppercased()) partition table")
+    case .adoptDisk: self.init(step.name, "take the disk's partitions")
     case .makeFilesystem(let device, let filesystem, _):
       let (place, label) = (Self.name(of: device, on: disks), filesystem.label)
       self.init(
@@ -63,6 +67,7 @@ extension BuildStep {
       self.init(
         step.name, "mount \(filesystem.mountPoint ?? "")", on: Self.name(of: device, on: disks))
     case .copyTree: self.init(step.name, "copy the store", on: "root")
+    case .addStorePaths: self.init(step.name, "add the store paths", on: "root")
     case .setSystemProfile(let system, _, _, _):
       let generation = generations?.name(of: system).map { " to \($0)" } ?? ""
       self.init(step.name, "set the system profile\(generation)")
@@ -72,7 +77,8 @@ extension BuildStep {
       let generation = generations?.name(of: system).map { " of \($0)" } ?? ""
       self.init(step.name, "install the bootloader\(generation) (switch-to-configuration boot)")
     case .runScript: self.init(step.name, "run postInstall")
-    case .finish: self.init(step.name, "unmount the disk")
+    case .writeBack: self.init(step.name, "write back what was added")
+    case .finish, .unmount: self.init(step.name, "unmount the disk")
     case .handOver: self.init(step.name, "hand over what was installed")
     }
   }

@@ -11,6 +11,16 @@ extension StepContext {
 
   /// Mounts the source, copies all that is on it into the root, and unmounts it.
   func copyTree(from source: BlockDevice, type: FilesystemKind, workers: Int) async throws {
+    try await withSource(source, type: type) { place, progress in
+      try await TreeCopy(from: place, to: root, without: Self.ownEntries, progress: progress)
+        .run(workers: workers)
+    }
+  }
+
+  /// Runs `body` while a source is mounted beside the root.
+  func withSource(
+    _ source: BlockDevice, type: FilesystemKind, _ body: (String, CopyProgress) async throws -> Void
+  ) async throws {
     let place = "/mnt/source"
     let total = try await onThread {
       try Mounts.require(root)
@@ -22,8 +32,7 @@ extension StepContext {
       return try usedBytes(at: place)
     }
     let progress = CopyProgress(total: total, emit: emit)
-    try await TreeCopy(from: place, to: root, without: Self.ownEntries, progress: progress)
-      .run(workers: workers)
+    try await body(place, progress)
     progress.finish()
     try await onThread { try Mounts.unmount(place) }
   }

@@ -10,11 +10,32 @@ extension StepContext {
   func finish(disk: BlockDevice, kept: [String]) async throws {
     try await onThread {
       let node = try devices.device(disk).node
-      let places = try endInstallation(kept: kept)
-      try writeBack(root)
-      for place in places.reversed() { try unmountOrExplain(place) }
-      try flush(node)
+      try unmount(endInstallation(kept: kept), of: node)
     }
+  }
+
+  /// Removes files that machines must not share, unmounts everything, and flushes the disk.
+  func unmount(disk: BlockDevice, removed: [String]) async throws {
+    try await onThread {
+      let node = try devices.device(disk).node
+      try endProcesses(inRoot: root)
+      for path in removed where Files.isRegularFile(root + path) {
+        try Files.removeFile(root + path)
+        emit(.log("\(path): removed, as every machine makes its own"))
+      }
+      try unmount(Mounts.places(atAndBelow: root), of: node)
+    }
+  }
+
+  /// Writes back everything that is mounted.
+  func writeBackAll() async throws {
+    try await onThread { for place in try Mounts.places(atAndBelow: root) { try writeBack(place) } }
+  }
+
+  private func unmount(_ places: [String], of node: String) throws {
+    try writeBack(root)
+    for place in places.reversed() { try unmountOrExplain(place) }
+    try flush(node)
   }
 
   /// Ends what still runs in the target, and removes what machines must not share.
@@ -83,7 +104,7 @@ private func isProcess(_ process: pid_t, inRoot root: String) -> Bool {
 }
 
 /// Writes a filesystem back. umount(2) tells of no error that happens then; syncfs(2) does.
-private func writeBack(_ root: String) throws {
+func writeBack(_ root: String) throws {
   let directory = try Files.open(root, O_RDONLY | O_DIRECTORY)
   defer { close(directory) }
   try checked("write \(root) back to its disk") { slipway_syncfs(directory) }

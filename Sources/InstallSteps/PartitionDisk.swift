@@ -25,6 +25,11 @@ extension StepContext {
     }
     try await onThread { try layout.adopt(on: disk) }
   }
+
+  /// Takes the table that is on the disk.
+  func adoptDisk(_ disk: BlockDevice, _ layout: DiskLayout) async throws {
+    try await onThread { try layout.adopt(on: devices.device(disk)) }
+  }
 }
 
 extension DiskLayout {

@@ -11,12 +11,15 @@ extension InstallStep {
     do {
       switch self {
       case .partitionDisk(let disk, let layout): try await context.partitionDisk(disk, layout)
+      case .adoptDisk(let disk, let layout): try await context.adoptDisk(disk, layout)
       case .makeFilesystem(let device, let filesystem, let options):
         try await context.makeFilesystem(on: device, filesystem, options: options)
       case .mountFilesystem(let device, let filesystem):
         try await context.mountFilesystem(on: device, filesystem)
       case .copyTree(let source, let type, let workers, _):
         try await context.copyTree(from: source, type: type, workers: workers)
+      case .addStorePaths(let source, let type, let workers, _):
+        try await context.addStorePaths(from: source, type: type, workers: workers)
       case .setSystemProfile(let system, let profile, let generation, let time):
         try await context.setSystemProfile(profile, to: system, generation: generation, time: time)
       case .activate(let system): try await context.activate(in: context.preparedChroot(of: system))
@@ -31,6 +34,8 @@ extension InstallStep {
         try await context.installBootLoader(in: chroot)
       case .runScript(let system, let script):
         try await context.runScript(script, in: context.preparedChroot(of: system))
+      case .writeBack: try await context.writeBackAll()
+      case .unmount(let disk, let removed): try await context.unmount(disk: disk, removed: removed)
       case .finish(let disk, let kept): try await context.finish(disk: disk, kept: kept)
       case .handOver(let disk, let trees, let regions, let kept):
         try await context.handOver(to: disk, trees: trees, regions: regions, kept: kept)
@@ -47,7 +52,8 @@ extension InstallStep {
     switch self {
     case .installBootLoader(_, _, _, _, let bootFiles) where bootFiles.bytes > 0:
       StorageNeed(path: "/boot", size: bootFiles, what: "the kernels and initrds need")
-    case .copyTree(_, _, _, let content) where content.bytes > 0:
+    case .copyTree(_, _, _, let content) where content.bytes > 0,
+      .addStorePaths(_, _, _, let content) where content.bytes > 0:
       StorageNeed(path: "/", size: content, what: "the tree needs")
     default: nil
     }

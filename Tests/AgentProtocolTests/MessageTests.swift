@@ -115,6 +115,10 @@ import Testing
         trees: [HandedTree(mountPoint: "/", poured: [1, 946_728_000]), HandedTree(mountPoint: "/boot")],
         regions: [DiskRegion(device: disk, offset: ByteSize(bytes: 0), length: ByteSize(bytes: 440))],
         kept: ["/etc/machine-id"]),
+      .adoptDisk(disk: disk, layout: layout),
+      .addStorePaths(
+        from: .disk(serial: "slipway-source"), type: .ext4, workers: 2, content: .mebibytes(3)),
+      .writeBack, .unmount(disk: disk, removed: ["/boot/loader/random-seed"]),
     ]
   }
 }
