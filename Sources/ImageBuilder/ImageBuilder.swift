@@ -49,24 +49,10 @@ public struct ImageBuilder: Sendable {
     // Before the closure is read, which takes its time.
     if !spec.onlyNixStore { try request.appliance.check(spec.guestFilesystems) }
     let isPrivate = spec.contents.contains(where: \.isSecret)
-    return try await OutputFolder.with(request.out, force: request.force, isPrivate: isPrivate) { folder in
-      let trees = request.checkReproducible ? TreeRecord() : nil
-      let site = BuildSite(folder: folder, recorder: recorder, trees: trees)
-      let kept = FailureLog(for: folder.destination, at: request.failureLog, isPrivate: isPrivate)
-      try log.open(in: site.work)
-      do {
-        let result = try await build(spec, by: installer, at: site)
-        kept.removeEarlier()
-        return result
-      } catch {
-        guard let error = Self.buildError(error).map({ HostSpace.explained($0, in: site.work) }) else {
-          throw error
-        }
-        // A request that is refused has no output to look into.
-        guard error.kind == .failed, !Task.isCancelled else { throw error }
-        throw await kept.keep(error, log, console: site.consoleLog)
-      }
-    }
+    return try await BuildSite.with(
+      request.out, force: request.force, isPrivate: isPrivate, log: log, at: request.failureLog,
+      trees: request.checkReproducible ? TreeRecord() : nil, recorder
+    ) { try await build(spec, by: installer, at: $0) }
   }
 
   /// Each stage is made from the value of the one before it.
@@ -125,16 +111,6 @@ public struct ImageBuilder: Sendable {
     let numbers = (UInt64.random(in: 0...UInt64.max), UInt64.random(in: 0...UInt64.max))
     return spec.individual(
       seed: GUID(high: numbers.0, low: numbers.1), time: Int64(Date().timeIntervalSince1970))
-  }
-
-  /// A failure in the words of a build; nil for what is said as it is.
-  private static func buildError(_ error: any Error) -> Fault? {
-    switch error {
-    case let error as Fault: error
-    case let error as PathFailure: Fault(error)
-    case let error as Errno: Fault(.failed, "a system call failed: \(error)")
-    default: nil
-    }
   }
 
   private func checkReproducible(_ spec: ResolvedSpec) throws {

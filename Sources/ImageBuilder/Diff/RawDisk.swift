@@ -11,9 +11,17 @@ enum RawDisk {
   static func make(of file: FilePath, _ format: ImageFormat, as name: String, in tools: ToolFolder)
     async throws
   {
-    let path = try RegularFile.check(file)
-    try SelfContainedImage.check(path, format)
-    guard format != .raw else { return try tools.link(path, as: name) }
+    guard format == .raw else { return try await copy(of: file, format, as: name, in: tools) }
+    try tools.link(checked(file, format), as: name)
+  }
+
+  /// Makes a raw copy with holes of an image's disk in a folder of tools.
+  ///
+  /// - Throws: as `make`.
+  static func copy(of file: FilePath, _ format: ImageFormat, as name: String, in tools: ToolFolder)
+    async throws
+  {
+    let path = try checked(file, format)
     let runner = SubprocessRunner()
     let image = "\(name).image"
     try tools.link(path, as: image)
@@ -29,5 +37,12 @@ enum RawDisk {
           tools.command("qemu-img", ["convert", "-f", format.qemuName, "-O", "raw", image, name]))
       }
     }
+    try HostFiles.remove(tools.path.appending(image))
+  }
+
+  private static func checked(_ file: FilePath, _ format: ImageFormat) throws -> FilePath {
+    let path = try RegularFile.check(file)
+    try SelfContainedImage.check(path, format)
+    return path
   }
 }

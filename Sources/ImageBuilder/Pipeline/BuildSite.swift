@@ -1,3 +1,4 @@
+internal import Basics
 internal import BuildPlan
 internal import Command
 internal import SystemPackage
@@ -23,6 +24,48 @@ struct BuildSite: Sendable {
     guard let script else { return }
     try await HostHook(name: name, script: script, runner: runner, recorder: recorder)
       .run(in: work, environment: environment)
+  }
+}
+
+extension BuildSite {
+  /// Runs `body` at a fresh output folder, which comes to its place when `body` returns.
+  ///
+  /// - Parameters:
+  ///   - out: the folder to make.
+  ///   - log: gets what is said meanwhile.
+  ///   - failureLog: where that is kept when `body` fails; nil for beside the folder.
+  /// - Throws: what `OutputFolder` and `body` throw. Nothing is left then, but for the log (`Fault.log`).
+  static func with<Result>(
+    _ out: String, force: Bool, isPrivate: Bool, log: BuildLog, at failureLog: String?,
+    trees: TreeRecord? = nil, _ recorder: StepRecorder, _ body: (BuildSite) async throws -> Result
+  ) async throws -> Result {
+    try await OutputFolder.with(out, force: force, isPrivate: isPrivate) { folder in
+      let site = BuildSite(folder: folder, recorder: recorder, trees: trees)
+      let kept = FailureLog(for: folder.destination, at: failureLog, isPrivate: isPrivate)
+      try log.open(in: site.work)
+      do {
+        let result = try await body(site)
+        kept.removeEarlier()
+        return result
+      } catch {
+        guard let error = buildError(error).map({ HostSpace.explained($0, in: site.work) }) else {
+          throw error
+        }
+        // A request that is refused has no output to look into.
+        guard error.kind == .failed, !Task.isCancelled else { throw error }
+        throw await kept.keep(error, log, console: site.consoleLog)
+      }
+    }
+  }
+
+  /// A failure in the words of a build; nil for what is said as it is.
+  private static func buildError(_ error: any Error) -> Fault? {
+    switch error {
+    case let error as Fault: error
+    case let error as PathFailure: Fault(error)
+    case let error as Errno: Fault(.failed, "a system call failed: \(error)")
+    default: nil
+    }
   }
 }
 
