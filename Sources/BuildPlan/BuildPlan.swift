@@ -32,7 +32,7 @@ public struct BuildPlan: Hashable, Codable, Sendable {
 public struct PlannedDisk: Hashable, Codable, Sendable {
   /// What a disk is for.
   public enum Role: String, Codable, Sendable {
-    /// It is blank, and becomes an image.
+    /// It is blank, or the copy of an image, and becomes an image.
     case target
     /// The guest copies from it, and cannot write to it.
     case source
@@ -126,6 +126,9 @@ public struct OutputPlan: Hashable, Codable, Sendable {
   public var efiVarsForm: VariablesForm?
   /// Whether the store goes without what the firmware makes again; nil when there is none.
   public var stripFirmwareVariables: Bool?
+
+  /// The file name of an EFI variable store that is exported.
+  package static let variablesFile = "efi-vars.fd"
 }
 
 /// One file with a disk in it.
@@ -178,9 +181,17 @@ extension BuildPlan {
     return nil
   }
 
+  /// Whether the target is the copy of an image, to which a generation is added.
+  package var addsGeneration: Bool {
+    steps.contains { planned in
+      if case .addStorePaths = planned.step { true } else { false }
+    }
+  }
+
   /// Why the guest's own writes stay on the disk, and two builds may differ; nil where the host makes every byte.
   package var directPath: String? {
     guard machine != nil, handover == nil else { return nil }
+    if addsGeneration { return "a generation was added to an image" }
     let partitions = disks.compactMap(\.layout).flatMap(\.partitions)
     let other = partitions.compactMap { partition in
       partition.filesystem.map { (partition: partition, kind: $0.kind, isRoot: $0.mountPoint == "/") }

@@ -205,7 +205,7 @@ package struct Planner: Sendable {
           disk: DiskSerial.target, format: format, file: "\(spec.baseName).\(format.fileExtension)",
           identifier: identifiers.guid("image/\(format.rawValue)"))
       },
-      efiVariables: spec.usesEFI ? "efi-vars.fd" : nil,
+      efiVariables: spec.usesEFI ? OutputPlan.variablesFile : nil,
       efiVarsForm: spec.usesEFI ? spec.variablesForm : nil,
       stripFirmwareVariables: spec.usesEFI ? spec.stripsFirmwareVariables : nil)
   }

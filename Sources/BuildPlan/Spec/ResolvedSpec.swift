@@ -8,7 +8,7 @@ package struct ResolvedSpec: Sendable {
   /// The number of the generation that boots by default, from 1 on.
   package let currentGeneration: Int
   /// The name of the profile that the generations are of.
-  let profile: String
+  package let profile: String
   /// The folder of nixpkgs' `closureInfo`; nil to read the Nix database.
   package let closureInfo: String?
   /// What is installed beside the system, by paths that lead into the store.
