@@ -36,6 +36,9 @@ struct GuestfsLibrary {
 
   /// - Throws: `Fault` of kind `hostNotAble` where there is no such library.
   init() throws(Fault) {
+    // It starts libvirt, which reads then where its log goes: to standard error by default, for this process's own
+    // connections, too.
+    setenv("LIBVIRT_LOG_OUTPUTS", "4:file:/dev/null", 0)
     guard let library = dlopen(Self.name, RTLD_NOW | RTLD_LOCAL) else {
       let reason = dlerror().map { String(cString: $0) } ?? "it cannot be opened"
       throw Fault(
