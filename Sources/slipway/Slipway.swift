@@ -14,7 +14,8 @@ struct Slipway: AsyncParsableCommand {
       """,
     version: SlipwayVersion.current,
     subcommands: [
-      BuildCommand.self, PlanCommand.self, VerifyCommand.self, TestCommand.self, RunCommand.self,
+      BuildCommand.self, AddGenerationCommand.self, PlanCommand.self, VerifyCommand.self, TestCommand.self,
+      RunCommand.self,
       InspectCommand.self,
       DiffCommand.self,
       ReproduceCommand.self,

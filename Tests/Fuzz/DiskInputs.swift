@@ -47,6 +47,16 @@ extension Inputs {
     defer { close(file) }
     do {
       let report = try DiskFile.with(FilePath("/proc/self/fd/\(file)")) { disk in
+        do {
+          _ = try InstalledImageReader(
+            map: DiskMap(of: disk), disk: disk, profile: "system", mountPoints: [:]
+          ).read()
+        } catch {
+          // Whatever a disk has, it is refused for that, and nothing fails.
+          precondition(
+            error is UnreadableStructure || (error as? Fault)?.kind == .badInput, "a system is read: \(error)"
+          )
+        }
         let inspection = DiskInspection(
           image: .init(file: "disk.img", format: .raw, fileSize: disk.size), build: nil, store: nil,
           scratch: FilePath("/nonexistent"), emulated: nil)

@@ -20,6 +20,8 @@ struct InspectDisk {
   var bootFiles: [String: String]
   /// Files of the root by their paths; `-> TARGET` is a link.
   var rootFiles: [String: String]
+  /// Further files of the root that are not text.
+  var rootBytes: [String: [UInt8]] = [:]
   var bootType = "U"
 
   init() {
@@ -110,7 +112,9 @@ struct InspectDisk {
         FATNode(path: $0.key, kind: .file(.bytes(Array($0.value.utf8))), time: 1_000_000_000)
       }
       try FAT.write(
-        Self.folders(of: bootFiles).map { FATNode(path: $0, kind: .directory, time: 1_000_000_000) } + files,
+        Self.folders(of: Array(bootFiles.keys)).map {
+          FATNode(path: $0, kind: .directory, time: 1_000_000_000)
+        } + files,
         FATVolume(
           sectorSize: 512, start: 2048, sectors: 16384, identifier: 0x1234_abcd, label: "ESP",
           time: 315_532_800), to: file, at: 1 << 20)
@@ -127,18 +131,20 @@ struct InspectDisk {
         path: try #require(TreePath(path)), kind: kind,
         attributes: Attributes(mode: mode, time: Timestamp(seconds: 1000)))
     }
-    let folders = try ([""] + Self.folders(of: rootFiles)).map { try node($0, .directory, mode: 0o755) }
+    let folders = try ([""] + Self.folders(of: Array(rootFiles.keys) + rootBytes.keys)).map {
+      try node($0, .directory, mode: 0o755)
+    }
     let files = try rootFiles.map { path, content in
       content.hasPrefix("-> ")
         ? try node(path, .symbolicLink(target: Array(content.utf8.dropFirst(3))), mode: 0o777)
         : try node(path, .file(.bytes(Array(content.utf8))), mode: 0o644)
     }
-    return folders + files
+    return try folders + files + rootBytes.map { try node($0.key, .file(.bytes($0.value)), mode: 0o644) }
   }
 
-  private static func folders(of files: [String: String]) -> [String] {
+  private static func folders(of files: [String]) -> [String] {
     Set(
-      files.keys.flatMap { path in
+      files.flatMap { path in
         let parts = path.split(separator: "/")
         return (1..<parts.count).map { parts[..<$0].joined(separator: "/") }
       }

@@ -70,6 +70,10 @@ struct OutputFiles {
   }
 
   private static let support = "nix-support"
+  /// What an output folder has beside images.
+  static let reserved = [
+    OutputPlan.variablesFile, Manifest.fileName, BuildReport.folderName, support,
+  ]
 
   /// Every regular file below the folder; the log and Hydra's file tell of this machine, and have no digest.
   static func names(in folder: FilePath) -> [String] {

@@ -66,7 +66,7 @@ public struct ImageInspection: Sendable {
   }
 
   /// Whether KVM does not work for a machine here; a host that cannot be asked has none.
-  private static func isEmulated() async -> Bool {
+  static func isEmulated() async -> Bool {
     (try? await HostProbe().accelerator().kind == .tcg) ?? true
   }
 }
@@ -176,7 +176,7 @@ struct DiskInspection {
 
 extension DiskMap {
   /// Whether there is a filesystem that is not read here.
-  fileprivate var hasForeignFilesystems: Bool { parts.contains(where: \.isForeign) }
+  var hasForeignFilesystems: Bool { parts.contains(where: \.isForeign) }
 
   /// Gives the filesystems that are not read here to a machine that reads them.
   ///

@@ -26,13 +26,18 @@ struct BuildDisks: Sendable {
   /// What the guest hands over.
   var handover: FilePath { file(.handover) }
 
+  /// The target's name in the work folder.
+  static let targetName = "\(PlannedDisk.Role.target.rawValue).raw"
+
   private func file(_ role: PlannedDisk.Role) -> FilePath { work.appending("\(role.rawValue).raw") }
 
-  /// Makes them, blank.
+  /// Makes them, blank, but for a target that is the copy of an image.
   ///
   /// - Throws: `Fault`.
   func make() async throws {
-    for disk in plan.disks { try HostFiles.makeSparseFile(file(disk.role), bytes: disk.size.bytes) }
+    for disk in plan.disks where disk.role != .target || !plan.addsGeneration {
+      try HostFiles.makeSparseFile(file(disk.role), bytes: disk.size.bytes)
+    }
     guard hasOverlay else { return }
     try await image(
       "make an overlay over the target",

@@ -154,7 +154,9 @@ struct GuestSession: Sendable {
   /// Whether a step reads what is poured.
   private func needsPour(_ step: InstallStep) -> Bool {
     switch step {
-    case .copyTree(plan.pour.device, _, _, _), .mountFilesystem(plan.pour.device, _): true
+    case .copyTree(plan.pour.device, _, _, _), .addStorePaths(plan.pour.device, _, _, _),
+      .mountFilesystem(plan.pour.device, _):
+      true
     default: false
     }
   }

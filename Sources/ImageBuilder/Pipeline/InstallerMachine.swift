@@ -6,6 +6,7 @@ internal import BuildPlan
 internal import CLinux
 internal import Command
 internal import Foundation
+internal import Glibc
 internal import HostProbe
 internal import SystemPackage
 

@@ -15,7 +15,7 @@ struct PouredTree: Sendable {
   /// The time of all that is not a store object, and the latest that any of it has.
   var time = Timestamp(seconds: ResolvedSpec.fixedTime)
   /// The closure's Nix database, or, for a store alone, its registration.
-  private(set) var registration: [UInt8] = []
+  var registration: [UInt8] = []
 
   /// NixOS's fixed number of the group nixbld (nixos/modules/misc/ids.nix).
   private static let nixbldGroup: UInt32 = 30000
@@ -75,10 +75,11 @@ struct PouredTree: Sendable {
       attributes: Attributes(mode: mode, group: group, time: time))
   }
 
-  /// Makes what the tree has beside the store: the database, or the registration.
+  /// Makes what the tree has beside the store, where it was not given: the database, or the registration.
   ///
   /// - Throws: `Fault`.
   mutating func register() async throws {
+    guard registration.isEmpty else { return }
     registration =
       switch shape {
       case .root: try await NixDatabase.bytes(of: closure, from: store, registrationTime: 1)

@@ -11,15 +11,21 @@ struct SealedVariables: Sendable {
 
   /// Gives the store that a firmware has worked on the form that is asked for, in its file.
   ///
-  /// - Parameter keys: those that it gets.
+  /// - Parameters:
+  ///   - hasWorked: whether a firmware had worked on the store before this one, which then need not change it.
+  ///   - keys: those that it gets.
   /// - Throws: `Fault` when the firmware kept nothing, and when the store is damaged.
-  init(sealing work: WorkVariables, for outputs: OutputPlan, enrolling keys: SecureBoot?) throws {
+  init(
+    sealing work: WorkVariables, for outputs: OutputPlan, hasWorked: Bool = false, enrolling keys: SecureBoot?
+  )
+    throws
+  {
     let firmware = work.firmware
     let bytes = try HostFiles.read(work.file)
     let before = try Self.read(work.template, "the template \(firmware.variablesTemplate) is damaged")
     var variables = try Self.read(bytes, "the variable store is damaged after the installation")
     // Firmware that was given a store it does not take boots, and keeps nothing: that must not pass for a store.
-    guard bytes != work.template else {
+    guard hasWorked || bytes != work.template else {
       throw Fault(
         .failed, "the firmware \(firmware.code) wrote nothing into its variable store",
         remedy: "Check that \(firmware.variablesTemplate) belongs to it (slipway doctor)")

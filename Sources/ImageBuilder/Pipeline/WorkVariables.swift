@@ -17,16 +17,19 @@ struct WorkVariables: Sendable {
   ///
   /// - Parameters:
   ///   - name: its name in the work folder.
+  ///   - store: what it begins with; nil for the firmware's template.
   ///   - work: where files in qcow2 are converted, too.
   /// - Throws: `Fault`, `CancellationError`.
-  static func make(_ name: String, for pair: FirmwarePair, in work: FilePath) async throws -> WorkVariables {
+  static func make(
+    _ name: String, for pair: FirmwarePair, beginningWith store: [UInt8]? = nil, in work: FilePath
+  ) async throws -> WorkVariables {
     let firmware = try await pair.raw(in: work.string, SubprocessRunner())
     let template = try HostFiles.read(FilePath(firmware.variablesTemplate))
     // One in qcow2 nobody has looked into until now.
     try pair.checkTemplate(template, kind: .badInput)
     let file = work.appending(name)
-    try HostFiles.write(template, to: file)
-    return WorkVariables(firmware: firmware, template: template, file: file)
+    try HostFiles.write(store ?? template, to: file)
+    return WorkVariables(firmware: firmware, template: store ?? template, file: file)
   }
 
   /// Removes what was converted from qcow2: it is no artefact.

@@ -39,7 +39,7 @@ struct Installed: Sendable {
           for: plan.target.partitions.compactMap(\.filesystem?.kind), in: cache)
       }
       try await site.hook("preVM", plan.preVM)
-      let variables = try await variables(of: plan, at: site)
+      let variables = try await variables(of: plan, beginningWith: prepared.variables, at: site)
       let session = GuestSession(
         plan: plan, machine: machine, appliance: appliance, installer: installer, disks: disks,
         variables: variables, secrets: prepared.secureBoot?.signing ?? [], site: site
@@ -52,9 +52,11 @@ struct Installed: Sendable {
     }
   }
 
-  private static func variables(of plan: BuildPlan, at site: BuildSite) async throws -> WorkVariables? {
+  private static func variables(
+    of plan: BuildPlan, beginningWith store: [UInt8]?, at site: BuildSite
+  ) async throws -> WorkVariables? {
     guard let firmware = plan.machine?.firmware, let name = plan.outputs.efiVariables else { return nil }
-    return try await WorkVariables.make(name, for: firmware, in: site.work)
+    return try await WorkVariables.make(name, for: firmware, beginningWith: store, in: site.work)
   }
 
   private static func pour(_ prepared: Prepared, into disks: BuildDisks, _ site: BuildSite) async throws {

@@ -19,6 +19,8 @@ struct Prepared: Sendable {
   let secureBoot: SecureBoot?
   /// The filesystem of a read-only store, made already, as its size is part of the plan.
   let storeImage: FilePath?
+  /// The EFI variables to begin with; nil for the firmware's template.
+  var variables: [UInt8]?
 
   /// Reads and checks the closure, finds firmware and accelerator, and plans.
   ///
@@ -75,7 +77,8 @@ struct Prepared: Sendable {
     }
   }
 
-  private static func measure(
+  /// Makes the registration of a tree where it has none yet, and counts what all of it takes.
+  static func measure(
     _ tree: PouredTree, hashSeed: GUID
   ) async throws -> (PouredTree, TreeNeed, fingerprint: Int) {
     var tree = tree

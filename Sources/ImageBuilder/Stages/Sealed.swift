@@ -34,7 +34,8 @@ struct Sealed: Sendable {
     return Sealed(
       plan: plan, disk: disks.target, digest: installed.sealed?.digest,
       variables: try installed.variables.map {
-        try SealedVariables(sealing: $0, for: plan.outputs, enrolling: installed.secureBoot)
+        try SealedVariables(
+          sealing: $0, for: plan.outputs, hasWorked: plan.addsGeneration, enrolling: installed.secureBoot)
       })
   }
 
