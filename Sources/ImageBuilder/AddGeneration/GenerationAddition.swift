@@ -120,7 +120,7 @@ private struct AddedImage {
     let done = try await Installed.make(from: prepared, by: installer, at: site)
     let sealed = try await Sealed.make(from: done, at: site)
     try await recorder.step(.result) { try check(await installed(), input, planner) }
-    return try await export(sealed, planner, from: before, added: prepared.tree.closure.paths.count)
+    return try await export(sealed, planner, added: prepared.tree.closure.paths.count)
   }
 
   private func installed() async throws -> InstalledImage {
@@ -224,7 +224,7 @@ private struct AddedImage {
   // MARK: - The output
 
   private func export(
-    _ sealed: Sealed, _ planner: AdditionPlanner, from before: InstalledImage, added: Int
+    _ sealed: Sealed, _ planner: AdditionPlanner, added: Int
   ) async throws -> AdditionResult {
     let plan = sealed.plan
     try await recorder.step(.export, detail: { _ in artefacts.format.rawValue }) {

@@ -59,8 +59,9 @@ struct InstalledImageReader {
     try checkRoot(root, mounts)
     let boot = try bootParts(mounts, besides: root)
     let registered = try registered(tree)
+    let valid = registered.valid
     for (number, system) in generations.sorted(by: { $0.key < $1.key }) {
-      guard let path = StorePath(path: system), registered.valid.contains(path) else {
+      guard let path = StorePath(path: system), valid.contains(path) else {
         throw refused(
           "generation \(number) of its profile \(profile) is not valid in its Nix database",
           remedy: "Boot it, and remove that generation there, or run: nix-store --verify --repair")
