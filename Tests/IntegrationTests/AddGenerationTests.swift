@@ -1,3 +1,4 @@
+import Basics
 import BuildPlan
 import Command
 import Foundation
@@ -159,23 +160,33 @@ import Testing
       let systems = [try await TestSystem.path("tiny"), try await TestSystem.path("tiny-c")]
       try await build(systems[0], to: base)
       let whole = try await stepTimes(systems[1], base, scratch)
+      var late = 0
       for number in 0..<Self.cuts {
         let part = (Double(number) + 0.5) / Double(Self.cuts)
         let cut = scratch.appending("cut.img")
         let out = scratch.appending("r")
-        let killed = try await add(systems[1], to: base, ["--out", out.string]) {
+        // A restored machine that ends before its first step is no failure: another one boots.
+        let killed = try await add(systems[1], to: base, ["--out", out.string, "--start", "cold"]) {
           slipway in
           try await Self.kill(slipway, in: scratch, after: whole * part, keeping: cut)
         }
-        #expect(killed.status == 1, "cut \(number): \(killed.errors)")
-        #expect(!FileManager.default.fileExists(atPath: out.string))
+        if killed.status == 0 {
+          late += 1
+          try FileManager.default.removeItem(atPath: out.string)
+        } else {
+          #expect(killed.status == 1, "cut \(number): \(killed.errors)")
+          #expect(!FileManager.default.fileExists(atPath: out.string))
+        }
         let shown = try await ConsoleSession.run(
           image: cut, format: "raw", variables: base.appending("efi-vars.fd"), scratch: scratch,
           commands: checks(of: systems), until: ConsoleChecks.ended)
         let missing = ConsoleChecks.missing(["booted", "entry", "kernel", "initrd"], in: shown)
-        #expect(missing.isEmpty, "cut \(number) after \(whole * part) s: \(missing): \(shown.suffix(6000))")
+        #expect(
+          missing.isEmpty,
+          "cut \(number) after \(whole * part) s: \(missing): \(killed.errors) \(shown.suffix(6000))")
         try? FileManager.default.removeItem(atPath: cut.string)
       }
+      #expect(late <= 1, "QEMU was not killed in time")
     }
   }
 
@@ -214,23 +225,33 @@ import Testing
     return report.steps.filter { names.contains($0.name) }.map(\.seconds).reduce(0, +)
   }
 
-  /// Kills the QEMU that has the copy of the image, some time after it has got it, and keeps the copy by another name.
+  /// Kills the QEMU that has the copy of the image, some time after it has got it, and keeps the copy by another name. On a thread
+  /// of its own, as the machine works for two seconds only, and does not wait for tasks that are busy.
   private static func kill(
     _ slipway: Int32, in scratch: FilePath, after seconds: Double, keeping cut: FilePath
   ) async throws {
-    while Glibc.kill(slipway, 0) == 0 {
-      let folders = (try? FileManager.default.contentsOfDirectory(atPath: scratch.string)) ?? []
-      let disks = folders.filter { $0.hasPrefix(".slipway-") }.map { "\(scratch)/\($0)/target.raw" }
-      if let (process, disk) = disks.lazy.compactMap({ disk in emulator(of: disk).map { ($0, disk) } }).first
-      {
-        try #require(Glibc.link(disk, cut.string) == 0)
-        try await Task.sleep(for: .seconds(seconds))
-        #expect(Glibc.kill(process, SIGKILL) == 0)
-        return
+    try await onThread {
+      while !isEnded(slipway) {
+        let folders = (try? FileManager.default.contentsOfDirectory(atPath: scratch.string)) ?? []
+        let disks = folders.filter { $0.hasPrefix(".slipway-") }.map { "\(scratch)/\($0)/target.raw" }
+        if let (process, disk) = disks.lazy.compactMap({ disk in emulator(of: disk).map { ($0, disk) } })
+          .first
+        {
+          try #require(Glibc.link(disk, cut.string) == 0)
+          usleep(UInt32(seconds * 1_000_000))
+          // One that is at its end by now shows in how slipway ends.
+          _ = Glibc.kill(process, SIGKILL)
+          return
+        }
+        usleep(1000)
       }
-      try await Task.sleep(for: .milliseconds(2))
+      Issue.record("no machine had the copy of the image")
     }
-    Issue.record("no machine had the copy of the image")
+  }
+
+  /// Whether a process has ended, though nobody has waited for it yet.
+  private static func isEnded(_ process: Int32) -> Bool {
+    (FileManager.default.contents(atPath: "/proc/\(process)/cmdline") ?? Data()).isEmpty
   }
 
   /// The QEMU that has a file open.
