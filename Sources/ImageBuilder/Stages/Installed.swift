@@ -17,11 +17,11 @@ struct Installed: Sendable {
   /// Makes the disks, pours, and has a guest do every step of the plan.
   ///
   /// - Parameter seal: makes the final disk from what the guest has handed over, while the guest powers off: it does not
-  ///   read or write what `seal` does.
+  ///   read or write what `seal` does. Where nothing is handed over there is nothing to make.
   /// - Throws: `Fault`, `CancellationError`. The machine is gone then.
   static func make(
     from prepared: Prepared, by installer: Installer, at site: BuildSite,
-    sealing seal: @escaping @Sendable (BuildPlan, BuildDisks) async throws -> SealedBytes?
+    sealing seal: @escaping @Sendable (BuildPlan, BuildDisks) async throws -> SealedBytes? = { _, _ in nil }
   ) async throws -> Installed {
     let plan = prepared.plan
     // Before much is written: what would be missed at the end only.
