@@ -1,5 +1,5 @@
 # Systems that fail, each in one way. All are tiny but for the named part, so they add next to nothing to the store.
-{ lib, packages, initrd, systemdBoot, tiny }:
+{ lib, packages, initrd, systemdBoot, grub, programs, tiny }:
 let
   shell = "${packages.busybox}/bin/sh";
   program = name: body: lib.script name "#!${shell}\nexport PATH=${packages.busybox}/bin\n${body}\n";
@@ -52,6 +52,51 @@ in
       set -e
       ${systemdBoot { inherit (packages) bootctl; }} "$@"
       rm /boot/EFI/systemd/systemd-bootx64.efi'';
+  };
+  # Installs a boot loader, and never updates one.
+  broken-update = tiny {
+    name = "broken-update";
+    installBootloader = program "broken-update.sh" ''
+      [ "''${NIXOS_INSTALL_BOOTLOADER:-}" != 1 ] || exec ${systemdBoot { inherit (packages) bootctl; }} "$@"'';
+  };
+  # Forgets which extra files earlier systems have put on the boot partition.
+  broken-extra-files = tiny {
+    name = "broken-extra-files";
+    installBootloader = program "broken-extra-files.sh" ''
+      set -e
+      rm -rf /boot/EFI/nixos/.extra-files
+      exec ${systemdBoot { inherit (packages) bootctl; }} "$@"'';
+  };
+  # The menu's UEFI shell is not where its entry looks.
+  broken-menu-program = tiny {
+    name = "broken-menu-program";
+    bootloader = programs // {
+      extraEntries."edk2-uefi-shell.conf" = "title EDK2 UEFI Shell\nefi /efi/shell.efi\nsort-key o_edk2-uefi-shell\n";
+    };
+  };
+  # The menu's Memtest86+ is a program that ends.
+  broken-menu-memtest = tiny {
+    name = "broken-menu-memtest";
+    bootloader = programs // { memtest86 = programs.netbootxyz; };
+  };
+  # GRUB's menu does not know of a choice for one boot.
+  broken-grub-once = tiny {
+    name = "broken-grub-once";
+    installBootloader = program "broken-grub-once.sh" ''
+      set -e
+      ${grub { device = "/dev/vda"; }} "$@"
+      sed -i 's/"''${next_entry}"/""/' /boot/grub/grub.cfg'';
+    extraSoftware = [ packages.grub ];
+  };
+  # Leaves entries on the ESP, where those of the extended boot loader partition are.
+  broken-xbootldr = tiny {
+    name = "broken-xbootldr";
+    xbootldr = true;
+    installBootloader = program "broken-xbootldr.sh" ''
+      set -e
+      ${systemdBoot { inherit (packages) bootctl; efiSysMountPoint = "/efi"; xbootldrMountPoint = "/boot"; }} "$@"
+      mkdir -p /efi/loader/entries
+      cp /boot/loader/entries/* /efi/loader/entries'';
   };
   # As `system.switch.enable = false`.
   broken-no-switch = tiny { name = "broken-no-switch"; hasSwitch = false; };

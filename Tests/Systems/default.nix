@@ -40,7 +40,14 @@ let
   tiny = withSpecialisations { inherit verbose; } tinyAlone;
   demo = withSpecialisations { inherit verbose; } (import ./demo common);
   bulk = import ./bulk { inherit lib; };
-  broken = import ./broken.nix { inherit lib packages initrd systemdBoot tiny; };
+  broken = import ./broken.nix { inherit lib packages initrd systemdBoot grub programs tiny; };
+
+  # What a boot menu starts beside NixOS. netboot.xyz is iPXE with a script.
+  programs = {
+    memtest86 = "${packages."memtest86+"}/boot/memtest86+x64.efi";
+    netbootxyz = "${packages.ipxe}/boot/ipxe.efi";
+    edk2UefiShell = "${packages.efi-shell-x64}/share/efi-shell-x64/shellx64.efi";
+  };
 
   # A system, and the same with `canTouchEfiVariables = false`.
   bothForms = name: make: {
@@ -91,20 +98,28 @@ in
   tiny-notouch = tiny { name = "tiny-notouch"; canTouchEfiVariables = false; };
   tiny-b = tiny (generation "b" { name = "tiny-b"; });
   tiny-c = tiny (generationWithInitrd "c" { name = "tiny-c"; });
-  tiny-counted = tinyAlone { name = "tiny-counted"; bootCountingTries = 3; };
+  tiny-counted = tinyAlone { name = "tiny-counted"; bootloader.bootCountingTries = 3; };
   tiny-counted-panic = tinyAlone {
     name = "tiny-counted-panic";
-    bootCountingTries = 3;
+    bootloader.bootCountingTries = 3;
     # The machine resets a second later.
     kernelParams = common.kernelParams ++ [ "panic=1" ];
     rootInitrd = initrd { beforeMount = "echo c >/proc/sysrq-trigger"; };
   };
+  extras-fruits = tiny {
+    name = "extras-fruits";
+    bootloader = {
+      extraFiles."efi/fruits/tomato.efi" = programs.netbootxyz;
+      extraEntries."banana.conf" = "title banana\nefi /efi/fruits/tomato.efi\nsort-key o_banana\n";
+    };
+  };
+  extras-programs = tiny { name = "extras-programs"; bootloader = programs; };
   tiny-secrets = tiny { name = "tiny-secrets"; initrdSecrets."/secrets/key" = "/etc/secrets/key"; };
   f2fs = tiny { name = "f2fs"; };
   f2fs-shared = tiny { name = "f2fs-shared"; rootInitrd = initrd { mountRoot = "mountShare"; }; };
   demo = demo { name = "demo"; };
   demo-notouch = demo { name = "demo-notouch"; canTouchEfiVariables = false; };
-  secure = tiny { name = "secure"; signer = packages.sbsigntool; };
+  secure = tiny { name = "secure"; bootloader.signer = packages.sbsigntool; };
   grub-bios = grubBios "/dev/vda" { name = "grub-bios"; };
   grub-bios-b = grubBios "/dev/vda" (generation "b" { name = "grub-bios-b"; });
   grub-bios-c = grubBios "/dev/vda" (generationWithInitrd "c" { name = "grub-bios-c"; });

@@ -42,13 +42,43 @@ install_bootloader() {
   if [ "${NIXOS_INSTALL_BOOTLOADER:-}" = 1 ]; then
     rm -f "$esp/loader/loader.conf"
     bootctl install
-    sign "$esp/EFI/systemd/systemd-bootx64.efi"
-    sign "$esp/EFI/BOOT/BOOTX64.EFI"
-    return
+  else
+    update_bootloader || return 0
   fi
-  [ -e "$esp/EFI/systemd/systemd-bootx64.efi" ] ||
-    fail "no systemd-boot on $esp: run with NIXOS_INSTALL_BOOTLOADER=1 to install it"
-  cmp -s "@loaderFile@" "$esp/EFI/systemd/systemd-bootx64.efi" || bootctl update
+  sign "$esp/EFI/systemd/systemd-bootx64.efi"
+  sign "$esp/EFI/BOOT/BOOTX64.EFI"
+}
+
+# update_bootloader: fails where the one that is installed is not older
+update_bootloader() {
+  installed=$(command bootctl --esp-path="$esp" @bootPath@ status |
+    sed -n 's|^[^A-Za-z0-9].*/EFI/\(BOOT\|systemd\)/.*\.efi (systemd-boot \([0-9.]*[^)]*\))$|\2|Ip' | head -n 1)
+  [ -n "$installed" ] || fail "no systemd-boot on $esp: run with NIXOS_INSTALL_BOOTLOADER=1 to install it"
+  available=$(command bootctl --version | sed -n '1s/.*(\(.*\))$/\1/p')
+  # By their characters, as NixOS compares them.
+  awk -v installed="$installed" -v available="$available" 'BEGIN { exit !(installed "" < available "") }' || return 1
+  echo "updating systemd-boot from $installed to $available"
+  bootctl update
+}
+
+# What extraFiles and extraEntries put there goes, and comes again where they still say so. A file in .extra-files stands for
+# each of them.
+replace_extra_files() {
+  extra=$boot/EFI/nixos/.extra-files
+  mkdir -p "$extra"
+  find "$extra" -depth >"$work/extra"
+  while IFS= read -r tracked; do
+    place=$boot${tracked#"$extra"}
+    if [ -d "$tracked" ]; then
+      # Others may have files there too.
+      [ ! -d "$place" ] || rmdir "$place" 2>/dev/null || :
+      rmdir "$tracked"
+    else
+      rm -f "$place" "$tracked"
+    fi
+  done <"$work/extra"
+  mkdir -p "$extra"
+  @copyExtraFiles@ || fail "@copyExtraFiles@ failed"
 }
 
 # copy_to_boot STORE_FILE [PATH]: sets $bootPath to where the file is on $boot
@@ -182,5 +212,6 @@ put "$work/loader.conf" "$esp/loader/loader.conf"
 for file in "$boot"/loader/entries/nixos*.conf "$boot"/EFI/nixos/* "$boot"/EFI/Linux/nixos*.efi; do
   [ ! -f "$file" ] || grep -q -x -F "$file" "$work/kept" || rm "$file"
 done
+replace_extra_files
 sync -f "$boot"
 [ "$boot" = "$esp" ] || sync -f "$esp"

@@ -1,6 +1,6 @@
 # tiny: a busybox for process 1. The smallest system with a real bootctl. Arguments: those of toplevel.nix,
 # `canTouchEfiVariables`; `xbootldr` (the ESP on /efi, and on /boot a partition that has the label BOOT);
-# `extraSoftware`; `signer` and `bootCountingTries` (see systemd-boot/); and `terminal` (lines of inittab that start what is on the terminals).
+# `extraSoftware`; `bootloader` (further arguments of systemd-boot/); and `terminal` (lines of inittab that start what is on the terminals).
 { lib, packages, linux, initrd, systemdBoot, makeEtc, makeAccounts, makeToplevel, release, kernelParams }:
 let
   inherit (packages) busybox bootctl;
@@ -28,7 +28,7 @@ let
     "tty1::respawn:${busybox}/bin/getty -l ${busybox}/bin/login 38400 tty1 linux"
   ];
 
-  make = { canTouchEfiVariables ? true, xbootldr ? false, extraSoftware ? [ ], signer ? null, bootCountingTries ? null, terminal ? loginPrompts, ... }@arguments:
+  make = { canTouchEfiVariables ? true, xbootldr ? false, extraSoftware ? [ ], bootloader ? { }, terminal ? loginPrompts, ... }@arguments:
     makeToplevel ({
       inherit links kernelParams;
       etc = "${makeEtc (release // {
@@ -39,10 +39,10 @@ let
       software = extraSoftware ++ [ packages.flock packages.jq bootctl busybox ];
       modprobe = "${busybox}/bin/modprobe";
       firstProcess = "${busybox}/bin/init";
-      installBootloader = systemdBoot {
-        inherit bootctl canTouchEfiVariables signer bootCountingTries;
+      installBootloader = systemdBoot ({
+        inherit bootctl canTouchEfiVariables;
         efiSysMountPoint = if xbootldr then "/efi" else "/boot";
         xbootldrMountPoint = if xbootldr then "/boot" else null;
-      };
-    } // removeAttrs arguments [ "canTouchEfiVariables" "xbootldr" "extraSoftware" "signer" "bootCountingTries" "terminal" ]);
+      } // bootloader);
+    } // removeAttrs arguments [ "canTouchEfiVariables" "xbootldr" "extraSoftware" "bootloader" "terminal" ]);
 in make
