@@ -90,6 +90,17 @@ import Testing
     #expect(verdict.complaints == [line])
   }
 
+  @Test func theEntryThatTheFirmwareStartedLastIsKnown() throws {
+    var verdict = try BootVerdict(expect: login)
+    #expect(verdict.read("BdsDxe: starting Boot0001 \"First\" from HD(1)\r\n") == .open)
+    #expect(
+      verdict.read("BdsDxe: loading Boot0042 \"\u{1b}[31mOther\" from HD(2)\r\nBdsDxe: starting Boo") == .open
+    )
+    #expect(verdict.started == "Boot0001 \"First\" from HD(1)", "a line that is not over")
+    #expect(verdict.read("t0042 \"Other\" from HD(2)\r\n") == .open)
+    #expect(verdict.started == "Boot0042 \"Other\" from HD(2)")
+  }
+
   @Test func aLossOutweighsTheExpectedText() throws {
     var verdict = try BootVerdict(expect: "panic")
     guard case .lost = verdict.read("Kernel panic - not syncing: x\n") else {

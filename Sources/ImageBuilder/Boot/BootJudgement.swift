@@ -22,7 +22,7 @@ struct BootJudgement {
     case .lost(let reason): throw fault("the image did not boot: \(reason)", remedy)
     case .late:
       throw fault(
-        "the image did not boot: '\(expect)' did not appear on the console in \(timeLimit) seconds",
+        "the image did not boot: '\(expect)' did not appear on the console in \(timeLimit) seconds\(started(outcome))",
         remedy ?? moreTime)
     }
   }
@@ -36,7 +36,8 @@ struct BootJudgement {
     case .late(isSilent: true):
       let last = machine.console.lastLines.last { !$0.allSatisfy(\.isWhitespace) }
       return
-        "the system was not up after \(timeLimit) seconds; the console's last line is: \(last ?? "none")"
+        "the system was not up after \(timeLimit) seconds\(started(outcome)); "
+        + "the console's last line is: \(last ?? "none")"
     case .late(isSilent: false):
       throw fault(
         "it cannot be told whether the image boots: its console is still busy after \(timeLimit) seconds",
@@ -55,6 +56,11 @@ struct BootJudgement {
 
   func fault(_ reason: String, _ remedy: String?) -> Fault {
     Fault(.failed, reason, remedy: remedy, evidence: machine.console.lastLines)
+  }
+
+  /// What has all of the time and shows nothing may be a program of the firmware's that is no system at all.
+  private func started(_ outcome: ImageBoot.Outcome) -> String {
+    outcome.started.map { "; the firmware has started \($0)" } ?? ""
   }
 
   private var moreTime: String { "Give it more time with \(timeOption)" }

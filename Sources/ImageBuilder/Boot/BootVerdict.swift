@@ -32,6 +32,9 @@ struct BootVerdict {
     "error: disk ", "error: you need to load the kernel first", "VFS: Unable to mount root",
   ]
 
+  /// What the firmware says when it starts an entry of its own.
+  private static let start = "BdsDxe: starting "
+
   /// A loader that Secure Boot does not let start.
   private static let refusal = ": Access Denied"
 
@@ -43,6 +46,8 @@ struct BootVerdict {
   private var text = ""
   /// What was said on the way of what did not start, each line once, in its order, escaped.
   private(set) var complaints: [String] = []
+  /// The entry of its own that the firmware started last, as it says it, escaped; nil for none yet.
+  private(set) var started: String?
 
   /// - Parameter option: where the expression was given.
   /// - Throws: `Fault` when `expect` is not a regular expression.
@@ -61,7 +66,7 @@ struct BootVerdict {
   /// The loss comes first: a panic's backtrace may hold anything, even the expected text.
   mutating func read(_ piece: String) -> Verdict {
     text = text.suffix(Self.overlap) + console.plain(piece)
-    noteComplaints()
+    noteLines()
     for (sign, reason) in Self.losses where text.utf8.contains(sign.utf8) {
       // What the firmware says when it starts no loader does not say why; what it said of each says it.
       let refused = text.split(separator: "\n").first { $0.utf8.contains(Self.refusal.utf8) }
@@ -81,9 +86,10 @@ struct BootVerdict {
     return .up(Self.shown(lines))
   }
 
-  private mutating func noteComplaints() {
+  private mutating func noteLines() {
     // A line that is not over may not have all of its words.
     for line in text.split(separator: "\n", omittingEmptySubsequences: false).dropLast() {
+      if let start = line.firstRange(of: Self.start) { started = Self.shown(line[start.upperBound...]) }
       guard complaints.count < Self.mostComplaints,
         Self.complaintSigns.contains(where: { line.utf8.contains($0.utf8) })
       else { continue }

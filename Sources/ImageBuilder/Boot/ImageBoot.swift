@@ -38,6 +38,8 @@ struct ImageBoot {
     var seconds: Double
     /// What firmware and boot loaders said of what they could not start.
     var complaints: [String]
+    /// The entry of its own that the firmware started last; nil where it said nothing of one.
+    var started: String?
   }
 
   /// Boots, and runs `body` with the machine as it is then; it may have ended. It is gone afterwards.
@@ -65,6 +67,7 @@ struct ImageBoot {
     /// Nil while nothing is decided.
     var end: Outcome.End?
     var complaints: [String]
+    var started: String?
     var lastHeard: ContinuousClock.Instant
   }
 
@@ -101,7 +104,9 @@ struct ImageBoot {
     if setup.accelerator == .tcg, case .lost(let reason) = end, reason.contains(Self.starvation) {
       throw StarvedGuest(reason: reason)
     }
-    return Outcome(end: end, seconds: (now - start) / .seconds(1), complaints: reading.complaints)
+    return Outcome(
+      end: end, seconds: (now - start) / .seconds(1), complaints: reading.complaints, started: reading.started
+    )
   }
 
   private static func read(
@@ -111,15 +116,17 @@ struct ImageBoot {
     var lastHeard = start
     for await piece in pieces {
       lastHeard = .now
+      let end: Outcome.End
       switch verdict.read(piece) {
       case .open: continue
-      case .up(let token):
-        return Reading(end: .up(token), complaints: verdict.complaints, lastHeard: lastHeard)
-      case .lost(let reason):
-        return Reading(end: .lost(reason), complaints: verdict.complaints, lastHeard: lastHeard)
+      case .up(let token): end = .up(token)
+      case .lost(let reason): end = .lost(reason)
       }
+      return Reading(
+        end: end, complaints: verdict.complaints, started: verdict.started, lastHeard: lastHeard)
     }
-    return Reading(end: nil, complaints: verdict.complaints, lastHeard: lastHeard)
+    return Reading(
+      end: nil, complaints: verdict.complaints, started: verdict.started, lastHeard: lastHeard)
   }
 }
 
