@@ -120,6 +120,9 @@ extension VariableStore {
   package var sizeOfVariables: Int {
     variables.reduce(0) { $0 + Records.size(of: $1, layout) }
   }
+
+  /// Bytes that further variables may take, with their headers and names; less than nothing where they do not fit as they are.
+  package var free: Int { layout.capacity - sizeOfVariables }
 }
 
 extension VariableStore {
@@ -127,7 +130,7 @@ extension VariableStore {
   ///
   /// - Throws: `EFIFault` when the variables need more room than there is.
   package func serialized() throws(EFIFault) -> [UInt8] {
-    guard sizeOfVariables <= layout.capacity else {
+    guard free >= 0 else {
       throw EFIFault(
         at: layout.storeEnd,
         "the variables need \(sizeOfVariables) bytes, and the store has room for \(layout.capacity)")

@@ -12,7 +12,7 @@ import Testing
 /// Scenarios as they are read: every key, and what is refused, with its line.
 @Suite struct ScenarioReaderTests {
   /// Store paths by the names that the scenarios have for them.
-  private static let systems = ["first", "second", "grub", "uki"].reduce(into: [String: String]()) {
+  private static let systems = ["first", "second", "third", "grub", "uki"].reduce(into: [String: String]()) {
     $0[$1] = "/nix/store/\(String(repeating: "1", count: 32))-\($1)"
   }
 
@@ -53,6 +53,7 @@ import Testing
       - deleteVariable: BootNext
       - bootNext: "0001"
       - variables: {present: [BootOrder], absent: BootNext, values: {Timeout: ^3$}}
+      - fillVariables: 4K
       - fillBootPartition: 16K
       - fillBootPartition: {leave: 0, partition: 1}
       - corruptFile: {path: /EFI/x, partition: /boot, offset: 1M, count: 3}
@@ -111,7 +112,7 @@ import Testing
     ("  - boot:\n      expect: 5", 4, "a text; in quotes"),
     ("  - boot:\n      timeout: 100000", 4, "a whole number from 1 to 86400"),
     ("  - boot:\n      timeout: 1.5", 4, "a whole number"),
-    ("  - boot:\n      expectSystem: $third", 4, "the system $third is not given"),
+    ("  - boot:\n      expectSystem: $missing", 4, "the system $missing is not given"),
     ("  - boot:\n      expectSystem: relative", 4, "a store path, or $NAME"),
     ("  - boot:\n      end: off", 4, "one of powerOff, reboot, cut"),
     ("  - boot:\n      run: []", 4, "a list of 1 to 1000"),
@@ -167,7 +168,7 @@ import Testing
     ("", 1, "empty"), ("[]", 1, "a mapping of"), ("steps: []", 1, "a list of 1 to"),
     ("name: x", 1, "'steps' is missing"), ("steps:\n  - boot: {}", 2, "there is no image yet"),
     ("steps:\n  - build:\n      sytem: /x", 3, "sytem: no such key"),
-    ("steps:\n  - build:\n      system: $third", 3, "$third is not given"),
+    ("steps:\n  - build:\n      system: $missing", 3, "$missing is not given"),
     ("steps:\n  - build:\n      system: /x\n      memSize: much", 4, "memSize"),
     ("steps:\n  - build:\n      system: /x\n      onlyNixStore: true", 3, "cannot be booted"),
     ("memory: 1\nsteps:\n  - build: {system: /x}", 1, "from 64"),

@@ -97,6 +97,11 @@ import Testing
     Case("from-grub-to-uki", ["grub": "grub-efi", "uki": "uki"]),
     Case("grub-bios", ["first": "grub-bios", "second": "grub-bios-b"]),
     Case("xbootldr", ["first": "xbootldr"]),
+    Case("older-boot-loader", ["first": "tiny", "second": "tiny-b"]),
+    Case("extra-files", ["first": "extras-fruits", "second": "tiny", "third": "extras-programs"]),
+    Case("menu-programs", ["first": "extras-programs"]),
+    Case("full-variable-store", ["first": "tiny-notouch", "second": "tiny"]),
+    Case("foreign-boot-entry", ["first": "extras-programs"]),
   ]
 
   /// Each on systems with which what the scenario proves does not hold.
@@ -117,6 +122,21 @@ import Testing
     Case(
       "from-grub-to-uki", ["grub": "grub-efi", "uki": "broken-bootloader"],
       fails: "switch-to-configuration boot failed"),
+    Case(
+      "grub-bios", ["first": "grub-bios", "second": "broken-grub-once"], fails: "another system has booted"),
+    Case("xbootldr", ["first": "broken-xbootldr"], fails: "there is /loader/entries/nixos-generation-1"),
+    Case(
+      "older-boot-loader", ["first": "broken-update", "second": "tiny"],
+      fails: "does not show 'updating systemd-boot from 000'"),
+    Case(
+      "extra-files", ["first": "extras-fruits", "second": "broken-extra-files", "third": "extras-programs"],
+      fails: "there is /EFI/fruits"),
+    Case(
+      "menu-programs", ["first": "broken-menu-program"],
+      fails: "ended with 1, and not with 0: grep -x 'efi"
+    ),
+    Case("full-variable-store", ["first": "tiny-notouch", "second": "tiny-notouch"], fails: "did not fail"),
+    Case("foreign-boot-entry", ["first": "broken-menu-memtest"], fails: "the image booted, and must not"),
   ]
 
   private static let sweeps = ProcessInfo.processInfo.environment["SLIPWAY_SWEEPS"] == "1"

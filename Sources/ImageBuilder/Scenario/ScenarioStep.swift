@@ -36,6 +36,7 @@ enum ScenarioSteps {
     BootStep.self, MustNotBootStep.self,
     SwitchToStep.self, DeleteGenerationsStep.self,
     SetVariableStep.self, DeleteVariableStep.self, BootNextStep.self, VariablesStep.self,
+    FillVariablesStep.self,
     FillBootPartitionStep.self, CorruptFileStep.self, RemoveFileStep.self,
     FilesStep.self, RememberStep.self,
   ]
