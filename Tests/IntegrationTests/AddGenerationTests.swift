@@ -250,7 +250,10 @@ import Testing
 
   /// Whether a process has ended, though nobody has waited for it yet.
   private static func isEnded(_ process: Int32) -> Bool {
-    (FileManager.default.contents(atPath: "/proc/\(process)/cmdline") ?? Data()).isEmpty
+    // Not by its arguments: it has none for a moment when it begins, too.
+    let status = String(
+      decoding: FileManager.default.contents(atPath: "/proc/\(process)/stat") ?? Data(), as: UTF8.self)
+    return status.isEmpty || status.contains(") Z ")
   }
 
   /// The QEMU that has a file open.
