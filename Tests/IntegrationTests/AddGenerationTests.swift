@@ -151,9 +151,9 @@ import Testing
   // MARK: - Power cuts
 
   /// How many times the machine that installs is killed.
-  private static let cuts = ProcessInfo.processInfo.environment["SLIPWAY_SWEEPS"] == "1" ? 10 : 2
+  private static let cuts = 10
 
-  @Test("an earlier generation boots from a disk whose machine was killed", .timeLimit(.minutes(60)))
+  @Test("an earlier generation boots from a disk whose machine was killed", .sweep, .timeLimit(.minutes(60)))
   func earlierGenerationsBootWhereverTheMachineWasKilled() async throws {
     try await withScratchDirectory { scratch in
       let base = scratch.appending("base")
