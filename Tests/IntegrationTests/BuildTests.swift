@@ -15,7 +15,7 @@ import Testing
       try #require(built.status == 0, "\(built.errors)")
 
       try await DiskImage(out.appending("nixos.img")).check(root: "ext4", scratch: scratch)
-      try checkManifest(in: out, system: system)
+      try await checkManifest(in: out, system: system)
       #expect(
         try text(out.appending("nix-support/hydra-build-products")) == "file raw-image \(out)/nixos.img\n")
       #expect(try !text(out.appending("log/console.log")).isEmpty)
@@ -186,7 +186,7 @@ import Testing
     #expect(missing.isEmpty, "\(missing): \(session.suffix(6000))")
   }
 
-  private func checkManifest(in out: FilePath, system: String) throws {
+  private func checkManifest(in out: FilePath, system: String) async throws {
     let data = try Data(contentsOf: URL(fileURLWithPath: out.appending("manifest.json").string))
     let manifest = try JSONDecoder().decode(Manifest.self, from: data)
     #expect(manifest.system == system)
@@ -197,6 +197,8 @@ import Testing
     for file in manifest.files {
       let status = try FileManager.default.attributesOfItem(atPath: out.appending(file.path).string)
       #expect(status[.size] as? UInt64 == file.size)
+      let sum = try await SubprocessRunner().run("sha256sum", out.appending(file.path).string)
+      #expect(sum.hasPrefix(file.sha256), "\(file.path)")
     }
   }
 
