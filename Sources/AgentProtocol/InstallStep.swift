@@ -33,12 +33,15 @@ package enum InstallStep: Hashable, Codable, Sendable {
   /// Run the system's own `switch-to-configuration boot` in the chroot.
   ///
   /// - Parameters:
+  ///   - installsLoader: whether the bootloader itself is installed (`NIXOS_INSTALL_BOOTLOADER`); or else the one that is there
+  ///     gets the system's entries.
   ///   - touchEFIVariables: whether EFI variables are reachable in the chroot.
   ///   - disk: what is installed to.
   ///   - diskNames: the paths by which the system's configuration knows that disk, where they are not the kernel's.
   ///   - bootFiles: what it copies at least: kernels and initrds of all generations. For the message when there is no room.
   case installBootLoader(
-    system: String, touchEFIVariables: Bool, disk: BlockDevice, diskNames: [String], bootFiles: ByteSize)
+    system: String, installsLoader: Bool, touchEFIVariables: Bool, disk: BlockDevice, diskNames: [String],
+    bootFiles: ByteSize)
   /// Run a script of the spec's author, for the target's `/bin/sh`, in the chroot.
   case runScript(system: String, script: String)
   /// Write everything that is mounted back to its disk, so that no later step is on it before this one's predecessors.

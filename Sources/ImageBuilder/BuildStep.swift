@@ -73,7 +73,7 @@ extension BuildStep {
       self.init(step.name, "set the system profile\(generation)")
     case .activate: self.init(step.name, "activate the system")
     case .setOwners: self.init(step.name, "set owners")
-    case .installBootLoader(let system, _, _, _, _):
+    case .installBootLoader(let system, _, _, _, _, _):
       let generation = generations?.name(of: system).map { " of \($0)" } ?? ""
       self.init(step.name, "install the bootloader\(generation) (switch-to-configuration boot)")
     case .runScript: self.init(step.name, "run postInstall")

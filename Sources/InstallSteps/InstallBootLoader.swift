@@ -6,7 +6,10 @@ internal import ImageModel
 extension StepContext {
   /// Runs the system's own bootloader installation, as nixos-install does, in a chroot that is prepared. For a later generation
   /// that is `nixos-rebuild boot --install-bootloader`, as it may bring another bootloader.
-  func installBootLoader(in chroot: Chroot) async throws {
+  ///
+  /// - Parameter installsLoader: without, it is `nixos-rebuild boot`: the bootloader that is there stays, and with it the way to
+  ///   what booted before.
+  func installBootLoader(in chroot: Chroot, installsLoader: Bool = true) async throws {
     let program = "\(chroot.system)/bin/switch-to-configuration"
     guard chroot.has(program) else {
       throw StepFailure(
@@ -16,7 +19,7 @@ extension StepContext {
     }
     // Tools that want to know what is mounted look here; nixos-install makes the link for them too.
     try Files.makeLink("\(chroot.root)/etc/mtab", to: "/proc/mounts")
-    var settings = ["NIXOS_INSTALL_BOOTLOADER": "1"]
+    var settings = installsLoader ? ["NIXOS_INSTALL_BOOTLOADER": "1"] : [:]
     settings.merge(try chroot.place(secrets)) { $1 }
     defer { chroot.remove(secrets) }
     do {

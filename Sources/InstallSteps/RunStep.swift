@@ -25,13 +25,14 @@ extension InstallStep {
       case .activate(let system): try await context.activate(in: context.preparedChroot(of: system))
       case .setOwners(let system, let paths):
         try await context.setOwners(paths, in: context.preparedChroot(of: system))
-      case .installBootLoader(let system, let touchEFIVariables, let disk, let diskNames, _):
+      case .installBootLoader(
+        let system, let installsLoader, let touchEFIVariables, let disk, let diskNames, _):
         try await onThread {
           for name in diskNames { try context.devices.link(disk, as: name) }
         }
         let chroot = try await context.preparedChroot(of: system)
         try await onThread { try chroot.exposeEFIVariables(touchEFIVariables) }
-        try await context.installBootLoader(in: chroot)
+        try await context.installBootLoader(in: chroot, installsLoader: installsLoader)
       case .runScript(let system, let script):
         try await context.runScript(script, in: context.preparedChroot(of: system))
       case .writeBack: try await context.writeBackAll()
@@ -50,7 +51,7 @@ extension InstallStep {
   /// What the step is known to write, where the plan tells.
   private var need: StorageNeed? {
     switch self {
-    case .installBootLoader(_, _, _, _, let bootFiles) where bootFiles.bytes > 0:
+    case .installBootLoader(_, _, _, _, _, let bootFiles) where bootFiles.bytes > 0:
       StorageNeed(path: "/boot", size: bootFiles, what: "the kernels and initrds need")
     case .copyTree(_, _, _, let content) where content.bytes > 0,
       .addStorePaths(_, _, _, let content) where content.bytes > 0:

@@ -58,6 +58,12 @@ struct AddGenerationCommand: AsyncParsableCommand {
       valueName: "device"))
   var grubDevice: [String] = []
 
+  @Flag(
+    help:
+      "Install the bootloader itself anew, as nixos-rebuild does with this flag: for a system with another one."
+  )
+  var installBootloader = false
+
   @Option(
     help: ArgumentHelp("Memory of the VM that installs, in MiB. (default: that of a build)", valueName: "mib")
   )
@@ -79,7 +85,8 @@ struct AddGenerationCommand: AsyncParsableCommand {
   func run() async throws {
     let request = AdditionRequest(
       image: image, format: format, system: system, closureInfo: closureInfo, profile: profile,
-      efiVariables: efiVars, efiFirmware: efiFirmware, grubDevices: grubDevice, memory: memSize, cpus: cpus,
+      efiVariables: efiVars, efiFirmware: efiFirmware, grubDevices: grubDevice,
+      installBootLoader: installBootloader, memory: memSize, cpus: cpus,
       out: outputOptions.out, force: outputOptions.force, failureLog: outputOptions.keepLog,
       machine: machineOptions.choice(), start: start, appliance: applianceOptions.choice())
     let progress = progressOptions.renderer()

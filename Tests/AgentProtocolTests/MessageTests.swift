@@ -105,9 +105,10 @@ import Testing
       .activate(system: system),
       .setOwners(system: system, paths: [owned]),
       .installBootLoader(
-        system: system, touchEFIVariables: true, disk: disk, diskNames: [], bootFiles: .mebibytes(60)),
+        system: system, installsLoader: true, touchEFIVariables: true, disk: disk, diskNames: [],
+        bootFiles: .mebibytes(60)),
       .installBootLoader(
-        system: system, touchEFIVariables: false, disk: disk, diskNames: ["/dev/sda"],
+        system: system, installsLoader: false, touchEFIVariables: false, disk: disk, diskNames: ["/dev/sda"],
         bootFiles: .mebibytes(0)),
       .runScript(system: system, script: "ls\n"), .finish(disk: disk, kept: ["/etc/machine-id"]),
       .handOver(

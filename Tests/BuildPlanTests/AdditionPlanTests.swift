@@ -44,7 +44,8 @@ import Testing
         accelerator: .tcg),
       time: 1_700_000_000,
       output: AdditionOutput(
-        file: "nixos.qcow2", format: .qcow2, identifier: nil, variablesForm: .canonical))
+        file: "nixos.qcow2", format: .qcow2, identifier: nil, variablesForm: .canonical),
+      installsLoader: false)
     change(&planner)
     return planner
   }
@@ -78,7 +79,7 @@ import Testing
     let plan = try planner { $0.machine.firmware = nil }.plan()
     #expect(plan.outputs.efiVariables == nil && plan.machine?.firmware == nil)
     let touches = plan.steps.compactMap { planned in
-      if case .installBootLoader(_, let touches, _, _, _) = planned.step { touches } else { nil }
+      if case .installBootLoader(_, false, let touches, _, _, _) = planned.step { touches } else { nil }
     }
     #expect(touches == [false])
   }

@@ -42,7 +42,7 @@ import Testing
       case .setSystemProfile(let system, let profile, let generation, _):
         "\(profile)-\(generation)-link=\(try name(system))"
       case .activate(let system): "activate \(try name(system))"
-      case .installBootLoader(let system, _, _, _, let bootFiles):
+      case .installBootLoader(let system, true, _, _, _, let bootFiles):
         bootFiles == .mebibytes(60) ? "boot \(try name(system))" : nil
       case .runScript(let system, _): "run \(try name(system))"
       default: nil

@@ -196,7 +196,7 @@ import Testing
   @Test func theDiskHasTheNamesOfAllGRUBDevices() throws {
     let plan = try plan { $0.grubDevice = ["/dev/sda", "/dev/disk/by-id/x"] }
     let names = plan.steps.compactMap { planned -> [String]? in
-      if case .installBootLoader(_, _, _, let names, _) = planned.step { names } else { nil }
+      if case .installBootLoader(_, true, _, _, let names, _) = planned.step { names } else { nil }
     }
     #expect(names == [["/dev/sda", "/dev/disk/by-id/x"]])
   }
@@ -559,7 +559,7 @@ import Testing
     #expect(steps.contains { if case .copyTree(_, _, _, content) = $0 { true } else { false } })
     #expect(
       steps.contains {
-        if case .installBootLoader(_, _, _, _, .mebibytes(60)) = $0 { true } else { false }
+        if case .installBootLoader(_, _, _, _, _, .mebibytes(60)) = $0 { true } else { false }
       })
   }
 

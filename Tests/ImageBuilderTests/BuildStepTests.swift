@@ -36,7 +36,8 @@ import Testing
       [
         InstallStep.setSystemProfile(system: "/b", profile: "/p", generation: 2, time: 1),
         .installBootLoader(
-          system: "/b", touchEFIVariables: true, disk: .disk(serial: "d"), diskNames: [],
+          system: "/b", installsLoader: true, touchEFIVariables: true, disk: .disk(serial: "d"),
+          diskNames: [],
           bootFiles: .mebibytes(1)),
       ].map { BuildStep($0, on: [], of: Generations(systems: systems, current: 1)).text }
     }

@@ -228,6 +228,17 @@ struct InstallBootLoaderTests {
     }
   }
 
+  @Test("or told nothing, so that the bootloader that is there stays")
+  func commandWithoutInstallation() async throws {
+    try await withRoot(["nix/store/abc-nixos/bin/switch-to-configuration"]) {
+      let runner = RecordingRunner()
+      let chroot = Chroot(root: $0.string, system: system)
+      try await EventLog().context(runner, root: $0).installBootLoader(in: chroot, installsLoader: false)
+      #expect(runner.recorded.map(\.arguments) == [[$0.string, program, "boot"]])
+      #expect(runner.recorded.first?.environment["NIXOS_INSTALL_BOOTLOADER"] == nil)
+    }
+  }
+
   @Test("secret files are there for the program alone, and gone when it has failed")
   func secrets() async throws {
     try await withRoot(["nix/store/abc-nixos/bin/switch-to-configuration"]) { root in

@@ -84,10 +84,12 @@ package struct AdditionPlanner: Sendable {
   package var time: Int64
   /// The file that is made.
   package var output: AdditionOutput
+  /// Whether the bootloader itself is installed, which a power cut may leave half done. Without, the one that is there stays.
+  package var installsLoader: Bool
 
   package init(
     spec: ResolvedSpec, system: String, missing: TreeNeed, image: ImageFacts, machine: MachineFacts,
-    time: Int64, output: AdditionOutput
+    time: Int64, output: AdditionOutput, installsLoader: Bool
   ) {
     self.spec = spec
     self.system = system
@@ -96,6 +98,7 @@ package struct AdditionPlanner: Sendable {
     self.machine = machine
     self.time = time
     self.output = output
+    self.installsLoader = installsLoader
   }
 
   /// The number of the generation, as `nix-env --set` numbers it: one more than the largest there is, or the current one where that
@@ -187,7 +190,8 @@ package struct AdditionPlanner: Sendable {
     }
     list.append(
       .installBootLoader(
-        system: system, touchEFIVariables: machine.firmware != nil, disk: target,
+        system: system, installsLoader: installsLoader, touchEFIVariables: machine.firmware != nil,
+        disk: target,
         diskNames: spec.grubDevices, bootFiles: image.boot.map(\.need).max() ?? ByteSize(bytes: 0)))
     list.append(.unmount(disk: target, removed: image.absentState))
     return list.map { PlannedStep(step: $0, timeLimit: limit(of: $0, pour), secrets: []) }

@@ -91,7 +91,7 @@ struct StepList {
 
   private func bootLoader(of number: Int) -> InstallStep {
     .installBootLoader(
-      system: generations.systems[number - 1], touchEFIVariables: touchEFIVariables,
+      system: generations.systems[number - 1], installsLoader: true, touchEFIVariables: touchEFIVariables,
       disk: .disk(serial: DiskSerial.target), diskNames: grubDevices, bootFiles: bootFiles)
   }
 

@@ -18,6 +18,8 @@ public struct AdditionRequest: Hashable, Sendable {
   public var efiFirmware: String?
   /// The names by which the system's GRUB knows the disk, where they are not the kernel's.
   public var grubDevices: [String]
+  /// Whether the bootloader itself is installed anew, as for a system with another one. A power cut may leave it half done.
+  public var installBootLoader: Bool
   /// Memory of the machine that installs, in MiB; nil for that of a build.
   public var memory: UInt64?
   /// Processors of the machine that installs; nil for those of a build.
@@ -39,7 +41,8 @@ public struct AdditionRequest: Hashable, Sendable {
   public init(
     image: String, format: ImageFormat? = nil, system: String, closureInfo: String? = nil,
     profile: String? = nil, efiVariables: String? = nil, efiFirmware: String? = nil,
-    grubDevices: [String] = [], memory: UInt64? = nil, cpus: Int? = nil, out: String = "result",
+    grubDevices: [String] = [], installBootLoader: Bool = false, memory: UInt64? = nil, cpus: Int? = nil,
+    out: String = "result",
     force: Bool = false, failureLog: String? = nil, machine: MachineChoice = MachineChoice(),
     start: StartChoice = .auto, appliance: ApplianceChoice = ApplianceChoice()
   ) {
@@ -51,6 +54,7 @@ public struct AdditionRequest: Hashable, Sendable {
     self.efiVariables = efiVariables
     self.efiFirmware = efiFirmware
     self.grubDevices = grubDevices
+    self.installBootLoader = installBootLoader
     self.memory = memory
     self.cpus = cpus
     self.out = out

@@ -168,7 +168,7 @@ private struct AddedImage {
       output: AdditionOutput(
         file: artefacts.image.lastComponent?.string ?? "", format: artefacts.format,
         identifier: manifest?.images.first { $0.format == artefacts.format }?.identifier,
-        variablesForm: manifest?.spec.efiVarsForm ?? .canonical))
+        variablesForm: manifest?.spec.efiVarsForm ?? .canonical), installsLoader: request.installBootLoader)
     let prepared = Prepared(
       plan: try planner.plan(), tree: tree, need: need, fingerprint: fingerprint, secureBoot: nil,
       storeImage: nil, variables: artefacts.efi?.variables)
