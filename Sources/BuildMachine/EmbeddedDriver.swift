@@ -1,7 +1,6 @@
 internal import Basics
 internal import Foundation
 internal import Libvirt
-internal import Synchronization
 internal import SystemPackage
 
 /// libvirt's QEMU driver in this process.
@@ -9,17 +8,6 @@ enum EmbeddedDriver {
   static func uri(root: FilePath) -> String {
     // The characters that a URI's query takes as they are; the root is below /tmp, so this is all of it.
     "qemu:///embed?root=\(root)"
-  }
-
-  private static let kept = Mutex<Connection?>(nil)
-
-  /// The connection of this process, once there is one. Each that is opened registers the driver anew, and libvirt has room
-  /// for some 16 registrations in a process (`virRegisterConnectDriver`).
-  static var connection: Connection? { kept.withLock { $0 } }
-
-  /// Keeps a connection until this process ends, if it is the first.
-  static func keep(_ connection: Connection) {
-    kept.withLock { if $0 == nil { $0 = connection } }
   }
 
   /// Makes the driver's root folder. Has to precede the first connection.

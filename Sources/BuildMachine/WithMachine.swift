@@ -62,17 +62,14 @@ package func withMachine<Result: Sendable>(
 }
 
 private func open(_ hypervisor: Hypervisor, _ folder: ProcessFolder) async throws -> Connection {
-  let uri =
-    switch hypervisor {
-    case .embedded: EmbeddedDriver.uri(root: folder.driverRoot)
-    case .uri(let uri): uri
-    }
-  if hypervisor == .embedded, let connection = EmbeddedDriver.connection { return connection }
-  let connection = try await PatientCall(
+  try await PatientCall(
     attempt: "connect to libvirt", relieve: { EmbeddedDriver.killProbes(in: folder) }
-  ).run { try await Connection.open(uri) }
-  if hypervisor == .embedded { EmbeddedDriver.keep(connection) }
-  return connection
+  ).run {
+    switch hypervisor {
+    case .embedded: try await Connection.openEmbedded(EmbeddedDriver.uri(root: folder.driverRoot))
+    case .uri(let uri): try await Connection.open(uri)
+    }
+  }
 }
 
 private func start(

@@ -29,13 +29,33 @@ package final class Connection: Sendable {
 
   /// Opens a connection.
   ///
-  /// A process can use one root of `qemu:///embed` in its lifetime; libvirt refuses a second one.
   /// - Throws: `LibvirtError`.
   package static func open(_ uri: String) async throws -> Connection {
+    try await onThread { try openBlocking(uri) }
+  }
+
+  /// Opens a connection to `qemu:///embed`, or gives the one that this process has already.
+  ///
+  /// A process can use one root in its lifetime; libvirt refuses a second one. Each opening registers the driver anew, for
+  /// which libvirt has room some 16 times (`virRegisterConnectDriver`), and two at once do not wait for each other: the
+  /// second finds a driver that is not ready, or breaks the process.
+  /// - Throws: `LibvirtError`.
+  package static func openEmbedded(_ uri: String) async throws -> Connection {
     try await onThread {
-      try EventLoop.start()
-      return Connection(uri: uri, raw: try LibvirtError.check(virConnectOpen(uri), "connect to \(uri)"))
+      try embedded.withLock { connection in
+        if let connection { return connection }
+        let opened = try openBlocking(uri)
+        connection = opened
+        return opened
+      }
     }
+  }
+
+  private static let embedded = Mutex<Connection?>(nil)
+
+  private static func openBlocking(_ uri: String) throws -> Connection {
+    try EventLoop.start()
+    return Connection(uri: uri, raw: try LibvirtError.check(virConnectOpen(uri), "connect to \(uri)"))
   }
 
   /// The versions of libvirt and of the hypervisor behind this connection.
