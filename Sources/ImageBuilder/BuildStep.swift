@@ -1,4 +1,5 @@
 internal import AgentProtocol
+internal import Basics
 internal import BuildPlan
 internal import ImageModel
 
@@ -40,6 +41,11 @@ extension BuildStep {
   static let diskDigest = BuildStep("digest", "digest the disk")
   static let digest = BuildStep("digest", "digest the files")
   static let bootImage = BuildStep("boot", "boot the image")
+
+  /// One boot of several.
+  ///
+  /// - Parameter entry: the identifier of a boot entry, which may be anybody's text.
+  static func boot(entry: String) -> BuildStep { BuildStep("boot", "boot \(TerminalText.escaped(entry))") }
 
   /// - Parameter key: `preVM` or `postVM`.
   static func hook(_ key: String) -> BuildStep { BuildStep(key, "run \(key)") }

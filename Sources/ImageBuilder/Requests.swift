@@ -205,12 +205,14 @@ public struct VerifyRequest: Hashable, Sendable {
   public var timeLimit: Int
   /// Where a picture of the screen goes.
   public var screenshot: String?
+  /// How many boots run at once; nil for as many as the host has processors and memory for.
+  public var jobs: Int?
 
   /// Describes a verification.
   public init(
     _ boot: BootRequest, choices: Choices = .one(.byItself), trial: BootTrial = .comesUp,
     login: ConsoleLogin = ConsoleLogin(), expect: String = VerifyRequest.loginPrompt, timeLimit: Int = 300,
-    screenshot: String? = nil
+    screenshot: String? = nil, jobs: Int? = nil
   ) {
     self.boot = boot
     self.choices = choices
@@ -219,6 +221,7 @@ public struct VerifyRequest: Hashable, Sendable {
     self.expect = expect
     self.timeLimit = timeLimit
     self.screenshot = screenshot
+    self.jobs = jobs
   }
 }
 

@@ -7,6 +7,9 @@ struct BootStart: Hashable {
   /// The boot entry; nil for what starts by itself.
   let entry: BootEntryReport?
   let means: BootMeans
+
+  /// The step of its boot, where there are others.
+  var step: BuildStep { entry.map { .boot(entry: $0.identifier) } ?? .bootImage }
 }
 
 extension BootSetup {

@@ -11,6 +11,7 @@ struct BootTrialRun {
   /// What is started; nil for what starts by itself.
   let entry: BootEntryReport?
   let request: VerifyRequest
+  let step: BuildStep
   let recorder: StepRecorder
   /// Where a picture of the screen goes.
   let screenshot: FilePath?
@@ -54,7 +55,7 @@ struct BootTrialRun {
   ) async throws -> Result {
     try await ImageBoot(
       setup: setup, copy: copy, expect: text ?? request.expect, deadline: instant ?? deadline.instant,
-      recorder: recorder
+      recorder: recorder, step: step
     ).run(body)
   }
 
@@ -79,7 +80,8 @@ struct BootTrialRun {
   /// A second boot of the copy, of what starts by itself.
   private func comeUpAgain(_ result: inout BootResult) async throws {
     let again = BootTrialRun(
-      setup: setup, copy: copy, entry: nil, request: request, recorder: recorder, screenshot: screenshot,
+      setup: setup, copy: copy, entry: nil, request: request, step: step, recorder: recorder,
+      screenshot: screenshot,
       deadline: try BootDeadline(seconds: request.timeLimit))
     var second = BootResult()
     try await again.comeUp(&second)

@@ -30,21 +30,25 @@ public struct Verification: Sendable {
     if case .losesPower(.console(let expression)) = request.trial {
       _ = try BootVerdict(expect: expression, option: "--cut-power-at")
     }
+    if let jobs = request.jobs, jobs < 1 {
+      throw Fault(.badInput, "--jobs \(jobs) boots nothing", remedy: "Give 1 or more")
+    }
     let deadline = try BootDeadline(seconds: request.timeLimit)
     return try await BootSetup.with(
       request.boot, for: "verify", template: DomainTemplate.verify, until: deadline
     ) { setup in
       let starts = try await starts(of: setup)
       let copies = try await copies(for: starts, of: setup, "boot")
-      var boots: [BootResult] = []
-      for (number, start) in starts.enumerated() {
-        boots.append(
-          try await result(
-            of: BootTrialRun(
-              setup: setup, copy: copies[number], entry: start.entry, request: request, recorder: recorder,
-              screenshot: screenshot(number, of: starts.count),
-              deadline: starts.count == 1 ? deadline : try BootDeadline(seconds: request.timeLimit)),
-            means: start.means))
+      let jobs = request.jobs ?? ConcurrentBoots.fitting(setup)
+      let boots = try await ConcurrentBoots(limit: jobs).results(of: starts.indices) { number in
+        let start = starts[number]
+        return try await result(
+          of: BootTrialRun(
+            setup: setup, copy: copies[number], entry: start.entry, request: request,
+            step: request.choices == .all ? start.step : .bootImage, recorder: recorder,
+            screenshot: screenshot(number, of: starts.count),
+            deadline: starts.count == 1 ? deadline : try BootDeadline(seconds: request.timeLimit)),
+          means: start.means)
       }
       return VerifyResult(
         boots: boots, enforcesSecureBoot: setup.artefacts.efi?.enforcesSecureBoot ?? false)
@@ -75,7 +79,7 @@ public struct Verification: Sendable {
   /// Of several boots each has its outcome; a single one that fails is an error.
   private func result(of trial: BootTrialRun, means: BootMeans) async throws -> BootResult {
     do {
-      return try await recorder.step(.bootImage, detail: trial.detail) {
+      return try await recorder.step(trial.step, detail: trial.detail) {
         var trial = trial
         var retries = 0
         while true {

@@ -27,6 +27,13 @@ struct VerifyCommand: AsyncParsableCommand {
   var timeout = 300
 
   @Option(
+    name: [.short, .long],
+    help: ArgumentHelp(
+      "With --all, boot so many at once. (default: as many as there are processors, and memory for)",
+      valueName: "n"))
+  var jobs: Int?
+
+  @Option(
     help: ArgumentHelp("Keep a picture of the screen; with --all, of each boot one.", valueName: "file.png"))
   var screenshot: String?
 
@@ -44,7 +51,7 @@ struct VerifyCommand: AsyncParsableCommand {
     let request = VerifyRequest(
       try booted.request(guest, machineOptions), choices: proof.all ? .all : .one(choice.choice),
       trial: trial.trial(), login: try proof.user(), expect: expect, timeLimit: timeout,
-      screenshot: screenshot)
+      screenshot: screenshot, jobs: jobs)
     let progress = progressOptions.renderer()
     let verification = Verification(request, events: progress.show)
     let result = try await cancellingOnSignals { try await verification.run() }
