@@ -86,6 +86,17 @@ static inline long slipway_copy_range(int from, long *position, int to, unsigned
   return syscall(SYS_copy_file_range, from, position, to, (void *)0, length, 0);
 }
 
+/// Has a range of one file share the blocks of another (ioctl_ficlonerange(2)). Returns 0, or -1 with errno set.
+static inline int slipway_clone_range(int from, long position, long length, int to, long offset) {
+  struct file_clone_range range = {
+      .src_fd = from,
+      .src_offset = (unsigned long)position,
+      .src_length = (unsigned long)length,
+      .dest_offset = (unsigned long)offset,
+  };
+  return ioctl(to, FICLONERANGE, &range);
+}
+
 /// Opens a name of `directory` that is neither a link nor on another mount (openat2(2), Linux 5.6).
 static inline int slipway_open_on_this_mount(int directory, const char *name, int flags) {
   struct open_how how = {.flags = (unsigned long)flags, .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};

@@ -3,17 +3,6 @@ internal import CLinux
 internal import Glibc
 package import SystemPackage
 
-/// What becomes a hole is decided by the content alone, so that a copy of a file gives the same image however
-/// its blocks are kept: each whole chunk of zeros, counted from the start of the file, is one. Shorter rows
-/// of zeros get blocks, which keeps files in few extents.
-enum Chunk {
-  static let blocks = 16
-  static let size = blocks * Ext4Options.blockSize
-
-  /// The whole chunks of this many bytes.
-  static func whole(_ size: UInt64) -> UInt64 { size / UInt64(Self.size) }
-}
-
 /// An open regular file of the host.
 struct SourceFile: ~Copyable {
   fileprivate let file: HostFile
@@ -54,6 +43,21 @@ struct SourceFile: ~Copyable {
       }
       done += count
     }
+  }
+
+  /// Has a range of another file share these bytes, which are whole blocks.
+  ///
+  /// - Returns: whether the filesystem let it. A filesystem that refuses it once is not asked again.
+  func share(_ range: Range<UInt64>, with output: CInt, at offset: UInt64, _ refusing: inout Set<dev_t>)
+    -> Bool
+  {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, !refusing.contains(status.st_dev) else { return false }
+    let isShared =
+      slipway_clone_range(
+        descriptor, Int(range.lowerBound), Int(range.upperBound - range.lowerBound), output, Int(offset)) == 0
+    if !isShared { refusing.insert(status.st_dev) }
+    return isShared
   }
 
   /// The first byte at or after `offset` that is not in a hole; nil when only a hole is left.
@@ -102,6 +106,17 @@ enum OpenContent: ~Copyable {
     case .host(let file): try file.read(into: buffer, at: offset)
     case .bytes(let bytes): buffer.copyBytes(from: bytes[Int(offset)..<Int(offset) + buffer.count])
     case .parts(let parts): try parts.read(into: buffer, at: offset)
+    }
+  }
+
+  /// Has a range of another file share these bytes; false where that cannot be done.
+  borrowing func share(
+    _ range: Range<UInt64>, with output: CInt, at offset: UInt64, _ refusing: inout Set<dev_t>
+  ) -> Bool {
+    switch self {
+    case .host(let file): file.share(range, with: output, at: offset, &refusing)
+    case .bytes: false
+    case .parts: false
     }
   }
 

@@ -24,10 +24,13 @@ package struct Ext4Options: Hashable, Sendable {
   package var inodes: UInt64?
   /// Blocks in a hundred that only root may fill.
   package var reservedPercent: UInt64
+  /// Whether files of the host share their blocks with the image where they can. It does not change a byte of it.
+  package var sharesBlocks: Bool
 
   package init(
     size: ByteSize, offset: ByteSize = ByteSize(bytes: 0), uuid: GUID, hashSeed: GUID, label: String = "",
-    time: UInt32 = 1, inodes: UInt64? = nil, reservedPercent: UInt64 = 5
+    time: UInt32 = 1, inodes: UInt64? = nil, reservedPercent: UInt64 = 5,
+    sharesBlocks: Bool = true
   ) {
     self.size = size
     self.offset = offset
@@ -37,6 +40,7 @@ package struct Ext4Options: Hashable, Sendable {
     self.time = time
     self.inodes = inodes
     self.reservedPercent = reservedPercent
+    self.sharesBlocks = sharesBlocks
   }
 
   /// The blocks asked for. libext2fs drops a last group that is too small to be of use.

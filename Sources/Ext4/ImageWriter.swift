@@ -5,7 +5,8 @@ internal import SystemPackage
 
 /// Writes blocks of the filesystem into the image file, past libext2fs's cache, in rows as long as they come.
 ///
-/// A block of zeros is never written: the range reads as zeros from the start.
+/// A block of zeros is never written: the range reads as zeros from the start. Where the host's filesystem lets files share
+/// blocks, whole blocks of a source are not written either, but shared (xfs, btrfs, bcachefs).
 final class ImageWriter {
   /// The most that can be filled in at a time, in blocks. Small enough that the data is still in the
   /// processor's cache when it is written.
@@ -15,16 +16,20 @@ final class ImageWriter {
   private let file: FileDescriptor
   private let path: FilePath
   private let offset: UInt64
+  private let sharesBlocks: Bool
+  /// Filesystems that do not share blocks with the image's.
+  private var refusing: Set<dev_t> = []
   private let buffer: UnsafeMutableRawBufferPointer
   private var start: UInt64 = 0
   private var filled = 0
   private var reserved = 0
 
   /// Writes into an open file; `path` is for messages, `offset` is where block 0 is.
-  init(_ file: FileDescriptor, path: FilePath, offset: ByteSize) {
+  init(_ file: FileDescriptor, path: FilePath, offset: ByteSize, sharesBlocks: Bool) {
     self.file = file
     self.path = path
     self.offset = offset.bytes
+    self.sharesBlocks = sharesBlocks
     buffer = .allocate(byteCount: Self.capacity * Ext4Options.blockSize, alignment: Ext4Options.blockSize)
   }
 
@@ -32,7 +37,7 @@ final class ImageWriter {
     buffer.deallocate()
   }
 
-  /// Memory for up to `pieceBlocks` blocks, to fill in and then to `commit` or `drop`, from its front.
+  /// Memory for up to `pieceBlocks` blocks, to fill in and then to `commit`, from its front.
   ///
   /// Its content is whatever was there.
   func reserve(blocks: Int) throws(Fault) -> UnsafeMutableRawBufferPointer {
@@ -41,23 +46,33 @@ final class ImageWriter {
     return memory(filled..<filled + blocks)
   }
 
-  /// Says where the first blocks of the reserved memory go.
-  func commit(_ run: BlockRun) throws(Fault) {
-    if filled > 0, run.start != start + UInt64(filled) {
+  /// Says where the reserved memory goes: its first block.
+  func commit(at block: UInt64) throws(Fault) {
+    if filled > 0, block != start + UInt64(filled) {
       let rest = memory(filled..<filled + reserved)
       try flush()
       memory(0..<reserved).copyMemory(from: UnsafeRawBufferPointer(rest))
     }
-    if filled == 0 { start = run.start }
-    filled += Int(run.count)
-    reserved -= Int(run.count)
+    if filled == 0 { start = block }
+    filled += reserved
+    reserved = 0
   }
 
-  /// Forgets the first blocks of the reserved memory; what is behind them moves forward.
-  func drop(blocks: Int) {
-    reserved -= blocks
-    let rest = memory(filled + blocks..<filled + blocks + reserved)
-    memory(filled..<filled + reserved).copyMemory(from: UnsafeRawBufferPointer(rest))
+  /// Has a row of blocks be those of a file, without writing them.
+  ///
+  /// - Parameters:
+  ///   - size: of the file, in bytes. Of its last block it may have a part only, which cannot be shared.
+  ///   - first: where the row is in the file, in blocks.
+  /// - Returns: how many blocks from the front of the row that was done for: all whole ones, or none.
+  func share(_ run: BlockRun, of source: borrowing OpenContent, size: UInt64, at first: UInt64) -> UInt64 {
+    let blockSize = UInt64(Ext4Options.blockSize)
+    let whole = size / blockSize
+    guard sharesBlocks, first < whole else { return 0 }
+    let count = min(run.count, whole - first)
+    let isShared = source.share(
+      first * blockSize..<(first + count) * blockSize, with: file.rawValue,
+      at: offset + run.start * blockSize, &refusing)
+    return isShared ? count : 0
   }
 
   /// Writes what is pending.

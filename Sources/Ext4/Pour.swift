@@ -87,7 +87,9 @@ package enum Ext4 {
     _ options: Ext4Options, existing: ExistingTree? = nil
   ) throws -> Poured {
     let writer = TreeWriter(
-      filesystem, writer: ImageWriter(file, path: path, offset: options.offset), options: options)
+      filesystem,
+      writer: ImageWriter(file, path: path, offset: options.offset, sharesBlocks: options.sharesBlocks),
+      options: options)
     var assembler = TreeAssembler(
       writer, time: Timestamp(seconds: Int64(options.time)), existing: existing)
     var nodes = nodes

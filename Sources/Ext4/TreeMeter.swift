@@ -8,16 +8,10 @@ final class TreeMeter: TreeStore {
   let inodeLimit = UInt32.max
   private(set) var blocks: UInt64 = 0
   private let hashSeed: HashSeed
-  /// For the look at chunks of zeros.
-  private let buffer: UnsafeMutableRawBufferPointer
+  private let dataRows = DataRows()
 
   init(hashSeed: GUID) {
     self.hashSeed = HashSeed(hashSeed.bytes)
-    buffer = .allocate(byteCount: Chunk.size, alignment: 8)
-  }
-
-  deinit {
-    buffer.deallocate()
   }
 
   func store(_ node: Node, inode: UInt32) throws {
@@ -56,41 +50,15 @@ final class TreeMeter: TreeStore {
 
   private func countContent(_ content: Node.Content) throws {
     let size = content.size
-    let blockSize = UInt64(Ext4Options.blockSize)
-    let all = size.dividedRoundingUp(by: blockSize)
     // Opened whatever its size: one that cannot be read is told of now, and not when it is poured.
     let source = try OpenContent(content)
-    guard Chunk.whole(size) > 0 else { return countBlocks(all > 0 ? [all] : []) }
     var rows: [UInt64] = []
-    var row: UInt64 = 0
-    var chunk: UInt64 = 0
-    while chunk < Chunk.whole(size) {
-      try Cancellation.check()
-      let data = Chunk.whole(try source.data(from: chunk * UInt64(Chunk.size)) ?? size)
-      var isHole = data > chunk
-      if !isHole { isHole = try isZero(source, chunk) }
-      if isHole {
-        if row > 0 { rows.append(row) }
-        row = 0
-        chunk = max(min(data, Chunk.whole(size)), chunk + 1)
-      } else {
-        row += UInt64(Chunk.blocks)
-        chunk += 1
-      }
+    var next: UInt64 = 0
+    while let row = try dataRows.next(in: source, size: size, from: next) {
+      rows.append(row.count)
+      next = row.start + row.count
     }
-    row += all - Chunk.whole(size) * UInt64(Chunk.blocks)
-    if row > 0 { rows.append(row) }
     try source.checkUnchanged()
     countBlocks(rows)
-  }
-
-  /// Looks at the chunk's first bytes, and at the rest only if these are zeros.
-  private func isZero(_ source: borrowing OpenContent, _ chunk: UInt64) throws(Fault) -> Bool {
-    for range in [0..<64, 64..<Chunk.size] {
-      let part = UnsafeMutableRawBufferPointer(rebasing: buffer[range])
-      try source.read(into: part, at: chunk * UInt64(Chunk.size) + UInt64(range.lowerBound))
-      guard UnsafeRawBufferPointer(part).isZero else { return false }
-    }
-    return true
   }
 }

@@ -9,7 +9,11 @@ final class TreeWriter: TreeStore {
   private let writer: ImageWriter
   private let hashSeed: HashSeed
   private let created: UInt32
+  private let dataRows = DataRows()
   private var allocator: BlockAllocator
+
+  /// The blocks of a file that are looked at before they are copied: what has just been read is still in the cache then.
+  private static let rowLimit: UInt64 = 4096
 
   let inodeLimit: UInt32
 
@@ -55,7 +59,7 @@ final class TreeWriter: TreeStore {
       let run = try allocator.take(upTo: 1, for: directory.path)
       let memory = try writer.reserve(blocks: 1)
       if index < layout.blocks { blocks.fill(memory, index: index) } else { blocks.fillEmpty(memory) }
-      try writer.commit(run)
+      try writer.commit(at: run.start)
       extents.append(logical: UInt64(index), run)
     }
     var inode = ext2_inode_large(.directory, directory.attributes, created: created)
@@ -93,7 +97,7 @@ final class TreeWriter: TreeStore {
     let memory = try writer.reserve(blocks: 1)
     memory.copyBytes(from: target)
     memory.clear(from: target.count)
-    try writer.commit(run)
+    try writer.commit(at: run.start)
     var extents = ExtentList()
     extents.append(logical: 0, run)
     try storeExtents(extents, in: &inode, number, path)
@@ -107,7 +111,7 @@ final class TreeWriter: TreeStore {
     let source = try OpenContent(content)
     let free = allocator.free
     do {
-      let extents = try copy(source, size: content.size, path)
+      let extents = try place(source, size: content.size, path)
       try source.checkUnchanged()
       try storeExtents(extents, in: &inode, number, path)
     } catch  where allocator.isFull {
@@ -117,67 +121,45 @@ final class TreeWriter: TreeStore {
     }
   }
 
-  /// Copies all that is not zeros, piece by piece.
-  private func copy(
+  /// Gives all that becomes no hole its blocks.
+  private func place(
     _ source: borrowing OpenContent, size: UInt64, _ path: TreePath
   ) throws -> ExtentList {
-    let blockSize = Ext4Options.blockSize
     var extents = ExtentList()
-    var position: UInt64 = 0
-    while position < size {
-      try Cancellation.check()
-      // A hole of the source may be skipped as far as it would be found to be zeros.
-      let data = try source.data(from: position) ?? size
-      position = max(position, min(Chunk.whole(data), Chunk.whole(size)) * UInt64(Chunk.size))
-      guard position < size else { break }
-      let length = Int(min(size - position, UInt64(ImageWriter.pieceBlocks * blockSize)))
-      let blocks = (length + blockSize - 1) / blockSize
-      let memory = try writer.reserve(blocks: blocks)
-      try source.read(into: UnsafeMutableRawBufferPointer(rebasing: memory[..<length]), at: position)
-      memory.clear(from: length)
-      var block = position / UInt64(blockSize)
-      for piece in Self.pieces(UnsafeRawBufferPointer(memory), length: length) {
-        if piece.isHole {
-          writer.drop(blocks: piece.blocks)
-        } else {
-          try place(blocks: piece.blocks, logical: block, in: &extents, path)
-        }
-        block += UInt64(piece.blocks)
+    var next: UInt64 = 0
+    while let row = try dataRows.next(in: source, size: size, from: next, limit: Self.rowLimit) {
+      next = row.start + row.count
+      var logical = row.start
+      while logical < next {
+        let run = try allocator.take(upTo: next - logical, for: path)
+        let shared = writer.share(run, of: source, size: size, at: logical)
+        try copy(
+          source, size: size, from: logical + shared,
+          to: BlockRun(start: run.start + shared, count: run.count - shared))
+        extents.append(logical: logical, run)
+        logical += run.count
       }
-      position += UInt64(length)
     }
     return extents
   }
 
-  private func place(
-    blocks: Int, logical: UInt64, in extents: inout ExtentList, _ path: TreePath
-  ) throws(Fault) {
-    var placed = 0
-    while placed < blocks {
-      let run = try allocator.take(upTo: UInt64(blocks - placed), for: path)
-      try writer.commit(run)
-      extents.append(logical: logical + UInt64(placed), run)
-      placed += Int(run.count)
+  /// Copies blocks of a file, piece by piece.
+  private func copy(
+    _ source: borrowing OpenContent, size: UInt64, from first: UInt64, to run: BlockRun
+  ) throws {
+    let blockSize = UInt64(Ext4Options.blockSize)
+    var (position, run) = (first * blockSize, run)
+    while run.count > 0 {
+      try Cancellation.check()
+      let blocks = min(run.count, UInt64(ImageWriter.pieceBlocks))
+      let length = Int(min(size - position, blocks * blockSize))
+      let memory = try writer.reserve(blocks: Int(blocks))
+      try source.read(into: UnsafeMutableRawBufferPointer(rebasing: memory[..<length]), at: position)
+      memory.clear(from: length)
+      try writer.commit(at: run.start)
+      position += blocks * blockSize
+      run = BlockRun(start: run.start + blocks, count: run.count - blocks)
     }
-  }
-
-  /// Rows of blocks that become holes, or do not. Decided before any of them moves.
-  private static func pieces(
-    _ memory: UnsafeRawBufferPointer, length: Int
-  ) -> [(blocks: Int, isHole: Bool)] {
-    var pieces: [(blocks: Int, isHole: Bool)] = []
-    for begin in stride(from: 0, to: memory.count, by: Chunk.size) {
-      let end = min(begin + Chunk.size, memory.count)
-      let isHole =
-        begin + Chunk.size <= length && UnsafeRawBufferPointer(rebasing: memory[begin..<end]).isZero
-      let blocks = (end - begin) / Ext4Options.blockSize
-      if pieces.last?.isHole == isHole {
-        pieces[pieces.count - 1].blocks += blocks
-      } else {
-        pieces.append((blocks, isHole))
-      }
-    }
-    return pieces
   }
 
   private func storeExtents(
@@ -187,7 +169,7 @@ final class TreeWriter: TreeStore {
     let tree = try ExtentTree(extents, seed: seed) { (bytes) throws(Fault) in
       let run = try allocator.take(upTo: 1, for: path)
       try writer.reserve(blocks: 1).copyBytes(from: bytes)
-      try writer.commit(run)
+      try writer.commit(at: run.start)
       return run.start
     }
     inode.setExtents(tree, contentBlocks: extents.blocks)

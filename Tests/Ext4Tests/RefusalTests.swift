@@ -111,7 +111,8 @@ struct RefusalTests {
           try file.resize(to: Int64(options.size.bytes))
           let writer = TreeWriter(
             try FilesystemHandle(options, file: image),
-            writer: ImageWriter(file, path: image, offset: options.offset), options: options)
+            writer: ImageWriter(file, path: image, offset: options.offset, sharesBlocks: true),
+            options: options)
           try writer.store(node, inode: 12)
         }
       }
