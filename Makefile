@@ -83,7 +83,7 @@ check: build ## lint, check imports and Python's types, and check the agent
 	.cache/tools/bin/mypy --config-file nix/test-driver/pyproject.toml nix/test-driver
 	@scripts/check-agent $(STAGE)/libexec/slipway/slipway-agent $(AGENT_LIMIT)
 
-bench: setup build ## print how times compare, both sides measured in one run; BENCH=boots, warm, pour, builds or diff for one part
+bench: setup build ## print how times compare, both sides measured in one run; BENCH=boots, warm, pour, sharing, builds or diff for one part
 	@swift build -c release --product slipway-bench
 	@.build/release/slipway-bench $(BENCH) --slipway $(SLIPWAY)
 

@@ -9,8 +9,8 @@ struct Bench: AsyncParsableCommand {
     abstract: "Print how times compare, both sides of each ratio measured in one run, in turns.",
     discussion: "Without a subcommand, all of them, one after another.",
     subcommands: [
-      BootsCommand.self, WarmCommand.self, PourCommand.self, BuildsCommand.self, DiffCommand.self,
-      AllCommand.self,
+      BootsCommand.self, WarmCommand.self, PourCommand.self, SharingCommand.self, BuildsCommand.self,
+      DiffCommand.self, AllCommand.self,
       PourPathsCommand.self, PourFilesCommand.self,
     ],
     defaultSubcommand: AllCommand.self)
@@ -27,6 +27,7 @@ struct AllCommand: AsyncParsableCommand {
       try await BootsBench(options: options, scratch: scratch).run()
       try await WarmBench(options: options, scratch: scratch).run()
       try await PourBench(options: options, scratch: scratch).run()
+      try await SharingBench(options: options, scratch: scratch).run()
       try await BuildsBench(options: options, scratch: scratch).run()
       try await DiffBench(options: options, scratch: scratch).run()
     }

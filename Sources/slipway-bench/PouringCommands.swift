@@ -26,9 +26,12 @@ struct PourReport: Codable {
   }
 
   /// Measures and pours, as a build does that has to choose the size.
-  fileprivate static func ofPour(_ nodes: any NodeSource, to image: String) async throws -> PourReport {
+  fileprivate static func ofPour(
+    _ nodes: any NodeSource, to image: String, sharesBlocks: Bool = true
+  ) async throws -> PourReport {
     let identifier = GUID(high: 0x1234_5678_9abc_4def, low: 0x8123_4567_89ab_cdef)
-    var options = Ext4Options(size: .mebibytes(0), uuid: identifier, hashSeed: identifier, label: "nixos")
+    var options = Ext4Options(
+      size: .mebibytes(0), uuid: identifier, hashSeed: identifier, label: "nixos", sharesBlocks: sharesBlocks)
     let measuring = try await seconds {
       let need = try await Ext4.measure(nodes, hashSeed: options.hashSeed)
       guard let filesystem = need.filesystem(room: .mebibytes(128)) else {
@@ -58,6 +61,7 @@ struct PourReport: Codable {
 struct PourPathsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(commandName: "pour-paths", shouldDisplay: false)
 
+  @Flag(help: "Copy what could be shared.") var copies = false
   @Argument var image: String
   @Argument var paths: [String]
 
@@ -73,7 +77,7 @@ struct PourPathsCommand: AsyncParsableCommand {
     let attributes = Attributes(mode: 0o755, time: Timestamp(seconds: 1))
     let above = ListedNodes(folders.map { Node(path: $0, kind: .directory, attributes: attributes) })
     let nodes = MergedNodes([above, FileTree(roots, rules: .storeObjects)])
-    try await PourReport.ofPour(nodes, to: image).printJSON()
+    try await PourReport.ofPour(nodes, to: image, sharesBlocks: !copies).printJSON()
   }
 
   private func treePath(_ path: FilePath) throws -> TreePath {
