@@ -10,13 +10,15 @@ struct LiveLine {
   }
 
   private var running: [Running] = []
-  /// A build in which a step failed comes to its end, and the terminal may be a debug shell's.
+  /// A build in which a step failed comes to its end, and the terminal may be a debug shell's. Of several boots, others follow.
   private var hasFailed = false
 
   /// Takes note of what happened.
   mutating func take(_ event: BuildEvent, at time: ContinuousClock.Instant) {
     switch event {
-    case .began(let step): running.append(Running(step: step, start: time))
+    case .began(let step):
+      running.append(Running(step: step, start: time))
+      hasFailed = false
     case .progress(let step, let done, let total): change(step) { $0.amount = (done, total) }
     case .status(let step, let text): change(step) { $0.status = text }
     case .ended(let step, _, _), .stopped(let step, _): running.removeAll { $0.step == step }

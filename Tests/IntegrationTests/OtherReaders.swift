@@ -140,7 +140,10 @@ struct OtherReaders {
     try #require(parts.count == 2, "\(output)")
     let decoder = JSONDecoder()
     let theirs = try parts[0].map {
-      try decoder.decode(Entry.self, from: Data($0.utf8))
+      var entry = try decoder.decode(Entry.self, from: Data($0.utf8))
+      // Of a unified kernel image systemd 252 writes the path without its first slash.
+      if let linux = entry.linux, !linux.hasPrefix("/") { entry.linux = "/" + linux }
+      return entry
     }
     let entries = report.entries.filter { $0.kind != .grub }
     let ours = entries.map { entry in

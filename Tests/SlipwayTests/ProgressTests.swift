@@ -40,6 +40,19 @@ internal import Testing
     try expectSnapshot(lines.joined(separator: "\n") + "\n", named: "progress-terminal.txt")
   }
 
+  @Test func bootsSideBySideHaveTheirNamesAndOneThatFailsEndsNoOther() {
+    var live = LiveLine()
+    let boots = ["a.conf", "b\u{1b}.conf", "c.conf"].map { BuildStep.boot(entry: $0) }
+    live.take(.began(boots[0]), at: Self.start)
+    live.take(.began(boots[1]), at: Self.start)
+    live.take(.status(boots[0], "kernel"), at: Self.start)
+    let now = Self.start + .seconds(2)
+    #expect(live.text(at: now) == "… boot b\\u{1B}.conf, 2 s · boot a.conf, 2 s: kernel")
+    live.take(.failed(boots[0], seconds: 2, reason: "it did not boot"), at: now)
+    live.take(.began(boots[2]), at: now)
+    #expect(live.text(at: now) == "… boot c.conf, 0 s · boot b\\u{1B}.conf, 2 s")
+  }
+
   @Test(arguments: [false, true])
   func aFileGetsALineForEachBeginningAndEnd(isVerbose: Bool) throws {
     let lines = Self.build.compactMap { ProgressText.line($0.event, .none, isVerbose: isVerbose) }
