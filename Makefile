@@ -14,9 +14,9 @@ SYSTEMS := tiny tiny-b tiny-notouch tiny-many tiny-secrets f2fs f2fs-shared demo
   $(addprefix broken-,bootloader entry file no-switch full-esp full-root full-variables panic silent emergency boot-panic)
 # Swift Testing only: with XCTest on, the run first claims "Executed 0 tests".
 SWIFT_TEST := swift test --disable-xctest
-# Tests with limits of time have a process of their own: among a thousand others they wait for their turn, and that counts. So has the
+# Tests that look at the clock have a process of their own: among a thousand others they wait for their turn, and that counts. So has the
 # exit test, as Swift Testing then asks for the ends of all children in a loop, which those of other tests keep busy.
-TIMED_TESTS := ^(BasicsTests|BuildMachineTests|InstallStepsTests|SlipwayAgentTests)|RefusalTests|SpecialSourceTests|TerminalLinkTests|ApplianceSupportTests|LogicalPartitionTests|LiveStoreTests
+TIMED_TESTS := ^(BasicsTests|BuildMachineTests|HostProbeTests|InstallStepsTests|SlipwayAgentTests)|BuildLogTests|DebianApplianceTests|RefusalTests|SpecialSourceTests|TerminalLinkTests|ApplianceSupportTests|LogicalPartitionTests|LiveStoreTests
 # The part of the drill that `make test` runs, in four minutes: what needs no machine, and the most telling of the rest.
 SHORT_DRILL := DrillTests\.(OutputTests|ArtefactTests|EndTests/(killedInIts|aHostScript|aKilledHyp)|InputTests/a(BadSpec|LowLimit)|FullDiskTests/aSmall|GuestTests/aConsole)
 
