@@ -85,7 +85,9 @@ let package = Package(
     // The guest's side of each step, one file a step.
     .target(
       name: "InstallSteps",
-      dependencies: ["AgentProtocol", "ImageModel", "Sfdisk", "Command", "CLinux", "Basics", systemPackage]),
+      dependencies: [
+        "AgentProtocol", "ImageModel", "ImageReading", "Sfdisk", "Command", "CLinux", "Basics", systemPackage,
+      ]),
     // The guest executable: first process, supervisor and agent.
     .executableTarget(
       name: "slipway-agent",

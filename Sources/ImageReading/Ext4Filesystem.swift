@@ -206,17 +206,26 @@ package final class Ext4Filesystem {
 
   /// - Throws: `UnreadableStructure` for a number that no inode has.
   package func inode(_ number: UInt64) throws -> Ext4Inode {
-    guard number >= 1, number <= inodes else {
-      throw UnreadableStructure("it leads to inode \(number), and has \(inodes)")
+    guard number < .max else { throw UnreadableStructure("it leads to inode \(number)") }
+    let place = try place(ofInodes: number..<number + 1)
+    return Ext4Inode(number: number, place: place, bytes: try cached(place.lowerBound, Int(inodeSize)))
+  }
+
+  /// The bytes of inodes on the disk: of those that are in one table with the first.
+  ///
+  /// - Throws: `UnreadableStructure` for a number that no inode has.
+  package func place(ofInodes numbers: Range<UInt64>) throws -> Range<UInt64> {
+    let first = numbers.lowerBound
+    guard first >= 1, first <= inodes else {
+      throw UnreadableStructure("it leads to inode \(first), and has \(inodes)")
     }
-    let (group, index) = (number - 1).quotientAndRemainder(dividingBy: inodesPerGroup)
+    let (group, index) = (first - 1).quotientAndRemainder(dividingBy: inodesPerGroup)
     let table = inodeTable(group)
     guard table < blocks, inodeTableBlocks <= blocks - table else {
       throw UnreadableStructure("the inode table of group \(group) is outside of it")
     }
     let start = table * blockSize + index * inodeSize
-    return Ext4Inode(
-      number: number, place: start..<start + inodeSize, bytes: try cached(start, Int(inodeSize)))
+    return start..<start + min(UInt64(numbers.count), inodesPerGroup - index) * inodeSize
   }
 
   /// Bytes that do not cross a piece: pieces are multiples of inodes, and begin where the disk does.

@@ -17,13 +17,32 @@ extension StepContext {
         record.append(littleEndian: number)
         try writer.add(record)
         try withBareMount(of: tree.mountPoint == "/" ? root : root + tree.mountPoint) {
-          try HandoverTree(writer: writer, poured: tree.poured).run(from: $0)
+          try handOver($0, poured: tree.poured, to: writer)
         }
       }
       for (number, region) in zip(UInt32(0)..., regions) { try add(region, number: number, to: writer) }
       try writer.add([Handover.Kind.end.rawValue])
       try writer.finish()
     }
+  }
+
+  private func handOver(_ place: String, poured: [Int64], to writer: HandoverWriter) throws {
+    guard !poured.isEmpty, let entry = try Mounts.all(atAndBelow: place).last else {
+      return try HandoverTree(writer: writer, poured: poured).run(from: place)
+    }
+    // So that its inodes are the same on the device as in memory.
+    try writeBack(place)
+    let device = try Files.open(entry.source, O_RDONLY)
+    defer { close(device) }
+    let size = try checked("find the size of \(entry.source)") { lseek(device, 0, SEEK_END) }
+    let disk = ImageBytes(size: UInt64(size)) { count, offset in
+      try [UInt8](unsafeUninitializedCapacity: count) { buffer, read in
+        read = try checked("read \(entry.source)") {
+          pread(device, buffer.baseAddress, count, off_t(clamping: offset))
+        }
+      }
+    }
+    try HandoverTree(writer: writer, poured: poured, disk: disk).run(from: place)
   }
 
   /// Shows a filesystem without those that are mounted on it.

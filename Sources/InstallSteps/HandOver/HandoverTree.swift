@@ -2,6 +2,7 @@ internal import AgentProtocol
 internal import Basics
 internal import CLinux
 internal import Glibc
+package import ImageModel
 internal import SystemPackage
 
 /// Hands over one filesystem, in the order of its paths, but for what the host has poured and nobody has changed.
@@ -10,16 +11,21 @@ package final class HandoverTree {
   /// The times of the last change of what was poured, in seconds since 1970; empty where nothing was. A kernel sets it anew
   /// at each change of a file and of what is known of it, and no program can set it back.
   private let poured: [Int64]
+  /// Their inodes; nil where none can be read at once.
+  private var inodes: PouredInodes?
   /// Inodes with several names of which one was met.
   private var firstNames: Set<UInt64> = []
 
   /// The folder whose entries are whole objects: what is in them is looked at, and not handed over, unless it was changed.
   private static let store = RawPath("nix/store")
+  private static let storesParent = RawPath("nix")
   private static let lostAndFound = RawPath("lost+found")
 
-  package init(writer: HandoverWriter, poured: [Int64]) {
+  /// - Parameter disk: the filesystem's bytes, where whole store objects can be looked at in them.
+  package init(writer: HandoverWriter, poured: [Int64], disk: ImageBytes? = nil) {
     self.writer = writer
     self.poured = poured
+    inodes = disk.flatMap { try? PouredInodes($0, times: poured) }
   }
 
   /// - Parameter place: where the filesystem is mounted, and nothing is mounted on it.
@@ -31,11 +37,14 @@ package final class HandoverTree {
 
   private func addDirectory(_ path: RawPath, _ directory: OpenDirectory) throws {
     try add(.directory, path, status: directory.status(), attributesOf: directory.descriptor, directory.path)
-    for name in try directory.sortedNames() {
+    let entries = try directory.sortedNames().map { ($0, try directory.status(of: $0)) }
+    if path == Self.store || path == Self.storesParent {
+      inodes?.addBounds(entries.map { UInt64($0.1.st_ino) })
+    }
+    for (name, status) in entries {
       let entry = path.appending(name)
       // Each ext4 filesystem has its own, for e2fsck.
       if entry == Self.lostAndFound { continue }
-      let status = try directory.status(of: name)
       guard try !isKept(name, in: directory, path, status) else {
         try writer.add(record(.kept, entry))
         continue
@@ -65,6 +74,7 @@ package final class HandoverTree {
     guard isUntouched(status) else { return false }
     guard status.st_mode & S_IFMT == S_IFDIR else { return true }
     guard path == Self.store else { return false }
+    if let inodes, inodes.isUntouched(treeAt: UInt64(status.st_ino)) { return true }
     let object = try directory.openDirectory(name)
     defer { close(object.descriptor) }
     return try isUntouched(within: object)
