@@ -107,7 +107,7 @@ let package = Package(
     // libvirt's C API.
     .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
     // Connections, domains, events and errors; knows nothing of images.
-    .target(name: "Libvirt", dependencies: ["CLibvirt", "Basics"]),
+    .target(name: "Libvirt", dependencies: ["CLibvirt", "CLinux", "Basics"]),
     // One VM session: channel, console, deadlines, teardown.
     .target(
       name: "BuildMachine",

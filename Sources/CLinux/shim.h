@@ -124,6 +124,17 @@ static inline int slipway_add_entropy(int random, const void *bytes, int count) 
   return ioctl(random, RNDRESEEDCRNG);
 }
 
+/// Reads the processors that a thread may run on, one bit each (sched_setaffinity(2)). Returns the bytes that the kernel has, or
+/// -1 with errno set.
+static inline int slipway_get_affinity(int thread, unsigned long *mask, unsigned long bytes) {
+  return (int)syscall(SYS_sched_getaffinity, thread, bytes, mask);
+}
+
+/// Sets the processors that a thread may run on. Returns 0, or -1 with errno set.
+static inline int slipway_set_affinity(int thread, const unsigned long *mask, unsigned long bytes) {
+  return (int)syscall(SYS_sched_setaffinity, thread, bytes, mask);
+}
+
 static const int slipway_O_PATH = 010000000;
 /// To be given with O_DIRECTORY.
 static const int slipway_O_TMPFILE = 020000000;

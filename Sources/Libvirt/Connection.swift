@@ -44,7 +44,7 @@ package final class Connection: Sendable {
     try await onThread {
       try embedded.withLock { connection in
         if let connection { return connection }
-        let opened = try openBlocking(uri)
+        let opened = try OneProcessor.run { try openBlocking(uri) }
         connection = opened
         return opened
       }
