@@ -7,7 +7,7 @@ struct PartitionTableCheck: SealedDiskCheck {
     let differences = disk.table.differences(from: disk.layout)
     guard let first = differences.first else { return }
     throw Fault(
-      .failed, "the disk's partition table is no longer the one that was written to it: \(first)",
+      .failed, "the disk's partition table is not the plan's: \(first)",
       remedy: "See what the system's bootloader and postInstall write to the disk",
       evidence: Array(differences.dropFirst()))
   }
