@@ -58,7 +58,8 @@ struct FilesystemGuest {
     let results = folder.appending("results")
     let console = try await SubprocessRunner().run(
       "sh", "-ec", "truncate -s 64M \"$0\" && exec timeout 240 qemu-system-x86_64 \"$@\"", results.string,
-      "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "768", "-smp", "2", "-display", "none",
+      "-machine", "q35", "-accel", "tcg", "-cpu", "max,-erms,-fsrm", "-m", "768", "-smp", "2", "-display",
+      "none",
       "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nic", "none",
       "-kernel", try GuestKernel.path(), "-initrd", folder.appending("initramfs").string,
       "-append", "console=ttyS0 quiet panic=-1 moment=\(moment)",
