@@ -17,6 +17,8 @@ SWIFT_TEST := swift test --disable-xctest
 # Tests that look at the clock have a process of their own: among a thousand others they wait for their turn, and that counts. So has the
 # exit test, as Swift Testing then asks for the ends of all children in a loop, which those of other tests keep busy.
 TIMED_TESTS := ^(BasicsTests|BuildMachineTests|HostProbeTests|InstallStepsTests|SlipwayAgentTests)|BuildLogTests|DebianApplianceTests|RefusalTests|SpecialSourceTests|TerminalLinkTests|ApplianceSupportTests|LogicalPartitionTests|LiveStoreTests
+# Suites that take half of the time of all that boot virtual machines. Those that end libvirt's daemon of an ordinary user are together.
+HALF_OF_VM_TESTS := AddGeneration|BadSpec|Boot|BrokenImage|Build|CanonicalStore|Content|Disk|Documentation|EFIVars|Ends|Failure|ForeignFilesystem|FreeSpace|Generation|GuestStore|Variation|SharedBlocks
 # The part of the drill that `make test` runs, in four minutes: what needs no machine, and the most telling of the rest.
 SHORT_DRILL := DrillTests\.(OutputTests|ArtefactTests|EndTests/(killedInIts|aHostScript|aKilledHyp)|InputTests/a(BadSpec|LowLimit)|FullDiskTests/aSmall|GuestTests/aConsole)
 
@@ -63,9 +65,8 @@ test-unit: ## run the tests that need no virtual machine
 	@scripts/counted $(SWIFT_TEST) --skip IntegrationTests --skip DrillTests --skip '$(TIMED_TESTS)'
 	@scripts/counted $(SWIFT_TEST) --skip-build --filter '$(TIMED_TESTS)'
 
-test-vm: ## run the tests that boot virtual machines, one at a time
-	@SLIPWAY_VM_TESTS=1 SLIPWAY=$(abspath $(SLIPWAY)) scripts/counted $(SWIFT_TEST) --no-parallel \
-	  --filter IntegrationTests
+test-vm: ## run the tests that boot virtual machines, two at a time
+	@SLIPWAY_VM_TESTS=1 SLIPWAY=$(abspath $(SLIPWAY)) scripts/test-vm '$(HALF_OF_VM_TESTS)'
 
 test-nixos: $(if $(NIXPKGS),build) ## build and boot systems of NixOS's own modules; NIXPKGS=DIR, a checkout of nixpkgs; NIXOS_SYSTEMS=NAMES
 	@scripts/test-nixos $(SLIPWAY) '$(NIXPKGS)' $(NIXOS_SYSTEMS)
