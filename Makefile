@@ -18,7 +18,7 @@ SWIFT_TEST := swift test --disable-xctest
 # exit test, as Swift Testing then asks for the ends of all children in a loop, which those of other tests keep busy.
 TIMED_TESTS := ^(BasicsTests|BuildMachineTests|HostProbeTests|InstallStepsTests|SlipwayAgentTests)|BuildLogTests|DebianApplianceTests|RefusalTests|SpecialSourceTests|TerminalLinkTests|ApplianceSupportTests|LogicalPartitionTests|LiveStoreTests
 # Suites that take half of the time of all that boot virtual machines. Those that end libvirt's daemon of an ordinary user are together.
-HALF_OF_VM_TESTS := AddGeneration|BadSpec|Boot|BrokenImage|Build|CanonicalStore|Content|Disk|Documentation|EFIVars|Ends|Failure|ForeignFilesystem|FreeSpace|Generation|GuestStore|Variation|SharedBlocks
+HALF_OF_VM_TESTS := AddGeneration|BadSpec|Boot|BrokenImage|Build|CanonicalStore|Content|Disk|Documentation|EFIVars|Ends|Failure|ForeignFilesystem|FreeSpace|Generation|GuestStore|Hook|SharedBlocks|TestDriver|Variation
 # The part of the drill that `make test` runs, in four minutes: what needs no machine, and the most telling of the rest.
 SHORT_DRILL := DrillTests\.(OutputTests|ArtefactTests|EndTests/(killedInIts|aHostScript|aKilledHyp)|InputTests/a(BadSpec|LowLimit)|FullDiskTests/aSmall|GuestTests/aConsole)
 
